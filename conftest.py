@@ -1,4 +1,4 @@
-"""What every test and docstring example runs under: one thread, one seed, and a global state put back after it."""
+"""What every test and docstring example runs under: one thread, one seed, a global state that is put back."""
 
 from __future__ import annotations
 
