@@ -30,7 +30,7 @@ def random_episode(env: gymnasium.Env[Any, Any], seed: int, num_steps: int = 60)
 
 @pytest.mark.parametrize("env_id", ENV_IDS)
 def test_an_episode_depends_on_its_seed_and_not_on_the_one_before(env_id: str) -> None:
-    # Without the wrapper, about one MinAtar episode in ten differs: a sticky first step repeats an old action.
+    # Without the wrapper, one MinAtar episode in ten differs: a sticky first step repeats an old action.
     used = make_env(env_id)
     for seed in range(30):
         random_episode(used, 100 + seed)
