@@ -1,0 +1,80 @@
+"""What calibration knows about a network's activations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from torch import Tensor
+
+from dqn2snn.errors import CalibrationError
+
+__all__ = ["ActivationStats", "LayerStats", "Quantity"]
+
+Quantity = Literal["preactivation", "activation"]
+"""Over what a percentile is taken: z, or the ReLU output max(0, z), zeros included."""
+
+_T = TypeVar("_T", float, Tensor)
+
+
+@dataclass(frozen=True, eq=False)
+class LayerStats:
+    """Statistics of one layer's pre-activations over all observations.
+
+    Attributes:
+        name: The layer's name.
+        minimum: `[C]`, smallest pre-activation of each channel, float64.
+        maximum: `[C]`, largest.
+        active_fraction: Share of pre-activations above zero.
+        of_layer: For each quantity and percentile, one number over all channels and positions.
+        of_channel: For each quantity and percentile, one number per channel `[C]`, float64.
+    """
+
+    name: str
+    minimum: Tensor
+    maximum: Tensor
+    active_fraction: float
+    of_layer: Mapping[tuple[Quantity, float], float]
+    of_channel: Mapping[tuple[Quantity, float], Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class ActivationStats:
+    """Statistics of every layer of a `LayerGraph`, hidden layers first, then the head.
+
+    Attributes:
+        count: Number of observations.
+        percentiles: The percentiles that were taken; 100, the maximum, is always among them.
+        layers: One entry per layer.
+        observation_magnitude: Largest absolute number in the observations.
+    """
+
+    count: int
+    percentiles: tuple[float, ...]
+    layers: tuple[LayerStats, ...]
+    observation_magnitude: float
+
+    def percentile(self, layer: int, percentile: float, of: Quantity = "preactivation") -> float:
+        """The percentile of one layer, over all its channels and positions.
+
+        Raises:
+            CalibrationError: If that percentile was not taken.
+        """
+        return self._lookup(self.layers[layer].of_layer, percentile, of)
+
+    def channel_percentile(self, layer: int, percentile: float, of: Quantity = "preactivation") -> Tensor:
+        """The percentile of each channel of one layer `[C]`, float64.
+
+        Raises:
+            CalibrationError: If that percentile was not taken.
+        """
+        return self._lookup(self.layers[layer].of_channel, percentile, of)
+
+    def _lookup(self, table: Mapping[tuple[Quantity, float], _T], percentile: float, of: Quantity) -> _T:
+        if (of, float(percentile)) not in table:
+            raise CalibrationError(
+                f"Expected one of the percentiles taken at calibration, {self.percentiles}. Found {percentile} of "
+                f"{of!r}. Calibrate again with percentiles=({percentile},)."
+            )
+        return table[of, float(percentile)]

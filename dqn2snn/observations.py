@@ -1,0 +1,60 @@
+"""Checking observations before they reach a network."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dqn2snn.errors import ObservationError
+from dqn2snn.ops import Shape
+
+__all__ = ["Observations", "check_observations"]
+
+Observations = Tensor | NDArray[np.generic]
+"""A batch of observations `[B, *observation_shape]`, of any real dtype (uint8 frames stay uint8)."""
+
+
+def check_observations(observations: Observations, shape: Shape) -> Tensor:
+    """Give observations back as a tensor, or say what is wrong with them.
+
+    Args:
+        observations: Batch `[B, *shape]` of any real dtype; arrays are not copied.
+        shape: Shape of one observation.
+
+    Returns:
+        Tensor: The same numbers.
+
+    Raises:
+        ObservationError: If they are not numbers, have another shape, or hold NaN or infinity.
+
+    Example:
+        >>> check_observations(np.zeros((2, 4), dtype=np.float32), (4,)).shape
+        torch.Size([2, 4])
+    """
+    batch = _as_tensor(observations)
+    if tuple(batch.shape[1:]) != shape or batch.ndim == 0:
+        hint = " Add a batch dimension: observations[None]." if tuple(batch.shape) == shape else ""
+        expected = ", ".join(["B", *map(str, shape)])
+        raise ObservationError(f"Expected observations of shape [{expected}]. Found {list(batch.shape)}.{hint}")
+    if batch.is_complex():
+        raise ObservationError(f"Expected real observations. Found {batch.dtype}.")
+    if batch.is_floating_point() and not bool(torch.isfinite(batch).all()):
+        rows = torch.nonzero(~torch.isfinite(batch.flatten(1)).all(1)).flatten()
+        raise ObservationError(
+            f"Expected finite observations. Found NaN or infinity in {len(rows)} of {len(batch)}, the first at index "
+            f"{int(rows[0])}. Remove them, or look at the environment that gave them."
+        )
+    return batch
+
+
+def _as_tensor(observations: Observations) -> Tensor:
+    if isinstance(observations, Tensor):
+        return observations.detach()
+    try:
+        return torch.as_tensor(np.asarray(observations))
+    except (TypeError, ValueError) as error:
+        raise ObservationError(
+            f"Expected a tensor or array of numbers. Found {type(observations).__name__}: {error}"
+        ) from None

@@ -1,0 +1,132 @@
+"""The linear maps between two layers of neurons, as frozen values.
+
+A map is a short chain of these operations: at most one of them carries weights (`Conv`, `Dense`), the
+others move or add what arrives (`Pad`, `SumPool`, `Reshape`). Average pooling is a sum pooling whose
+factor has been folded into the weights, because a sum of spikes stays an integer.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Union
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+__all__ = [
+    "Conv",
+    "Dense",
+    "LinearOp",
+    "Pad",
+    "Pair",
+    "Reshape",
+    "Shape",
+    "SumPool",
+    "cast",
+    "run",
+    "weighted",
+]
+
+Shape = tuple[int, ...]
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Conv:
+    """Two-dimensional convolution without bias, `[B, C, H, W] -> [B, C', H', W']`."""
+
+    weight: Tensor
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+    dilation: Pair = (1, 1)
+    groups: int = 1
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.weight, None, self.stride, self.padding, self.dilation, self.groups)
+
+
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """Matrix product without bias, `[B, F] -> [B, F']`."""
+
+    weight: Tensor
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight)
+
+
+@dataclass(frozen=True)
+class SumPool:
+    """Sum over windows, `[B, C, H, W] -> [B, C, H', W']`."""
+
+    kernel: Pair
+    stride: Pair
+    padding: Pair = (0, 0)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return F.avg_pool2d(x, self.kernel, self.stride, self.padding, divisor_override=1)
+
+
+@dataclass(frozen=True)
+class Pad:
+    """Zeros around an image; `widths` are (left, right, top, bottom)."""
+
+    widths: tuple[int, int, int, int]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return F.pad(x, self.widths)
+
+
+@dataclass(frozen=True)
+class Reshape:
+    """Row-major reshape of everything but the batch dimension."""
+
+    shape: Shape
+
+    def __call__(self, x: Tensor) -> Tensor:
+        # A batch of 0 leaves -1 undetermined, so the size is spelled out.
+        return x.reshape(x.shape[0], *self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements of one sample."""
+        return math.prod(self.shape)
+
+
+LinearOp = Union[Conv, Dense, SumPool, Pad, Reshape]
+
+
+def run(ops: tuple[LinearOp, ...], x: Tensor) -> Tensor:
+    """Apply operations in order.
+
+    Example:
+        >>> run((SumPool((2, 2), (2, 2)), Reshape((1,))), torch.ones(1, 1, 2, 2))
+        tensor([[4.]])
+    """
+    for op in ops:
+        x = op(x)
+    return x
+
+
+def weighted(ops: tuple[LinearOp, ...]) -> Conv | Dense:
+    """The operation of a chain that carries the weights.
+
+    Raises:
+        LookupError: If there is none or more than one.
+    """
+    found = [op for op in ops if isinstance(op, (Conv, Dense))]
+    if len(found) != 1:
+        raise LookupError(f"Expected one weighted operation. Found {len(found)} in {ops}.")
+    return found[0]
+
+
+def cast(
+    ops: tuple[LinearOp, ...], dtype: torch.dtype, device: torch.device | None = None
+) -> tuple[LinearOp, ...]:
+    """The same operations with weights of another dtype, and on another device if one is given."""
+    return tuple(
+        replace(op, weight=op.weight.to(device=device, dtype=dtype)) if isinstance(op, (Conv, Dense)) else op
+        for op in ops
+    )
