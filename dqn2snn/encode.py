@@ -1,0 +1,40 @@
+"""From an observation to the constant current of the first layer."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from dqn2snn.grid import rounded
+from dqn2snn.plan import SpikingLayer, SpikingPlan
+
+__all__ = ["constant_current", "first_current"]
+
+
+def constant_current(plan: SpikingPlan, observations: Tensor) -> Tensor:
+    """The current that every first-layer neuron receives at every step, `[B, *shape]`, float64.
+
+    Tan et al. (2021) present the observation itself as a real-valued current, without any random spikes:
+    `I = W_1 x + b_1`. On the grid x, W_1 and I are rounded; the sum between them is exact in float64, so the
+    result does not depend on the order of summation. The current is clamped to [0, threshold]: a neuron that
+    receives a constant negative current never fires, and one that receives more than its threshold always does,
+    so no spike changes.
+
+    Args:
+        plan: The spiking network.
+        observations: `[B, *input_shape]`.
+
+    Returns:
+        Tensor: The current.
+    """
+    layer = plan.layers[0].cast(torch.float64, observations.device)
+    return first_current(observations, layer, plan.input_bits)
+
+
+def first_current(observations: Tensor, layer: SpikingLayer, input_bits: int | None) -> Tensor:
+    """The same for a layer that has been cast to float64 already."""
+    x = observations.double()
+    if input_bits is None or layer.fraction_bits is None:
+        return layer.affine(x)
+    current = rounded(layer.affine(rounded(x, input_bits)), layer.fraction_bits)
+    return torch.minimum(current.clamp_(min=0), layer.threshold)

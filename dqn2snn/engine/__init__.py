@@ -1,0 +1,12 @@
+"""Simulating a `SpikingPlan` without neuron modules.
+
+`reference` is the float64 step loop that says what is right; `layerwise` gives the same spikes faster, one
+layer after the other in chunks of time.
+"""
+
+from __future__ import annotations
+
+from dqn2snn.engine.layerwise import simulate_layerwise
+from dqn2snn.engine.reference import simulate_reference
+
+__all__ = ["simulate_layerwise", "simulate_reference"]

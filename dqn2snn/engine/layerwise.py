@@ -1,0 +1,119 @@
+"""One layer after the other, in chunks of time, in float32.
+
+A feed-forward network needs no step loop around its layers: all spikes of a layer over a chunk of time are
+one batch for the next layer's convolution or matrix product. What remains serial is the scan over time within
+a layer, a few element-wise operations. The first layer's current is computed once. Memory is bounded by the
+chunk, whatever the number of steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dqn2snn.dynamics import initial_membrane
+from dqn2snn.encode import constant_current
+from dqn2snn.plan import SpikingLayer, SpikingPlan
+from dqn2snn.record import Record, readouts
+
+__all__ = ["simulate_layerwise"]
+
+_ROWS = 512
+"""Samples times steps of one chunk: about what a convolution needs to run at full speed."""
+
+
+def simulate_layerwise(
+    plan: SpikingPlan,
+    observations: Tensor,
+    num_steps: int,
+    *,
+    spikes: bool = False,
+    dtype: torch.dtype = torch.float32,
+) -> Record:
+    """Simulate layer by layer; on the grid the spikes are those of `simulate_reference`.
+
+    Args:
+        plan: The spiking network.
+        observations: `[B, *input_shape]`.
+        num_steps: T.
+        spikes: Keep every spike of every layer.
+        dtype: float32 or float64; the same spikes on the grid.
+
+    Returns:
+        Record: In `dtype`.
+    """
+    parts = [
+        _simulate(plan, batch, num_steps, spikes, dtype) for batch in observations.split(_ROWS)
+    ] or [_simulate(plan, observations, num_steps, spikes, dtype)]
+    return parts[0] if len(parts) == 1 else Record.join(parts)
+
+
+@dataclass
+class _Layer:
+    """A layer while it is simulated: its membrane, its spike counts and, if asked for, its spikes."""
+
+    plan: SpikingLayer
+    membrane: Tensor
+    counts: Tensor
+    kept: list[Tensor] | None
+
+    def run(self, currents: Tensor, membranes: list[Tensor] | None = None) -> Tensor:
+        """Scan currents `[c, B, *shape]` (or one constant current for all, expanded) over time to spikes."""
+        theta, v = self.plan.threshold, self.membrane
+        fired = torch.empty(currents.shape, dtype=v.dtype, device=v.device) if v.ndim != 4 else _like(currents, v)
+        for current, spike in zip(currents, fired, strict=True):
+            v += current
+            torch.ge(v, theta, out=spike)
+            if self.plan.reset == "subtract":
+                v.addcmul_(spike, theta, value=-1)
+            else:
+                torch.where(spike > 0, self.plan.v_init, v, out=v)
+            if membranes is not None:
+                membranes.append(v.clone())
+        self.counts += fired.sum(0)
+        if self.kept is not None:
+            self.kept.append(fired.bool())
+        return fired
+
+
+def _like(currents: Tensor, membrane: Tensor) -> Tensor:
+    """Memory for spikes of images, channels last, so that the next convolution needs no copy."""
+    steps, batch = currents.shape[:2]
+    flat = torch.empty(
+        steps * batch,
+        *currents.shape[2:],
+        dtype=membrane.dtype,
+        device=membrane.device,
+        memory_format=torch.channels_last,
+    )
+    return flat.unflatten(0, (steps, batch))
+
+
+def _simulate(plan: SpikingPlan, observations: Tensor, num_steps: int, spikes: bool, dtype: torch.dtype) -> Record:
+    batch = len(observations)
+    constant = _channels_last(constant_current(plan, observations).to(dtype))
+    layers = [_start(layer.cast(dtype, observations.device), batch, spikes) for layer in plan.all_layers]
+    trains: list[Tensor] = []
+    membranes: list[Tensor] = []
+    chunk = max(1, _ROWS // max(1, batch))
+    for start in range(0, num_steps, chunk):
+        steps = min(chunk, num_steps - start)
+        fired = layers[0].run(constant.expand(steps, *constant.shape))
+        for layer in layers[1:]:
+            currents = layer.plan.affine(fired.flatten(0, 1)).unflatten(0, (steps, batch))
+            fired = layer.run(currents, membranes if layer is layers[-1] else None)
+        trains.append(fired)
+    q, q_spike = readouts(plan, torch.cat(trains), torch.stack(membranes))
+    kept = tuple(torch.cat(layer.kept) for layer in layers if layer.kept is not None) if spikes else None
+    return Record(num_steps, plan.layer_names, q, q_spike, tuple(layer.counts for layer in layers), kept)
+
+
+def _start(layer: SpikingLayer, batch: int, spikes: bool) -> _Layer:
+    membrane = _channels_last(initial_membrane(layer, batch))
+    return _Layer(layer, membrane, torch.zeros_like(membrane), [] if spikes else None)
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x

@@ -1,0 +1,143 @@
+"""Fixed-point grids on which float32 sums are exact in any order.
+
+Let weights, biases, thresholds and membranes be multiples of 2^-g. A float32 number carries 24 bits, so as
+long as every partial sum stays below 2^(24-g), no addition rounds: the order of summation, the batch size,
+the number of threads and the library make no difference, and every backend gives the same spikes as float64.
+
+The bound is a proof, not a measurement. After T steps the membrane of neuron j lies within
+
+    |v_j| <= |v_init| + T max( sum_i max(W_ji, 0) + max(b_j, 0),  sum_i max(-W_ji, 0) + max(-b_j, 0) ),
+
+whatever spikes arrive, and so does every partial sum. The finest grid that satisfies it is chosen for each
+layer, at most 2^-14 of the threshold, with weights that fit int16.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from dqn2snn.errors import ArgumentError, PlanError
+from dqn2snn.graph import AffineLayer
+
+from dqn2snn.plan import SpikingLayer, SpikingPlan
+
+__all__ = ["MAX_FRACTION_BITS", "on_grid", "rounded"]
+
+MAX_FRACTION_BITS = 14
+"""With a threshold of one, membranes of the first layer, below two thresholds, then fit int16 as well."""
+
+_FLOAT32_BITS = 24
+_INT16_MAX = 2**15 - 1
+_INPUT_BITS = 20  # + 15 of an int16 weight + 18 of a fan-in below 2^18 are the 53 bits of a float64
+_MIN_WEIGHT_LEVELS = 16
+
+
+def rounded(values: Tensor, bits: int) -> Tensor:
+    """The nearest multiples of 2^-bits, ties to even.
+
+    Example:
+        >>> rounded(torch.tensor([0.3, -0.26]), 2)
+        tensor([ 0.2500, -0.2500])
+    """
+    return torch.round(values * 2.0**bits) * 2.0**-bits
+
+
+def on_grid(plan: SpikingPlan, grid: int | str, observation_magnitude: float) -> SpikingPlan:
+    """The plan with every number on a grid.
+
+    Args:
+        plan: A plan in raw numbers.
+        grid: "auto" for the finest grid of each layer, or the fraction bits of all of them.
+        observation_magnitude: Largest absolute number in an observation; what is larger is still correct,
+            but no longer exact to the last bit in any order.
+
+    Returns:
+        SpikingPlan: A new plan. Its weights differ from the given ones by at most half a grid step.
+
+    Raises:
+        ArgumentError: If `grid` is neither "auto" nor a whole number of bits from 1 to 14.
+        PlanError: If no grid holds the membranes of `plan.num_steps` steps and leaves the weights enough
+            levels, or the given one does not.
+    """
+    choices = _choices(grid)
+    first = _first_on_grid(plan.layers[0], max(choices))
+    others = tuple(_layer_on_grid(layer, plan.num_steps, choices) for layer in plan.layers[1:])
+    output = _layer_on_grid(plan.output, plan.num_steps, choices)
+    input_bits = _INPUT_BITS - math.ceil(math.log2(max(observation_magnitude, 2.0**-100)))
+    return replace(plan, layers=(first, *others), output=output, input_bits=input_bits)
+
+
+def _choices(grid: int | str) -> range:
+    if grid == "auto":
+        return range(MAX_FRACTION_BITS, 0, -1)
+    if isinstance(grid, bool) or not isinstance(grid, int) or not 1 <= grid <= MAX_FRACTION_BITS:
+        raise ArgumentError(
+            f'Expected grid="auto", None, or a number of fraction bits from 1 to {MAX_FRACTION_BITS}. Found {grid!r}.'
+        )
+    return range(grid, grid - 1, -1)
+
+
+def _first_on_grid(layer: SpikingLayer, bits: int) -> SpikingLayer:
+    """The first layer: its current is rounded, so its weights have a grid of their own."""
+    largest = max(float(layer.affine.weight.abs().max()), 2.0**-100)
+    weight_bits = math.floor(math.log2(_INT16_MAX / largest))
+    affine = layer.affine.with_parameters(
+        rounded(layer.affine.weight, weight_bits), rounded(layer.affine.bias, bits)
+    )
+    return _placed(layer, affine, bits, weight_bits)
+
+
+def _layer_on_grid(layer: SpikingLayer, num_steps: int, choices: range) -> SpikingLayer:
+    """The finest of `choices` on which the layer is exact."""
+    for bits in choices:
+        affine = layer.affine.with_parameters(
+            rounded(layer.affine.weight, bits), rounded(layer.affine.bias, bits)
+        )
+        placed = _placed(layer, affine, bits, bits)
+        if _exact(placed, num_steps, bits):
+            _check_levels(layer, bits, num_steps)
+            return placed
+    raise PlanError(
+        f"Expected weights and membranes of layer {layer.name!r} to be exact over {num_steps} steps on a grid of "
+        f"2^-{choices[0]}. Found that they leave int16 or the 24 bits of float32. "
+        'Use fewer steps, grid="auto", or grid=None for raw floats.'
+    )
+
+
+def _placed(layer: SpikingLayer, affine: AffineLayer, bits: int, weight_bits: int) -> SpikingLayer:
+    return replace(
+        layer,
+        affine=affine,
+        threshold=rounded(layer.threshold, bits),
+        v_init=rounded(layer.v_init, bits),
+        fraction_bits=bits,
+        weight_bits=weight_bits,
+    )
+
+
+def _exact(layer: SpikingLayer, num_steps: int, bits: int) -> bool:
+    largest_weight = float(layer.affine.weight.abs().max())
+    bound = float(layer.v_init.abs().max()) + num_steps * max(largest_current(layer.affine), float(layer.threshold.max()))
+    return largest_weight * 2**bits <= _INT16_MAX and bound <= 2.0 ** (_FLOAT32_BITS - bits)
+
+
+def largest_current(affine: AffineLayer) -> float:
+    """The largest magnitude of excitation or inhibition that spikes can cause in one step."""
+    spikes = torch.ones(1, *affine.in_shape, dtype=torch.float64)
+    excitation = affine.with_parameters(affine.weight.clamp(min=0), affine.bias.clamp(min=0))
+    inhibition = affine.with_parameters((-affine.weight).clamp(min=0), (-affine.bias).clamp(min=0))
+    return max(float(part(spikes).max()) for part in (excitation, inhibition))
+
+
+def _check_levels(layer: SpikingLayer, bits: int, num_steps: int) -> None:
+    largest = float(layer.affine.weight.abs().max())
+    if 0 < largest * 2**bits < _MIN_WEIGHT_LEVELS:
+        raise PlanError(
+            f"Expected a grid that leaves the weights of layer {layer.name!r} at least {_MIN_WEIGHT_LEVELS} levels. "
+            f"Found 2^-{bits}, the finest that is exact over {num_steps} steps, for weights up to {largest:.3g}. "
+            "Use fewer steps, or grid=None for raw floats."
+        )

@@ -1,0 +1,199 @@
+"""The immutable value that says what a spiking network is.
+
+A `SpikingPlan` holds, per layer, scaled weights and biases on a fixed-point grid, thresholds, initial
+membranes and the reset, and beside them the readout's scale and the number of steps. Every backend, engine
+and file is a reading of it; nothing is decided after it has been made.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from dqn2snn.errors import PlanError
+from dqn2snn.graph import AffineLayer, per_channel
+from dqn2snn.ops import Conv, Dense, Shape, run
+from dqn2snn.table import format_table
+
+__all__ = ["FORMAT_VERSION", "Reset", "SpikingLayer", "SpikingPlan"]
+
+FORMAT_VERSION = 1
+
+Reset = Literal["subtract", "zero"]
+"""After a spike the membrane loses one threshold ("subtract", soft) or starts again from v_init ("zero", hard)."""
+
+
+@dataclass(frozen=True, eq=False)
+class SpikingLayer:
+    """One layer of integrate-and-fire neurons and the synapses that lead to it.
+
+    Attributes:
+        affine: Synapses and bias currents, in float64; `I[t] = W s[t] + b` with s in {0, 1}.
+        threshold: `[]` or `[C]`, one per channel.
+        v_init: `[]` or `[C]`, membrane before the first step.
+        reset: What a spike does to the membrane.
+        fraction_bits: Biases, thresholds and membranes are multiples of 2^-fraction_bits; None for raw floats.
+        weight_bits: Weights are int16 multiples of 2^-weight_bits; the same as `fraction_bits` but in the
+            first layer, which sees observations instead of spikes.
+    """
+
+    affine: AffineLayer
+    threshold: Tensor
+    v_init: Tensor
+    reset: Reset = "subtract"
+    fraction_bits: int | None = None
+    weight_bits: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the layer in the user's network."""
+        return self.affine.name
+
+    @property
+    def shape(self) -> Shape:
+        """Shape of the layer's neurons."""
+        return self.affine.out_shape
+
+    def cast(self, dtype: torch.dtype, device: torch.device | None = None) -> SpikingLayer:
+        """The same layer in another dtype, thresholds shaped to broadcast over neurons."""
+        return replace(
+            self,
+            affine=self.affine.cast(dtype, device),
+            threshold=per_channel(self.threshold, self.shape).to(device=device, dtype=dtype),
+            v_init=per_channel(self.v_init, self.shape).to(device=device, dtype=dtype),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class SpikingPlan:
+    """A spiking Q-network, as a value.
+
+    Attributes:
+        layers: The hidden layers. The first one receives a constant current computed from the observation.
+        output: The output neurons, one per action.
+        readout_scale: Q-value of a firing rate of one, in the DQN's units.
+        num_steps: Time steps of a decision; the grid is exact in float32 up to this many.
+        recipe: Name of the conversion rule.
+        reference: The paper that describes it.
+        input_bits: Observations are rounded to multiples of 2^-input_bits; None for raw floats.
+        report: What calibration found, for people: numbers and strings only.
+    """
+
+    layers: tuple[SpikingLayer, ...]
+    output: SpikingLayer
+    readout_scale: float
+    num_steps: int
+    recipe: str
+    reference: str
+    input_bits: int | None = None
+    report: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def input_shape(self) -> Shape:
+        """Shape of one observation."""
+        return self.layers[0].affine.in_shape
+
+    @property
+    def num_actions(self) -> int:
+        """Number of actions."""
+        return self.output.affine.neurons
+
+    @property
+    def all_layers(self) -> tuple[SpikingLayer, ...]:
+        """The hidden layers and the output."""
+        return (*self.layers, self.output)
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """Names of the hidden layers and of the output."""
+        return tuple(layer.name for layer in self.all_layers)
+
+    @property
+    def on_grid(self) -> bool:
+        """Whether every number is a multiple of a power of two, so that all backends give the same spikes."""
+        return self.input_bits is not None
+
+    def check_steps(self, num_steps: int | None) -> int:
+        """The number of steps to simulate: `num_steps`, or the plan's own.
+
+        Raises:
+            PlanError: If it is not positive, or more than the grid was made for.
+        """
+        steps = self.num_steps if num_steps is None else num_steps
+        if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+            raise PlanError(f"Expected a positive whole number of steps. Found num_steps={steps!r}.")
+        if self.on_grid and steps > self.num_steps:
+            raise PlanError(
+                f"Expected at most {self.num_steps} steps, for which this plan's grid is exact. Found {steps}. "
+                f"Convert with num_steps={steps}."
+            )
+        return steps
+
+    def fan_out(self, layer: int) -> Tensor:
+        """Synapses that leave each neuron of a hidden layer, in the layer's shape."""
+        return synapses(self.all_layers[layer + 1].affine)
+
+    @property
+    def input_macs(self) -> int:
+        """Multiply-accumulates that turn one observation into the first layer's current, once a decision."""
+        return int(synapses(self.layers[0].affine).sum())
+
+    @property
+    def dqn_macs(self) -> int:
+        """Multiply-accumulates of one forward pass of the DQN."""
+        return sum(int(synapses(layer.affine).sum()) for layer in self.all_layers)
+
+    def summary(self) -> str:
+        """A table of the layers.
+
+        Example:
+            >>> from torch import nn
+            >>> import dqn2snn
+            >>> net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+            >>> plan = dqn2snn.convert(net, torch.rand(64, 4), num_steps=16).plan
+            >>> print(plan.summary().splitlines()[0])
+            tan2021, 16 steps, 4 inputs, 2 actions
+        """
+        return f"{self.headline}\n{format_table(self.columns, self.rows())}"
+
+    @property
+    def headline(self) -> str:
+        """One line on the whole network."""
+        inputs = math.prod(self.input_shape)
+        return f"{self.recipe}, {self.num_steps} steps, {inputs} inputs, {self.num_actions} actions"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Header of the summary."""
+        return ("layer", "neurons", "weights", "threshold", "grid", "scale")
+
+    def rows(self) -> list[list[str]]:
+        """One row of the summary for each layer."""
+        scales = self.report.get("scales", {})
+        return [
+            [
+                layer.name,
+                f"{layer.affine.neurons:,}",
+                f"{layer.affine.weight.numel():,}",
+                f"{float(layer.threshold.mean()):.4g}",
+                "float" if layer.fraction_bits is None else f"2^-{layer.fraction_bits}",
+                f"{scales[layer.name]:.4g}" if layer.name in scales else "",
+            ]
+            for layer in self.all_layers
+        ]
+
+
+def synapses(affine: AffineLayer) -> Tensor:
+    """Number of outputs that each input of an affine layer reaches, in the shape of its input."""
+    ones = tuple(
+        replace(op, weight=torch.ones_like(op.weight)) if isinstance(op, (Conv, Dense)) else op for op in affine.ops
+    )
+    with torch.inference_mode(False), torch.enable_grad():
+        x = torch.zeros(1, *affine.in_shape, dtype=torch.float64, requires_grad=True)
+        (reached,) = torch.autograd.grad(run(ones, x).sum(), x)
+    return reached[0]

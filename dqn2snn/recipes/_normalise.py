@@ -1,0 +1,124 @@
+"""Weight normalisation: the step that all rate-coding recipes share.
+
+With lambda_l the activation of layer l that is to fire at every step, and lambda_0 = 1,
+
+    W_l <- W_l lambda_{l-1} / lambda_l,    b_l <- b_l / lambda_l,    threshold 1,
+
+so that a firing rate r_l stands for the activation lambda_l r_l.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from dqn2snn.calibrate import ActivationStats
+from dqn2snn.errors import ArgumentError, CalibrationError
+from dqn2snn.graph import AffineLayer, LayerGraph
+from dqn2snn.grid import on_grid
+from dqn2snn.plan import SpikingLayer, SpikingPlan
+
+__all__ = ["check_percentile", "head_scale", "normalised_plan"]
+
+
+def normalised_plan(
+    graph: LayerGraph,
+    stats: ActivationStats,
+    scales: Sequence[float],
+    *,
+    num_steps: int,
+    grid: int | str | None,
+    recipe: str,
+    reference: str,
+    percentile: float,
+) -> SpikingPlan:
+    """The plan for given activation scales.
+
+    Args:
+        graph: The traced network.
+        stats: Its calibration.
+        scales: lambda of every hidden layer and of the head.
+        num_steps: Time steps of a decision.
+        grid: See `dqn2snn.convert`.
+        recipe: Name of the calling recipe.
+        reference: Its paper.
+        percentile: For the report.
+
+    Returns:
+        SpikingPlan: On the grid, unless `grid` is None.
+
+    Raises:
+        ArgumentError: If `num_steps` is not positive.
+        CalibrationError: If a hidden layer never fires, or its scale is not positive.
+    """
+    if isinstance(num_steps, bool) or not isinstance(num_steps, int) or num_steps < 1:
+        raise ArgumentError(f"Expected a positive whole number of steps. Found num_steps={num_steps!r}.")
+    _check_scales(graph, stats, scales, percentile)
+    before = (1.0, *scales[:-1])
+    layers = [
+        _scaled(layer, incoming, outgoing)
+        for layer, incoming, outgoing in zip(graph.all_layers, before, scales, strict=True)
+    ]
+    plan = SpikingPlan(
+        layers=tuple(layers[:-1]),
+        output=layers[-1],
+        readout_scale=float(scales[-1]),
+        num_steps=num_steps,
+        recipe=recipe,
+        reference=reference,
+        report={
+            "observations": stats.count,
+            "percentile": percentile,
+            "scales": {layer.name: float(scale) for layer, scale in zip(graph.all_layers, scales, strict=True)},
+        },
+    )
+    return plan if grid is None else on_grid(plan, grid, stats.observation_magnitude)
+
+
+def head_scale(stats: ActivationStats, percentile: float) -> float:
+    """A positive scale of the Q-values: their percentile, or their largest magnitude where that is not positive.
+
+    Dividing by a negative percentile, as the original code does, flips the sign of every Q-value.
+    """
+    scale = stats.percentile(-1, percentile)
+    if scale > 0:
+        return scale
+    head = stats.layers[-1]
+    largest = max(abs(float(head.minimum.min())), abs(float(head.maximum.max())))
+    return largest if largest > 0 else 1.0
+
+
+def check_percentile(percentile: float) -> float:
+    """The percentile itself.
+
+    Raises:
+        ArgumentError: If it is not in (0, 100].
+    """
+    if not 0 < percentile <= 100:
+        hint = f" Did you mean {percentile * 100:g}?" if 0 < percentile <= 1 else ""
+        raise ArgumentError(f"Expected a percentile in (0, 100]. Found {percentile}.{hint}")
+    return float(percentile)
+
+
+def _scaled(layer: AffineLayer, incoming: float, outgoing: float) -> SpikingLayer:
+    affine = layer.with_parameters(layer.weight * (incoming / outgoing), layer.bias / outgoing)
+    zero = torch.zeros((), dtype=torch.float64)
+    return SpikingLayer(affine, threshold=zero + 1.0, v_init=zero)
+
+
+def _check_scales(graph: LayerGraph, stats: ActivationStats, scales: Sequence[float], percentile: float) -> None:
+    for layer, found, scale in zip(graph.layers, stats.layers, scales, strict=False):
+        largest = float(found.maximum.max())
+        if largest <= 0:
+            raise CalibrationError(
+                f"Expected every layer to be active on some observation. Found that layer {layer.name!r} never fires on "
+                f"these {stats.count}: its largest pre-activation is {largest:.3g}. Collect more varied observations; if "
+                "they are, the layer is dead and the network ignores its input."
+            )
+        if scale <= 0:
+            raise CalibrationError(
+                f"Expected a positive activation scale for layer {layer.name!r}. Found {scale:.3g} at percentile "
+                f"{percentile:g}: only {found.active_fraction:.2%} of its pre-activations are above zero. "
+                f"Use a percentile above {100 * (1 - found.active_fraction):.4g}."
+            )
