@@ -39,7 +39,7 @@ class Interval:
 
     Example:
         >>> print(Interval(mean=0.95, low=0.91, high=0.97, level=0.95, count=200))
-        0.95 [0.91, 0.97]
+        0.950 [0.910, 0.970]
     """
 
     mean: float
@@ -49,7 +49,10 @@ class Interval:
     count: int
 
     def __str__(self) -> str:
-        return f"{self.mean:.4g} [{self.low:.4g}, {self.high:.4g}]"
+        width = self.high - self.low
+        # Two digits of the width: 0.99998 must not print as 1.
+        form = f".{max(0, 1 - math.floor(math.log10(width)))}f" if 0.0 < width < math.inf else ".4g"
+        return f"{self.mean:{form}} [{self.low:{form}}, {self.high:{form}}]"
 
 
 def mean_interval(values: Vector, *, clusters: Vector | None = None, level: float = 0.95) -> Interval:
@@ -68,7 +71,7 @@ def mean_interval(values: Vector, *, clusters: Vector | None = None, level: floa
 
     Example:
         >>> print(mean_interval([10.0, 12.0, 14.0, 12.0]))
-        12 [9.402, 14.6]
+        12.0 [9.4, 14.6]
     """
     numbers = as_vector(values, "values")
     return interval_of_mean(cluster_sums(numbers, torch.ones_like(numbers), clusters), level=level)
@@ -94,7 +97,7 @@ def paired_interval(a: Vector, b: Vector, *, clusters: Vector | None = None, lev
 
     Example:
         >>> print(paired_interval([10.0, 20.0, 30.0], [9.0, 19.0, 29.5]))
-        0.8333 [0.1162, 1.55]
+        0.8 [0.1, 1.6]
     """
     first, second = as_vector(a, "a"), as_vector(b, "b")
     if first.shape != second.shape:
@@ -127,9 +130,9 @@ def proportion_interval(
 
     Example:
         >>> print(proportion_interval([True] * 100))
-        1 [0.963, 1]
+        1.000 [0.963, 1.000]
         >>> print(proportion_interval([1, 1, 1, 0, 0, 0, 1, 1, 1], clusters=[1, 1, 1, 2, 2, 2, 3, 3, 3]))
-        0.6667 [0.04383, 0.9887]
+        0.67 [0.04, 0.99]
     """
     numbers = as_vector(hits, "hits")
     if not bool(((numbers == 0) | (numbers == 1)).all()):

@@ -200,6 +200,19 @@ def test_inputs_may_be_lists_arrays_or_tensors_of_any_kind() -> None:
     assert mean_interval(learned) == expected
 
 
+@pytest.mark.parametrize(
+    ("interval", "text"),
+    [
+        (proportion_interval([1] * 160_000), "1.000000 [0.999976, 1.000000]"),
+        (Interval(1234.5, 1100.2, 1400.7, 0.95, 50), "1234 [1100, 1401]"),
+        (mean_interval([3.5]), "3.5 [-inf, inf]"),
+        (mean_interval([2.0, 2.0]), "2 [2, 2]"),
+    ],
+)
+def test_printing_keeps_what_the_interval_can_tell(interval: Interval, text: str) -> None:
+    assert str(interval) == text
+
+
 def test_an_interval_is_a_plain_frozen_value() -> None:
     interval = proportion_interval([1, 1, 0])
     assert pickle.loads(pickle.dumps(interval)) == interval == copy.deepcopy(interval)

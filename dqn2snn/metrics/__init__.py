@@ -32,7 +32,7 @@ function                  class                   question
     >>> for batch in (slice(0, 2), slice(2, 4)):
     ...     metric.update(q_dqn[batch], q_snn[batch])
     >>> print(metric.compute())
-    0.75 [0.3006, 0.9544]
+    0.75 [0.30, 0.95]
 """
 
 from dqn2snn.metrics._streaming import StreamingMetric
