@@ -16,10 +16,19 @@ from dqn2snn.errors import ArgumentError, EnvironmentMismatchError, MissingExtra
 if TYPE_CHECKING:
     import gymnasium
 
-__all__ = ["EnvSource", "Spaces", "check_env", "make_env", "spaces_of"]
+__all__ = ["EnvSource", "Spaces", "action_names", "check_env", "make_env", "spaces_of"]
 
 EnvSource: TypeAlias = "str | gymnasium.Env[Any, Any] | Callable[[], gymnasium.Env[Any, Any]]"
 """An environment id, one environment, or a function that makes environments."""
+
+
+_CLASSIC = {
+    "CartPole": ("left", "right"),
+    "Acrobot": ("torque -1", "torque 0", "torque +1"),
+    "MountainCar": ("left", "coast", "right"),
+    "LunarLander": ("coast", "left", "main", "right"),
+}
+_MINATAR = {"n": "no-op", "l": "left", "u": "up", "r": "right", "d": "down", "f": "fire"}
 
 
 class Spaces(NamedTuple):
@@ -142,3 +151,25 @@ def check_env(env: gymnasium.Env[Any, Any], observation_shape: Sequence[int], nu
             f"Found {found.num_actions} in {env}. "
             "Use the environment, with the same action set, that the network was trained with."
         )
+
+
+def action_names(env: gymnasium.Env[Any, Any]) -> tuple[str, ...]:
+    """Name the actions of an environment, by their numbers where nothing better is known.
+
+    Args:
+        env: An environment with ``Discrete`` actions.
+
+    Returns:
+        One name an action.
+
+    Example:
+        >>> action_names(make_env("MinAtar/Freeway-v1"))
+        ('no-op', 'up', 'down')
+    """
+    inner: Any = env.unwrapped
+    if hasattr(inner, "get_action_meanings"):  # Atari
+        return tuple(name.lower() for name in inner.get_action_meanings())
+    if hasattr(inner, "game") and hasattr(inner, "action_set"):  # MinAtar
+        return tuple(_MINATAR[inner.game.env.action_map[action]] for action in inner.action_set)
+    name = env.spec.name if env.spec is not None else ""
+    return _CLASSIC.get(name) or tuple(str(action) for action in range(spaces_of(env).num_actions))
