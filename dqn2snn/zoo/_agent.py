@@ -1,0 +1,174 @@
+"""Reading agents: by name from the package, or from any directory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from dqn2snn.errors import CheckpointError
+from dqn2snn.zoo._config import AgentConfig, check_config
+from dqn2snn.zoo._layers import build_network
+
+__all__ = ["CONFIG_FILE", "WEIGHTS_FILE", "Agent", "load", "load_agent", "names"]
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "weights.safetensors"
+_SHIPPED = Path(__file__).with_name("agents")
+
+
+@dataclass(frozen=True)
+class Agent:
+    """A trained deep Q-network with what is known about it.
+
+    Attributes:
+        name: Its name in the zoo.
+        network: Maps observations, float32 ``[B, *observation_shape]``, to Q-values ``[B, num_actions]``; in
+            evaluation mode, its parameters frozen.
+        env_id: The gymnasium id of its environment, for `dqn2snn.make_env`.
+        config: The content of its ``config.json``.
+    """
+
+    name: str
+    network: nn.Sequential
+    env_id: str
+    config: AgentConfig
+
+
+def names() -> tuple[str, ...]:
+    """List the agents that come with the package.
+
+    Returns:
+        Their names, sorted.
+
+    Example:
+        >>> "minatar-freeway" in names()
+        True
+    """
+    return tuple(sorted(path.parent.name for path in _SHIPPED.glob(f"*/{CONFIG_FILE}")))
+
+
+def load(name: str) -> Agent:
+    """Load an agent that comes with the package.
+
+    Args:
+        name: One of `names`.
+
+    Returns:
+        The agent.
+
+    Raises:
+        CheckpointError: If there is none of that name, or its files are damaged.
+
+    Example:
+        >>> load("lunarlander").config["num_actions"]
+        4
+        >>> load("chess")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ...
+        dqn2snn.errors.CheckpointError: Expected the name of an agent: acrobot, ... Found 'chess'. ...
+    """
+    if name not in names():
+        raise CheckpointError(
+            f"Expected the name of an agent: {', '.join(names())}. Found {name!r}. "
+            "To read an agent from a directory use zoo.load_agent."
+        )
+    return load_agent(_SHIPPED / name)
+
+
+def load_agent(directory: str | Path) -> Agent:
+    """Load an agent from a directory that `save_agent` wrote. Nothing is unpickled.
+
+    Args:
+        directory: Holds ``config.json`` and ``weights.safetensors``.
+
+    Returns:
+        The agent. Its weights are those of the file, in float32.
+
+    Raises:
+        CheckpointError: If a file is missing, truncated or damaged, or the two do not belong together. The
+            message names the file.
+
+    Example:
+        >>> load_agent("no/such/directory")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ...
+        dqn2snn.errors.CheckpointError: no/such/directory/config.json: cannot be read (No such file ...
+    """
+    directory = Path(directory)
+    try:
+        config = _parse_config(_read(directory / CONFIG_FILE))
+        network = _blank_network(config)
+    except CheckpointError as error:
+        raise CheckpointError(f"{directory / CONFIG_FILE}: {error}") from None
+    try:
+        weights = _parse_weights(_read(directory / WEIGHTS_FILE), config["weights_sha256"])
+        _check_weights(weights, network.state_dict())
+    except CheckpointError as error:
+        raise CheckpointError(f"{directory / WEIGHTS_FILE}: {error}") from None
+    network.load_state_dict({key: tensor.float() for key, tensor in weights.items()}, assign=True)
+    return Agent(config["name"], network.eval().requires_grad_(False), config["env_id"], config)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"cannot be read ({error.strerror}).") from None
+
+
+def _parse_config(data: bytes) -> AgentConfig:
+    try:
+        return check_config(json.loads(data))
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"Expected JSON. Found something else ({error}).") from None
+
+
+def _blank_network(config: AgentConfig) -> nn.Sequential:
+    # Without weights: sizes that a damaged file makes up are found before anything is allocated.
+    with torch.device("meta"):
+        network = build_network(config["layers"])
+        observation = torch.empty(1, *config["observation_shape"])
+    expected = (1, config["num_actions"])
+    try:
+        found = tuple(network(observation).shape)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"Expected layers that take observations of shape {config['observation_shape']}. Found: {error}"
+        ) from None
+    if found != expected:
+        raise CheckpointError(
+            f"Expected layers that give {config['num_actions']} Q-values, shape {expected}. Found {found}."
+        )
+    return network
+
+
+def _parse_weights(data: bytes, sha256: str) -> dict[str, Tensor]:
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise CheckpointError(
+            f"Expected the file whose SHA-256 is in {CONFIG_FILE}. Found another, or a damaged one, "
+            f"of {len(data)} bytes. Copy or install it again."
+        )
+    try:
+        return safetensors.torch.load(data)
+    except (safetensors.SafetensorError, KeyError) as error:
+        raise CheckpointError(f"Expected a safetensors file. Found something else ({error}).") from None
+
+
+def _check_weights(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    if sorted(weights) != sorted(expected):
+        raise CheckpointError(f"Expected the tensors {sorted(expected)}. Found {sorted(weights)}.")
+    for key, tensor in weights.items():
+        if tensor.shape != expected[key].shape or tensor.dtype != torch.float16:
+            raise CheckpointError(
+                f"Expected {key!r} as float16 of shape {tuple(expected[key].shape)}. "
+                f"Found {tensor.dtype} of shape {tuple(tensor.shape)}."
+            )
+        if not tensor.isfinite().all():
+            raise CheckpointError(f"Expected finite weights. Found NaN or infinity in {key!r}.")

@@ -1,0 +1,98 @@
+"""The model card of an agent: prose and tables rendered from its configuration, nothing typed by hand."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from dqn2snn.zoo._config import AgentConfig, Score, Training
+
+__all__ = ["render_card"]
+
+
+def render_card(config: AgentConfig) -> str:
+    """Render the model card, with the header that the Hugging Face Hub reads.
+
+    Args:
+        config: The configuration of an agent.
+
+    Returns:
+        Markdown with a YAML header.
+
+    Example:
+        >>> from dqn2snn import zoo
+        >>> print(render_card(zoo.load("cartpole").config).splitlines()[1])
+        license: mit
+    """
+    sections = (
+        _header(config),
+        f"# {config['name']}: a deep Q-network for {config['env_id']}",
+        _summary(config),
+        "## Score\n\n" + _score(config["evaluation"]),
+        "## Training\n\n" + _training(config["training"]),
+        "## Use\n\n" + _use(config["name"]),
+        "## Limitations\n\n" + (config["limitations"] or "None known beyond the score above."),
+        f"## Licence\n\n{config['license']}, as dqn2snn itself.",
+    )
+    return "\n\n".join(sections) + "\n"
+
+
+def _header(config: AgentConfig) -> str:
+    evaluation, env_id = config["evaluation"], config["env_id"]
+    reward = f"{evaluation['mean']:.2f} +/- {evaluation['std']:.2f}"
+    return f"""---
+license: {config["license"].lower()}
+library_name: dqn2snn
+tags: [{env_id}, deep-reinforcement-learning, reinforcement-learning, dqn, spiking-neural-network]
+model-index:
+- name: {config["name"]}
+  results:
+  - task: {{type: reinforcement-learning, name: reinforcement-learning}}
+    dataset: {{name: {env_id}, type: {env_id}}}
+    metrics:
+    - {{type: mean_reward, value: {reward}, name: mean_reward}}
+---"""
+
+
+def _summary(config: AgentConfig) -> str:
+    layers = ", ".join(" ".join(str(part) for part in layer) for layer in config["layers"])
+    shape = ", ".join(map(str, config["observation_shape"]))
+    return (
+        "A plain ReLU network without normalisation layers, ready to be converted to spiking neurons. "
+        f"It takes observations `[B, {shape}]` and gives {config['num_actions']} Q-values.\n\n"
+        f"Layers: {layers}."
+    )
+
+
+def _score(evaluation: Score) -> str:
+    low, high = evaluation["ci95"]
+    returns = evaluation["returns"]
+    limit = "" if evaluation["max_steps"] is None else f", at most {evaluation['max_steps']} steps each"
+    policy = "greedy" if evaluation["epsilon"] == 0 else f"epsilon {evaluation['epsilon']:g}"
+    return (
+        f"Mean return **{evaluation['mean']:.1f}**, 95 % interval [{low:.1f}, {high:.1f}], "
+        f"over {evaluation['episodes']} episodes ({policy}, seeds from {evaluation['seed']}{limit}). "
+        f"Standard deviation {evaluation['std']:.1f}, least {min(returns):g}, greatest {max(returns):g}. "
+        "Scored after the weights were rounded to half precision, as they are in `weights.safetensors`."
+    )
+
+
+def _training(training: Training) -> str:
+    rows: dict[str, Any] = {
+        "Algorithm": training["algorithm"],
+        "Library": training["library"],
+        "Environment steps": f"{training['total_steps']:,}",
+        "Wall time": f"{training['wall_seconds']:.0f} s",
+        "Seed": training["seed"],
+    } | {f"`{key}`": f"`{json.dumps(value)}`" for key, value in training["hyperparameters"].items()}
+    return "| | |\n|---|---|\n" + "\n".join(f"| {key} | {value} |" for key, value in rows.items())
+
+
+def _use(name: str) -> str:
+    return f"""```python
+import dqn2snn
+
+agent = dqn2snn.zoo.load("{name}")  # an agent of your own: dqn2snn.zoo.load_agent(directory)
+observations = dqn2snn.collect_observations(agent.env_id, agent.network, 5_000, seed=0)
+snn = dqn2snn.convert(agent.network, observations)
+```"""
