@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import dqn2snn
 
 project = "dqn2snn"
@@ -26,8 +29,26 @@ autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
 html_theme = "furo"
 html_title = "dqn2snn"
+
+
+def read_as_written(_app: Any, _what: str, _name: str, _obj: Any, _options: Any, lines: list[str]) -> None:
+    """Show docstrings as they look in the source: an indented equation keeps its lines, ``[B, *shape]`` its star."""
+    shown: list[str] = []
+    for line in lines:
+        starts_block = line.startswith("    ") and len(shown) > 1 and not shown[-1] and shown[-2][:1].strip() != ""
+        if starts_block and not shown[-2].endswith("::") and not line.lstrip().startswith((">>>", "* ", "- ")):
+            shown += ["::", ""]
+        outside_code = line.split("`")
+        outside_code[::2] = [re.sub(r"(\[|, )\*(?=\w)", r"\1\\*", part) for part in outside_code[::2]]
+        shown.append("`".join(outside_code))
+    lines[:] = shown
+
+
+def setup(app: Any) -> None:
+    app.connect("autodoc-process-docstring", read_as_written, priority=400)  # before napoleon, which is at 500

@@ -118,6 +118,11 @@ class SpikingPlan:
         """Whether every number is a multiple of a power of two, so that all backends give the same spikes."""
         return self.input_bits is not None
 
+    def cast(self, dtype: torch.dtype, device: torch.device | None = None) -> SpikingPlan:
+        """The same plan in another dtype, and on another device if one is given."""
+        layers = tuple(layer.cast(dtype, device) for layer in self.layers)
+        return replace(self, layers=layers, output=self.output.cast(dtype, device))
+
     def check_steps(self, num_steps: int | None) -> int:
         """The number of steps to simulate: `num_steps`, or the plan's own.
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import torch
 
-from dqn2snn.calibrate import ActivationStats
+from dqn2snn.calibration import ActivationStats
 from dqn2snn.errors import ArgumentError, CalibrationError
 from dqn2snn.graph import AffineLayer, LayerGraph
 from dqn2snn.grid import on_grid

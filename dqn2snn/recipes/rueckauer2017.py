@@ -4,7 +4,7 @@ Networks for Image Classification", Frontiers in Neuroscience 2017.
 
 from __future__ import annotations
 
-from dqn2snn.calibrate import ActivationStats
+from dqn2snn.calibration import ActivationStats
 from dqn2snn.graph import LayerGraph
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.recipes._normalise import check_percentile, head_scale, normalised_plan

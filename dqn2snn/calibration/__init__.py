@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from dqn2snn.calibrate._select import PASSES, Selection, begin, finish, narrow, observe
-from dqn2snn.calibrate._stats import ActivationStats, LayerStats, Quantity
+from dqn2snn.calibration._select import PASSES, Selection, begin, finish, narrow, observe
+from dqn2snn.calibration._stats import ActivationStats, LayerStats, Quantity
 from dqn2snn.errors import ArgumentError, CalibrationError
 from dqn2snn.graph import AffineLayer, LayerGraph
 from dqn2snn.observations import Observations, check_observations
@@ -55,7 +55,7 @@ def calibrate(
 
     Example:
         >>> from torch import nn
-        >>> from dqn2snn.trace import trace
+        >>> from dqn2snn.tracing import trace
         >>> graph = trace(nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)), (4,))
         >>> stats = calibrate(graph, torch.rand(100, 4), percentiles=(99,))
         >>> stats.count, stats.percentiles

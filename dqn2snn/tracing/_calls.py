@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dqn2snn.ops import Reshape
-from dqn2snn.trace._modules import conv2d, linear, module_value
-from dqn2snn.trace._refuse import refuse
-from dqn2snn.trace._value import Affine, Scale, Shift, Value, combine, relu
+from dqn2snn.tracing._modules import conv2d, linear, module_value
+from dqn2snn.tracing._refuse import refuse
+from dqn2snn.tracing._value import Affine, Scale, Shift, Value, combine, relu
 
 __all__ = ["call_value"]
 

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from dqn2snn.errors import ArgumentError, UnsupportedModuleError
 from dqn2snn.graph import AffineLayer, LayerGraph
-from dqn2snn.trace._fold import fold
-from dqn2snn.trace._interpreter import symbolic_output
-from dqn2snn.trace._modules import noisy_means
-from dqn2snn.trace._refuse import SUPPORTED
-from dqn2snn.trace._value import Value
+from dqn2snn.tracing._fold import fold
+from dqn2snn.tracing._interpreter import symbolic_output
+from dqn2snn.tracing._modules import noisy_means
+from dqn2snn.tracing._refuse import SUPPORTED
+from dqn2snn.tracing._value import Value
 
 __all__ = ["trace"]
 

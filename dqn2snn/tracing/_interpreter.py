@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.fx.node import map_arg
 
 from dqn2snn.errors import ObservationError, UnsupportedModuleError
-from dqn2snn.trace._calls import call_value
-from dqn2snn.trace._modules import module_value, noisy_means
-from dqn2snn.trace._refuse import refuse
-from dqn2snn.trace._value import Source, Value
+from dqn2snn.tracing._calls import call_value
+from dqn2snn.tracing._modules import module_value, noisy_means
+from dqn2snn.tracing._refuse import refuse
+from dqn2snn.tracing._value import Source, Value
 
 __all__ = ["symbolic_output"]
 

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dqn2snn.ops import Conv, Dense, Pad, Reshape, SumPool
-from dqn2snn.trace._refuse import refuse
-from dqn2snn.trace._value import Affine, Scale, Shift, Step, Value, relu
+from dqn2snn.tracing._refuse import refuse
+from dqn2snn.tracing._value import Affine, Scale, Shift, Step, Value, relu
 
 __all__ = ["Handler", "conv2d", "linear", "module_value", "noisy_means"]
 

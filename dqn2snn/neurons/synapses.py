@@ -1,0 +1,105 @@
+"""The stock torch modules between two layers of neurons, and the encoder before the first."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from dqn2snn.graph import AffineLayer, per_channel
+from dqn2snn.grid import rounded
+from dqn2snn.ops import Conv, Dense, LinearOp, Pad, Reshape, SumPool
+from dqn2snn.plan import SpikingPlan
+
+__all__ = ["BiasMap", "CurrentEncoder", "synapse_modules"]
+
+
+def synapse_modules(affine: AffineLayer) -> list[nn.Module]:
+    """Conv2d, Linear, AvgPool2d, Flatten, ... that compute an affine layer, in float32.
+
+    Poolings are `nn.AvgPool2d` with a divisor of one: they sum spikes, and the average is in the weights.
+    """
+    *others, last = affine.ops
+    in_last = isinstance(last, (Conv, Dense)) and affine.bias.ndim == 1
+    modules = [_module(op, affine.bias if in_last and op is last else None) for op in (*others, last)]
+    return modules if in_last else [*modules, BiasMap(per_channel(affine.bias, affine.out_shape))]
+
+
+class BiasMap(nn.Module):
+    """A bias current per channel or per neuron, where it cannot be part of the weighted module."""
+
+    def __init__(self, bias: Tensor) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(bias.float().clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Add the bias to `x` `[B, *shape]`."""
+        return x + self.bias
+
+
+class CurrentEncoder(nn.Module):
+    """From an observation to the constant current of the first layer.
+
+    It computes what `dqn2snn.encode.constant_current` says, with the first layer's synapses as torch modules:
+    in float64 on the grid, rounded, clamped to [0, threshold], and returned in the dtype of the weights.
+
+    Args:
+        plan: The spiking network.
+    """
+
+    threshold: Tensor
+
+    def __init__(self, plan: SpikingPlan) -> None:
+        super().__init__()
+        first = plan.layers[0]
+        self.synapses = nn.Sequential(*synapse_modules(first.affine))
+        self.register_buffer("threshold", per_channel(first.threshold, first.shape).float().clone())
+        self.input_bits = plan.input_bits
+        self.fraction_bits = first.fraction_bits
+
+    def forward(self, observations: Tensor) -> Tensor:
+        """Current `[B, *shape]` of observations `[B, *input_shape]`."""
+        if self.input_bits is None or self.fraction_bits is None:
+            return self.synapses(observations.to(self.threshold.dtype))  # type: ignore[no-any-return]
+        exact = {name: value.double() for name, value in self.synapses.state_dict(keep_vars=True).items()}
+        current = functional_call(self.synapses, exact, rounded(observations.double(), self.input_bits))
+        current = rounded(current, self.fraction_bits).clamp(min=0)
+        return torch.minimum(current, self.threshold.double()).to(self.threshold.dtype)
+
+    def extra_repr(self) -> str:
+        """The grids, in the representation of the module."""
+        return f"input_bits={self.input_bits}, fraction_bits={self.fraction_bits}"
+
+
+def _module(op: LinearOp, bias: Tensor | None) -> nn.Module:
+    if isinstance(op, SumPool):
+        return nn.AvgPool2d(op.kernel, op.stride, op.padding, divisor_override=1)
+    if isinstance(op, Pad):
+        return nn.ZeroPad2d(op.widths)
+    if isinstance(op, Reshape):
+        return nn.Flatten() if len(op.shape) == 1 else nn.Unflatten(1, op.shape)
+    module = _conv(op, bias) if isinstance(op, Conv) else _linear(op, bias)
+    with torch.no_grad():
+        module.weight.copy_(op.weight)
+        if bias is not None and module.bias is not None:
+            module.bias.copy_(bias)
+    return module
+
+
+def _conv(op: Conv, bias: Tensor | None) -> nn.Conv2d:
+    outputs, inputs, height, width = op.weight.shape
+    return nn.Conv2d(
+        inputs * op.groups,
+        outputs,
+        (height, width),
+        stride=op.stride,
+        padding=op.padding,
+        dilation=op.dilation,
+        groups=op.groups,
+        bias=bias is not None,
+    )
+
+
+def _linear(op: Dense, bias: Tensor | None) -> nn.Linear:
+    outputs, inputs = op.weight.shape
+    return nn.Linear(inputs, outputs, bias=bias is not None)
