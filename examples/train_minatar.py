@@ -39,10 +39,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from dqn2snn import zoo
-from dqn2snn.envs import Spaces, make_env, spaces_of
+from dqn2snn import evaluate_policy, make_env, zoo
+from dqn2snn.envs import Spaces, spaces_of
 from dqn2snn.errors import ArgumentError
-from dqn2snn.evaluate import evaluate_policy
 
 GAMES = {
     "asterix": "MinAtar/Asterix-v0",

@@ -28,9 +28,9 @@ from stable_baselines3.common.callbacks import BaseCallback
 from torch import nn
 from tqdm.auto import tqdm
 
-from dqn2snn import zoo
-from dqn2snn.envs import make_env, spaces_of
-from dqn2snn.evaluate import Evaluation, evaluate_policy
+from dqn2snn import evaluate_policy, make_env, zoo
+from dqn2snn.envs import spaces_of
+from dqn2snn.evaluate import Evaluation
 
 VALIDATION_SEED, VALIDATION_EPISODES = 1_000_000, 20
 EVALUATION_SEED, EVALUATION_EPISODES = 10_000, 100
