@@ -5,9 +5,9 @@
 writes `runs/cartpole/agent` (read it with `dqn2snn.zoo.load_agent`) and the learning curve `curve.jsonl`,
 in 2 to 15 minutes on one core.
 
-The hyper-parameters are those of RL Zoo with smaller networks and a learning rate that falls to zero.
+The hyper-parameters are near those of RL Zoo, with smaller networks and a learning rate that falls to zero.
 CartPole has a discount of 0.98 and slower target updates besides, since the Q-values of its two actions
-must differ by more than the error of rounding them.
+must differ by more than the error of rounding the weights.
 
 Every few thousand steps the network, rounded to half precision, plays 20 greedy episodes. The one that
 played best is kept, and scored on 100 episodes with other seeds.
@@ -56,9 +56,42 @@ class Preset:
 
 
 PRESETS = {
-    "CartPole-v1": Preset(100_000, 5_000, (64, 64), 1e-3, 64, 100_000, 2, 0.98, 0.16, 0.04),
-    "Acrobot-v1": Preset(100_000, 5_000, (128, 128), 6.3e-4, 128, 50_000, 4, 0.99, 0.12, 0.1),
-    "LunarLander-v3": Preset(300_000, 10_000, (128, 128), 6.3e-4, 128, 100_000, 2, 0.99, 0.12, 0.05),
+    "CartPole-v1": Preset(
+        total_timesteps=100_000,
+        eval_every=5_000,
+        net_arch=(64, 64),
+        learning_rate=1e-3,
+        batch_size=64,
+        buffer_size=100_000,
+        gradient_steps=2,
+        gamma=0.98,
+        exploration_fraction=0.16,
+        exploration_final_eps=0.04,
+    ),
+    "Acrobot-v1": Preset(
+        total_timesteps=100_000,
+        eval_every=5_000,
+        net_arch=(128, 128),
+        learning_rate=6.3e-4,
+        batch_size=128,
+        buffer_size=50_000,
+        gradient_steps=4,
+        gamma=0.99,
+        exploration_fraction=0.12,
+        exploration_final_eps=0.1,
+    ),
+    "LunarLander-v3": Preset(
+        total_timesteps=300_000,
+        eval_every=10_000,
+        net_arch=(128, 128),
+        learning_rate=6.3e-4,
+        batch_size=128,
+        buffer_size=100_000,
+        gradient_steps=2,
+        gamma=0.99,
+        exploration_fraction=0.12,
+        exploration_final_eps=0.05,
+    ),
 }
 
 
