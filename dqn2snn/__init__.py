@@ -71,7 +71,7 @@ _NAMES = {
     "save_plan": "plan_file",
     "trace": "tracing",
 }
-__all__ = [*_MODULES, *_NAMES]  # noqa: PLE0604 - every entry is a string
+__all__ = [*_MODULES, *_NAMES]
 
 
 def __getattr__(name: str) -> Any:

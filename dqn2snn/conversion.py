@@ -71,7 +71,9 @@ def convert(
     stats = calibrate(graph, observations, (taken,), progress=progress)
     options = {} if percentile is None else {"percentile": percentile}
     if options and build is RECIPES["diehl2015"]:
-        raise ArgumentError(f"Expected no percentile for diehl2015, which takes the maximum. Found {percentile}.")
+        raise ArgumentError(
+            f"Expected no percentile for diehl2015, which takes the maximum. Found {percentile}."
+        )
     plan = build(graph, stats, num_steps=num_steps, grid=grid, **options)
     return SpikingQNetwork(plan, backend, engine)
 
@@ -80,5 +82,7 @@ def _recipe(recipe: str | Recipe) -> Recipe:
     if callable(recipe):
         return recipe
     if recipe not in RECIPES:
-        raise ArgumentError(f"Expected a recipe out of {', '.join(RECIPES)}, or a function. Found {recipe!r}.")
+        raise ArgumentError(
+            f"Expected a recipe out of {', '.join(RECIPES)}, or a function. Found {recipe!r}."
+        )
     return RECIPES[recipe]

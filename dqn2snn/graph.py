@@ -42,6 +42,7 @@ class AffineLayer:
     out_shape: Shape
 
     def __call__(self, x: Tensor) -> Tensor:
+        """`W x + b`, `[B, *in_shape] -> [B, *out_shape]`."""
         return run(self.ops, x) + per_channel(self.bias, self.out_shape)
 
     @property

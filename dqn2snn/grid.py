@@ -22,7 +22,6 @@ from torch import Tensor
 
 from dqn2snn.errors import ArgumentError, PlanError
 from dqn2snn.graph import AffineLayer
-
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 
 __all__ = ["MAX_FRACTION_BITS", "on_grid", "rounded"]
@@ -121,7 +120,9 @@ def _placed(layer: SpikingLayer, affine: AffineLayer, bits: int, weight_bits: in
 
 def _exact(layer: SpikingLayer, num_steps: int, bits: int) -> bool:
     largest_weight = float(layer.affine.weight.abs().max())
-    bound = float(layer.v_init.abs().max()) + num_steps * max(largest_current(layer.affine), float(layer.threshold.max()))
+    bound = float(layer.v_init.abs().max()) + num_steps * max(
+        largest_current(layer.affine), float(layer.threshold.max())
+    )
     return largest_weight * 2**bits <= _INT16_MAX and bound <= 2.0 ** (_FLOAT32_BITS - bits)
 
 

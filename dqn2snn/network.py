@@ -126,7 +126,9 @@ class SpikingQNetwork(nn.Module):
         Returns:
             tuple[NDArray[np.int64], Any]: Actions `[B]`, or `[]` for one observation, and the state.
         """
-        batch = torch.as_tensor(np.asarray(observation)) if not isinstance(observation, Tensor) else observation
+        batch = (
+            torch.as_tensor(np.asarray(observation)) if not isinstance(observation, Tensor) else observation
+        )
         single = tuple(batch.shape) == self.plan.input_shape
         actions = self(batch[None] if single else batch).argmax(dim=1).cpu().numpy()
         return (actions[0] if single else actions), state

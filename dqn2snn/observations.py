@@ -37,7 +37,9 @@ def check_observations(observations: Observations, shape: Shape) -> Tensor:
     if tuple(batch.shape[1:]) != shape or batch.ndim == 0:
         hint = " Add a batch dimension: observations[None]." if tuple(batch.shape) == shape else ""
         expected = ", ".join(["B", *map(str, shape)])
-        raise ObservationError(f"Expected observations of shape [{expected}]. Found {list(batch.shape)}.{hint}")
+        raise ObservationError(
+            f"Expected observations of shape [{expected}]. Found {list(batch.shape)}.{hint}"
+        )
     if batch.is_complex():
         raise ObservationError(f"Expected real observations. Found {batch.dtype}.")
     if batch.is_floating_point() and not bool(torch.isfinite(batch).all()):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Union
 
 import torch
 import torch.nn.functional as F
@@ -44,6 +43,7 @@ class Conv:
     groups: int = 1
 
     def __call__(self, x: Tensor) -> Tensor:
+        """Apply the map to a batch."""
         return F.conv2d(x, self.weight, None, self.stride, self.padding, self.dilation, self.groups)
 
 
@@ -54,6 +54,7 @@ class Dense:
     weight: Tensor
 
     def __call__(self, x: Tensor) -> Tensor:
+        """Apply the map to a batch."""
         return F.linear(x, self.weight)
 
 
@@ -66,6 +67,7 @@ class SumPool:
     padding: Pair = (0, 0)
 
     def __call__(self, x: Tensor) -> Tensor:
+        """Apply the map to a batch."""
         return F.avg_pool2d(x, self.kernel, self.stride, self.padding, divisor_override=1)
 
 
@@ -76,6 +78,7 @@ class Pad:
     widths: tuple[int, int, int, int]
 
     def __call__(self, x: Tensor) -> Tensor:
+        """Apply the map to a batch."""
         return F.pad(x, self.widths)
 
 
@@ -86,6 +89,7 @@ class Reshape:
     shape: Shape
 
     def __call__(self, x: Tensor) -> Tensor:
+        """Apply the map to a batch."""
         # A batch of 0 leaves -1 undetermined, so the size is spelled out.
         return x.reshape(x.shape[0], *self.shape)
 
@@ -95,7 +99,7 @@ class Reshape:
         return math.prod(self.shape)
 
 
-LinearOp = Union[Conv, Dense, SumPool, Pad, Reshape]
+LinearOp = Conv | Dense | SumPool | Pad | Reshape
 
 
 def run(ops: tuple[LinearOp, ...], x: Tensor) -> Tensor:

@@ -196,7 +196,8 @@ class SpikingPlan:
 def synapses(affine: AffineLayer) -> Tensor:
     """Number of outputs that each input of an affine layer reaches, in the shape of its input."""
     ones = tuple(
-        replace(op, weight=torch.ones_like(op.weight)) if isinstance(op, (Conv, Dense)) else op for op in affine.ops
+        replace(op, weight=torch.ones_like(op.weight)) if isinstance(op, (Conv, Dense)) else op
+        for op in affine.ops
     )
     with torch.inference_mode(False), torch.enable_grad():
         x = torch.zeros(1, *affine.in_shape, dtype=torch.float64, requires_grad=True)

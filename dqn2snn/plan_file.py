@@ -10,6 +10,7 @@ import json
 import os
 import tempfile
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,13 @@ from dqn2snn.plan import FORMAT_VERSION, SpikingLayer, SpikingPlan
 
 __all__ = ["load_plan", "plan_bytes", "save_plan"]
 
-_OPS: dict[str, type[Any]] = {"conv": Conv, "dense": Dense, "sum_pool": SumPool, "pad": Pad, "reshape": Reshape}
+_OPS: dict[str, type[Any]] = {
+    "conv": Conv,
+    "dense": Dense,
+    "sum_pool": SumPool,
+    "pad": Pad,
+    "reshape": Reshape,
+}
 
 
 def save_plan(plan: SpikingPlan, path: str | os.PathLike[str]) -> None:
@@ -81,7 +88,9 @@ def load_plan(path: str | os.PathLike[str]) -> SpikingPlan:
     try:
         content = Path(path).read_bytes()
     except OSError as error:
-        raise CheckpointError(f"Expected a plan at {path}. Found no readable file: {error.strerror}.") from None
+        raise CheckpointError(
+            f"Expected a plan at {path}. Found no readable file: {error.strerror}."
+        ) from None
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -89,18 +98,20 @@ def load_plan(path: str | os.PathLike[str]) -> SpikingPlan:
         header = json.loads(metadata["dqn2snn"])
     except (safetensors.SafetensorError, KeyError, ValueError) as error:
         raise CheckpointError(
-            f"Expected a plan at {path}. Found a file that is truncated or not one of dqn2snn: {error!r}. Save it again."
+            f"Expected a plan at {path}. Found a truncated or foreign file: {error!r}. Save it again."
         ) from None
     version = header.get("format_version") if isinstance(header, dict) else None
     if version != FORMAT_VERSION:
         raise CheckpointError(
-            f"Expected a plan of format_version {FORMAT_VERSION}. Found {version!r} in {path}. Convert the network again, "
-            "or use the version of dqn2snn that wrote it."
+            f"Expected a plan of format_version {FORMAT_VERSION}. Found {version!r} in {path}. "
+            "Convert the network again, or use the version of dqn2snn that wrote it."
         )
     try:
         return _plan(header, tensors)
     except (KeyError, IndexError, TypeError, ValueError, RuntimeError, LookupError, OverflowError) as error:
-        raise CheckpointError(f"Expected a whole plan at {path}. Found a corrupt one: {error!r}. Save it again.") from None
+        raise CheckpointError(
+            f"Expected a whole plan at {path}. Found a corrupt one: {error!r}. Save it again."
+        ) from None
 
 
 def _stored(layer: SpikingLayer) -> dict[str, Tensor]:
@@ -112,7 +123,11 @@ def _stored(layer: SpikingLayer) -> dict[str, Tensor]:
     }
     if layer.fraction_bits is None or layer.weight_bits is None:
         return {name: value.double().contiguous() for name, value in named.items()}
-    whole = {name: (value * 2.0**layer.fraction_bits).to(torch.int32) for name, value in named.items() if name != "weight"}
+    whole = {
+        name: (value * 2.0**layer.fraction_bits).to(torch.int32)
+        for name, value in named.items()
+        if name != "weight"
+    }
     return {"weight": (layer.affine.weight * 2.0**layer.weight_bits).to(torch.int16).contiguous(), **whole}
 
 
@@ -135,7 +150,7 @@ def _described_op(op: LinearOp) -> dict[str, Any]:
 
 def _plan(header: dict[str, Any], tensors: dict[str, Tensor]) -> SpikingPlan:
     layers = [_layer(described, tensors, f"{i}.") for i, described in enumerate(header["layers"])]
-    for before, after in zip(layers, layers[1:], strict=False):
+    for before, after in pairwise(layers):
         if before.shape != after.affine.in_shape:
             raise ValueError(f"layer {after.name!r} does not fit behind {before.name!r}")
     if len(layers) < 2 or not isinstance(header["num_steps"], int) or header["num_steps"] < 1:
@@ -173,14 +188,18 @@ def _layer(described: dict[str, Any], tensors: dict[str, Tensor], prefix: str) -
         out_shape=tuple(described["out_shape"]),
     )
     _check_fits(affine)
-    layer = SpikingLayer(affine, number("threshold", bits), number("v_init", bits), described["reset"], bits, weight_bits)
+    layer = SpikingLayer(
+        affine, number("threshold", bits), number("v_init", bits), described["reset"], bits, weight_bits
+    )
     if not bool((layer.threshold > 0).all()):
         raise ValueError(f"threshold of {layer.name!r} is not positive")
     return layer
 
 
 def _op(described: dict[str, Any], weight: Tensor) -> LinearOp:
-    options = {name: tuple(v) if isinstance(v, list) else v for name, v in described.items() if name != "kind"}
+    options = {
+        name: tuple(v) if isinstance(v, list) else v for name, v in described.items() if name != "kind"
+    }
     op_type = _OPS[described["kind"]]
     made: LinearOp = op_type(weight=weight, **options) if op_type in (Conv, Dense) else op_type(**options)
     return made

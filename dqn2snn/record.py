@@ -41,7 +41,9 @@ class Record:
         layers = range(len(first.counts))
         spikes = None
         if first.spikes is not None:
-            spikes = tuple(torch.cat([part.spikes[i] for part in parts if part.spikes], dim=1) for i in layers)
+            spikes = tuple(
+                torch.cat([part.spikes[i] for part in parts if part.spikes], dim=1) for i in layers
+            )
         return Record(
             num_steps=first.num_steps,
             layer_names=first.layer_names,

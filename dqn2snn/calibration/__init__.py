@@ -69,7 +69,10 @@ def calibrate(
     layers = tuple(_Gathering.of(layer, len(batch), wanted) for layer in graph.all_layers)
     runner = graph.cast(torch.float32)
     steps = PASSES * math.ceil(len(batch) / batch_size)
-    with torch.inference_mode(), tqdm(total=steps, desc="calibrate", leave=False, disable=not progress) as bar:
+    with (
+        torch.inference_mode(),
+        tqdm(total=steps, desc="calibrate", leave=False, disable=not progress) as bar,
+    ):
         for _ in range(PASSES):
             for chunk in batch.split(batch_size):
                 for gathering, z in zip(layers, runner.pre_activations(chunk.float()), strict=True):
@@ -167,7 +170,7 @@ def _ranks(count: int, percentiles: Sequence[float]) -> Tensor:
 def _neighbours(count: int, percentile: float) -> tuple[int, int, float]:
     """Lower rank, upper rank and the position between them, as numpy's linear method has them."""
     virtual = (count - 1) * (percentile / 100)
-    lower = min(int(math.floor(virtual)), count - 1)
+    lower = min(math.floor(virtual), count - 1)
     return lower, min(lower + 1, count - 1), virtual - lower
 
 

@@ -44,9 +44,9 @@ def simulate_layerwise(
     Returns:
         Record: In `dtype`.
     """
-    parts = [
-        _simulate(plan, batch, num_steps, spikes, dtype) for batch in observations.split(_ROWS)
-    ] or [_simulate(plan, observations, num_steps, spikes, dtype)]
+    parts = [_simulate(plan, batch, num_steps, spikes, dtype) for batch in observations.split(_ROWS)] or [
+        _simulate(plan, observations, num_steps, spikes, dtype)
+    ]
     return parts[0] if len(parts) == 1 else Record.join(parts)
 
 
@@ -62,7 +62,9 @@ class _Layer:
     def run(self, currents: Tensor, membranes: list[Tensor] | None = None) -> Tensor:
         """Scan currents `[c, B, *shape]` (or one constant current for all, expanded) over time to spikes."""
         theta, v = self.plan.threshold, self.membrane
-        fired = torch.empty(currents.shape, dtype=v.dtype, device=v.device) if v.ndim != 4 else _like(currents, v)
+        fired = (
+            torch.empty(currents.shape, dtype=v.dtype, device=v.device) if v.ndim != 4 else _like(currents, v)
+        )
         for current, spike in zip(currents, fired, strict=True):
             v += current
             torch.ge(v, theta, out=spike)
@@ -88,10 +90,12 @@ def _like(currents: Tensor, membrane: Tensor) -> Tensor:
         device=membrane.device,
         memory_format=torch.channels_last,
     )
-    return flat.unflatten(0, (steps, batch))
+    return flat.view(steps, batch, *currents.shape[2:])
 
 
-def _simulate(plan: SpikingPlan, observations: Tensor, num_steps: int, spikes: bool, dtype: torch.dtype) -> Record:
+def _simulate(
+    plan: SpikingPlan, observations: Tensor, num_steps: int, spikes: bool, dtype: torch.dtype
+) -> Record:
     batch = len(observations)
     constant = _channels_last(constant_current(plan, observations).to(dtype))
     layers = [_start(layer.cast(dtype, observations.device), batch, spikes) for layer in plan.all_layers]

@@ -39,7 +39,9 @@ def simulate_modules(
     membranes = []
     for _ in range(num_steps):
         fired, state = advance(current, state)
-        counts = [x.clone() for x in fired] if not counts else [n + x for n, x in zip(counts, fired, strict=True)]
+        counts = (
+            [x.clone() for x in fired] if not counts else [n + x for n, x in zip(counts, fired, strict=True)]
+        )
         for i, train in enumerate(trains):
             if spikes or i == len(trains) - 1:
                 train.append(fired[i].bool())
@@ -59,4 +61,4 @@ def _face(
         return current, network.advance, lambda mems: mems[-1] + v_init
     from dqn2snn.neurons.norse import advance
 
-    return network[0](observations), lambda x, state: advance(network, x, state), lambda state: state[-1].v  # type: ignore[operator,index]
+    return network[0](observations), lambda x, state: advance(network, x, state), lambda state: state[-1].v  # type: ignore[index]

@@ -13,7 +13,9 @@ from dqn2snn.record import Record, readouts
 __all__ = ["simulate_reference"]
 
 
-def simulate_reference(plan: SpikingPlan, observations: Tensor, num_steps: int, *, spikes: bool = False) -> Record:
+def simulate_reference(
+    plan: SpikingPlan, observations: Tensor, num_steps: int, *, spikes: bool = False
+) -> Record:
     """Simulate all layers step by step in float64; a spike reaches the next layer within its step.
 
     Args:

@@ -108,7 +108,9 @@ class IFCell(_snn.SNNCell):  # type: ignore[misc, name-defined]
 
     def forward(self, input_tensor: Tensor, state: IFState | None = None) -> tuple[Tensor, IFState]:
         """Spikes and state after one step; `state=None` starts from `v_0`."""
-        return if_feed_forward_step(input_tensor, _started(self, input_tensor, state), _parameters(self), self.dt)
+        return if_feed_forward_step(
+            input_tensor, _started(self, input_tensor, state), _parameters(self), self.dt
+        )
 
     def extra_repr(self) -> str:
         """Threshold shape and reset, in the representation of the module."""

@@ -57,7 +57,9 @@ class IF(snn.Leaky):  # type: ignore[misc]
         output: bool = False,
         spike_grad: Any = None,
     ) -> None:
-        theta = torch.as_tensor(threshold, dtype=None if isinstance(threshold, Tensor) else torch.get_default_dtype())
+        theta = torch.as_tensor(
+            threshold, dtype=None if isinstance(threshold, Tensor) else torch.get_default_dtype()
+        )
         super().__init__(
             beta=torch.ones((), dtype=theta.dtype),
             threshold=theta.clone(),

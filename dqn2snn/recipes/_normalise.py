@@ -70,7 +70,9 @@ def normalised_plan(
         report={
             "observations": stats.count,
             "percentile": percentile,
-            "scales": {layer.name: float(scale) for layer, scale in zip(graph.all_layers, scales, strict=True)},
+            "scales": {
+                layer.name: float(scale) for layer, scale in zip(graph.all_layers, scales, strict=True)
+            },
         },
     )
     return plan if grid is None else on_grid(plan, grid, stats.observation_magnitude)
@@ -107,14 +109,16 @@ def _scaled(layer: AffineLayer, incoming: float, outgoing: float) -> SpikingLaye
     return SpikingLayer(affine, threshold=zero + 1.0, v_init=zero)
 
 
-def _check_scales(graph: LayerGraph, stats: ActivationStats, scales: Sequence[float], percentile: float) -> None:
+def _check_scales(
+    graph: LayerGraph, stats: ActivationStats, scales: Sequence[float], percentile: float
+) -> None:
     for layer, found, scale in zip(graph.layers, stats.layers, scales, strict=False):
         largest = float(found.maximum.max())
         if largest <= 0:
             raise CalibrationError(
-                f"Expected every layer to be active on some observation. Found that layer {layer.name!r} never fires on "
-                f"these {stats.count}: its largest pre-activation is {largest:.3g}. Collect more varied observations; if "
-                "they are, the layer is dead and the network ignores its input."
+                f"Expected every layer to be active on some observation. Found that layer {layer.name!r} never "
+                f"fires on these {stats.count}: its largest pre-activation is {largest:.3g}. Collect more varied "
+                "observations; if they are, the layer is dead and the network ignores its input."
             )
         if scale <= 0:
             raise CalibrationError(

@@ -1,5 +1,7 @@
-"""Diehl, Neil, Binas, Cook, Liu, Pfeiffer, "Fast-classifying, high-accuracy spiking deep networks through
-weight and threshold balancing", IJCNN 2015.
+"""Diehl et al., IJCNN 2015: normalisation by the largest activation.
+
+Diehl, Neil, Binas, Cook, Liu, Pfeiffer, "Fast-classifying, high-accuracy spiking deep networks through weight
+and threshold balancing", IJCNN 2015.
 """
 
 from __future__ import annotations

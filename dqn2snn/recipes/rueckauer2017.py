@@ -1,4 +1,6 @@
-"""Rueckauer, Lungu, Hu, Pfeiffer, Liu, "Conversion of Continuous-Valued Deep Networks to Efficient Event-Driven
+"""Rueckauer et al., Frontiers in Neuroscience 2017: normalisation by a percentile of the activations.
+
+Rueckauer, Lungu, Hu, Pfeiffer, Liu, "Conversion of Continuous-Valued Deep Networks to Efficient Event-Driven
 Networks for Image Classification", Frontiers in Neuroscience 2017.
 """
 

@@ -1,4 +1,6 @@
-"""Tan, Patel, Kozma, "Strategy and Benchmark for Converting Deep Q-Networks to Event-Driven Spiking Neural
+"""Tan et al., AAAI 2021: the seed paper on converting deep Q-networks.
+
+Tan, Patel, Kozma, "Strategy and Benchmark for Converting Deep Q-Networks to Event-Driven Spiking Neural
 Networks", AAAI 2021, arXiv 2009.14456.
 """
 

@@ -69,7 +69,9 @@ def trace(network: nn.Module, observation_shape: Sequence[int]) -> LayerGraph:
 def _checked_shape(shape: Sequence[int]) -> tuple[int, ...]:
     sizes = tuple(int(size) for size in shape)
     if not sizes or min(sizes) < 1:
-        raise ArgumentError(f"Expected the shape of one observation, such as (4, 84, 84). Found {tuple(shape)}.")
+        raise ArgumentError(
+            f"Expected the shape of one observation, such as (4, 84, 84). Found {tuple(shape)}."
+        )
     return sizes
 
 
@@ -87,7 +89,8 @@ def _frozen_copy(network: nn.Module) -> nn.Module:
             )
         if not bool(torch.isfinite(parameter).all()):
             raise UnsupportedModuleError(
-                f"Expected finite parameters. Found NaN or infinity in `{name}`. Load the network again or train it anew."
+                f"Expected finite parameters. Found NaN or infinity in `{name}`. Load the network again or "
+                "train it anew."
             )
     return copy.deepcopy(network).cpu().eval().requires_grad_(False)
 

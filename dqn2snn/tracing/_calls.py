@@ -20,7 +20,18 @@ __all__ = ["call_value"]
 _RELU = {"relu", "relu_"}
 _SAME = {"float", "double", "to", "type", "contiguous", "clone", "detach", "dropout", "requires_grad_"}
 _RESHAPES = {"flatten", "view", "reshape", "squeeze", "unsqueeze", "unflatten", "ravel"}
-_LINEAR = {"mean", "sum", "permute", "transpose", "getitem", "narrow", "select", "flip", "adaptive_avg_pool2d", "movedim"}
+_LINEAR = {
+    "mean",
+    "sum",
+    "permute",
+    "transpose",
+    "getitem",
+    "narrow",
+    "select",
+    "flip",
+    "adaptive_avg_pool2d",
+    "movedim",
+}
 _SUMS: dict[str, Callable[[Any, Any], Any]] = {"add": operator.add, "sub": operator.sub}
 _PRODUCTS: dict[str, Callable[[Any, Any], Any]] = {"mul": operator.mul, "div": operator.truediv}
 _ALIASES = {
@@ -85,7 +96,8 @@ def _arithmetic(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result
     if kwargs.get("alpha", 1) != 1 or kwargs.get("rounding_mode") is not None:
         raise refuse(name, "function", f"with {kwargs}")
     if name == "neg":
-        return args[0].then(Scale(_constant(-1.0)))
+        negated: Value = args[0].then(Scale(_constant(-1.0)))
+        return negated
     if name == "rsub":
         name, args = "sub", (args[1], args[0])
     first, second = args[0], args[1] if len(args) > 1 else kwargs["other"]

@@ -99,8 +99,10 @@ class _Interpreter:
         if isinstance(result, (int, float, torch.Size, torch.dtype, torch.device, str)):
             return  # x.size(0), x.shape, x.dtype: constants of the example batch
         if not isinstance(result, Tensor):
-            raise refuse(str(node.target), type(result).__name__) if node.op != "call_module" else refuse(
-                str(node.target), type(self.network.get_submodule(str(node.target))).__name__
+            raise (
+                refuse(str(node.target), type(result).__name__)
+                if node.op != "call_module"
+                else refuse(str(node.target), type(self.network.get_submodule(str(node.target))).__name__)
             )
         if node.op != "call_module" and getattr(result, "shape", ())[:1] != self.example.shape[:1]:
             raise refuse(self._where(node), "function", "it mixes the samples of a batch")
@@ -123,14 +125,15 @@ class _Interpreter:
             source = node.args[0] if node.args else next(iter(node.kwargs.values()))
             assert isinstance(source, torch.fx.Node)
             return module_value(module, str(node.target), self.values[source], result.shape)
-        args, kwargs = map_arg(
-            (node.args, node.kwargs), lambda n: self.values[n] if n in self.values else self.tensors[n]
-        )
+        args, kwargs = map_arg((node.args, node.kwargs), self._symbolic)
         name = str(node.target) if node.op == "call_method" else str(getattr(target, "__name__", target))
         try:
             return call_value(name, target, args, kwargs, result)
         except UnsupportedModuleError as error:
             raise UnsupportedModuleError(f"{error} It is called in {self._where(node)}.") from None
+
+    def _symbolic(self, node: torch.fx.Node) -> Any:
+        return self.values[node] if node in self.values else self.tensors[node]
 
     def _where(self, node: torch.fx.Node) -> str:
         stack = node.meta.get("nn_module_stack") or {}
@@ -140,7 +143,9 @@ class _Interpreter:
     def _output(self, node: torch.fx.Node) -> Value:
         result = node.args[0]
         if not isinstance(result, torch.fx.Node) or result not in self.values:
-            raise refuse("", type(self.network).__name__, "its output is not one tensor computed from the observations")
+            raise refuse(
+                "", type(self.network).__name__, "its output is not one tensor computed from the observations"
+            )
         return self.values[result]
 
 

@@ -114,7 +114,9 @@ def _avg_pool(module: nn.AvgPool2d, value: Value, result: torch.Size) -> Value:
 
 def _batch_norm(module: Any, value: Value, result: torch.Size) -> Value:
     if module.running_mean is None:
-        raise refuse(value.name, type(module).__name__, "no running statistics, so its output depends on the batch")
+        raise refuse(
+            value.name, type(module).__name__, "no running statistics, so its output depends on the batch"
+        )
     variance = module.running_var.detach().double() + module.eps
     gamma = torch.ones_like(variance) if module.weight is None else module.weight.detach().double()
     beta = torch.zeros_like(variance) if module.bias is None else module.bias.detach().double()

@@ -23,7 +23,20 @@ _ADVICE = {
     "softmax": "Convert the network below the softmax; a categorical (C51) head is not affine in its features.",
     "attention": "Attention multiplies activations with each other, which rate-coded neurons do not.",
 }
-_ACTIVATIONS = ("tanh", "sigmoid", "elu", "gelu", "silu", "swish", "mish", "softplus", "leaky", "prelu", "hard", "relu6")
+_ACTIVATIONS = (
+    "tanh",
+    "sigmoid",
+    "elu",
+    "gelu",
+    "silu",
+    "swish",
+    "mish",
+    "softplus",
+    "leaky",
+    "prelu",
+    "hard",
+    "relu6",
+)
 
 
 def refuse(name: str, kind: str, reason: str = "") -> UnsupportedModuleError:

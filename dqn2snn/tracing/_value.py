@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Union
 
 import torch
 from torch import Tensor
@@ -51,7 +50,7 @@ class Affine:
         return self.function(x)
 
 
-Step = Union[LinearOp, Scale, Shift, Affine]
+Step = LinearOp | Scale | Shift | Affine
 
 
 @dataclass(frozen=True, eq=False)
