@@ -7,7 +7,7 @@ from torch import nn
 from dqn2snn.calibration import calibrate
 from dqn2snn.errors import ArgumentError
 from dqn2snn.network import Backend, Engine, SpikingQNetwork
-from dqn2snn.observations import Observations
+from dqn2snn.observations import Observations, as_tensor
 from dqn2snn.recipes import RECIPES, Recipe
 from dqn2snn.tracing import trace
 
@@ -66,9 +66,10 @@ def convert(
         ('tan2021', 64)
     """
     build = _recipe(recipe)
-    graph = trace(q_network, tuple(observations.shape[1:]))
+    batch = as_tensor(observations)
+    graph = trace(q_network, tuple(batch.shape[1:]))
     taken = _DEFAULT_PERCENTILE if percentile is None else percentile
-    stats = calibrate(graph, observations, (taken,), progress=progress)
+    stats = calibrate(graph, batch, (taken,), progress=progress)
     options = {} if percentile is None else {"percentile": percentile}
     if options and build is RECIPES["diehl2015"]:
         raise ArgumentError(

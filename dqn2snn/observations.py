@@ -10,7 +10,7 @@ from torch import Tensor
 from dqn2snn.errors import ObservationError
 from dqn2snn.ops import Shape
 
-__all__ = ["Observations", "check_observations"]
+__all__ = ["Observations", "as_tensor", "check_observations"]
 
 Observations = Tensor | NDArray[np.generic]
 """A batch of observations `[B, *observation_shape]`, of any real dtype (uint8 frames stay uint8)."""
@@ -33,7 +33,7 @@ def check_observations(observations: Observations, shape: Shape) -> Tensor:
         >>> check_observations(np.zeros((2, 4), dtype=np.float32), (4,)).shape
         torch.Size([2, 4])
     """
-    batch = _as_tensor(observations)
+    batch = as_tensor(observations)
     if tuple(batch.shape[1:]) != shape or batch.ndim == 0:
         hint = " Add a batch dimension: observations[None]." if tuple(batch.shape) == shape else ""
         expected = ", ".join(["B", *map(str, shape)])
@@ -51,7 +51,12 @@ def check_observations(observations: Observations, shape: Shape) -> Tensor:
     return batch
 
 
-def _as_tensor(observations: Observations) -> Tensor:
+def as_tensor(observations: Observations) -> Tensor:
+    """Observations as a tensor without history; arrays are not copied.
+
+    Raises:
+        ObservationError: If they are not an array of numbers.
+    """
     if isinstance(observations, Tensor):
         return observations.detach()
     try:
