@@ -82,6 +82,7 @@ class SpikingQNetwork(nn.Module):
         *,
         spikes: bool = False,
         engine: Engine | None = None,
+        progress: bool = False,
     ) -> Record:
         """Simulate decisions; one record has the answer for every number of steps up to T.
 
@@ -90,6 +91,7 @@ class SpikingQNetwork(nn.Module):
             num_steps: T; the plan's own by default.
             spikes: Keep every spike of every layer.
             engine: Another engine than the network's own.
+            progress: Show a progress bar (of the "torch" engine).
 
         Returns:
             Record: Q-values over time, spike counts and, if asked for, spikes.
@@ -106,7 +108,7 @@ class SpikingQNetwork(nn.Module):
         with torch.no_grad():
             if chosen == "reference":
                 return simulate_reference(self.plan, batch, steps, spikes=spikes)
-            return simulate_layerwise(self._on_device(), batch, steps, spikes=spikes)
+            return simulate_layerwise(self._on_device(), batch, steps, spikes=spikes, progress=progress)
 
     def predict(
         self,

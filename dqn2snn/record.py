@@ -38,6 +38,8 @@ class Record:
     def join(parts: Sequence[Record]) -> Record:
         """One record of several batches of the same network and number of steps."""
         first = parts[0]
+        if len(parts) == 1:
+            return first
         layers = range(len(first.counts))
         spikes = None
         if first.spikes is not None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from tqdm.auto import tqdm
 
 from dqn2snn.dynamics import initial_membrane
 from dqn2snn.encode import constant_current
@@ -23,6 +24,9 @@ __all__ = ["simulate_layerwise"]
 _ROWS = 512
 """Samples times steps of one chunk: about what a convolution needs to run at full speed."""
 
+_BATCH = 128
+"""Samples that are simulated at once."""
+
 
 def simulate_layerwise(
     plan: SpikingPlan,
@@ -31,6 +35,7 @@ def simulate_layerwise(
     *,
     spikes: bool = False,
     dtype: torch.dtype = torch.float32,
+    progress: bool = False,
 ) -> Record:
     """Simulate layer by layer; on the grid the spikes are those of `simulate_reference`.
 
@@ -40,14 +45,14 @@ def simulate_layerwise(
         num_steps: T.
         spikes: Keep every spike of every layer.
         dtype: float32 or float64; the same spikes on the grid.
+        progress: Show a progress bar.
 
     Returns:
         Record: In `dtype`.
     """
-    parts = [_simulate(plan, batch, num_steps, spikes, dtype) for batch in observations.split(_ROWS)] or [
-        _simulate(plan, observations, num_steps, spikes, dtype)
-    ]
-    return parts[0] if len(parts) == 1 else Record.join(parts)
+    batches = observations.split(_BATCH)
+    bar = tqdm(batches, desc="simulate", leave=False, disable=not progress)
+    return Record.join([_simulate(plan, batch, num_steps, spikes, dtype) for batch in bar])
 
 
 @dataclass
