@@ -7,7 +7,7 @@ EXTRAS ?= gym,sb3,nir,plot,video,bench,test
 WORKERS ?= 2
 
 BIN = $(VENV)/bin
-INSTALL = $(BIN)/python -m pip install --constraint $(CONSTRAINTS)
+INSTALL = $(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS)
 
 .PHONY: demo test check docs lowest clean
 
@@ -40,6 +40,7 @@ $(VENV)/.installed: pyproject.toml $(CONSTRAINTS)
 	  { echo 'Expected Python 3.10 or newer as "$(PYTHON)". Found: '"$$($(PYTHON) --version 2>&1)"'. Run: make PYTHON=/path/to/python3'; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' || \
 	  { echo 'Expected a Python with venv and pip. On Debian and Ubuntu, run: sudo apt install python3-venv'; exit 1; }
+	@echo 'Setting up $(VENV). The first time this downloads torch and takes some minutes.'
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) --editable '.[$(EXTRAS)]' nirtorch
 	$(INSTALL) --no-deps norse

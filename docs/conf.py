@@ -51,4 +51,5 @@ def read_as_written(_app: Any, _what: str, _name: str, _obj: Any, _options: Any,
 
 
 def setup(app: Any) -> None:
+    """Register the hook with Sphinx."""
     app.connect("autodoc-process-docstring", read_as_written, priority=400)  # before napoleon, which is at 500
