@@ -41,15 +41,25 @@ def read_as_written(_app: Any, _what: str, _name: str, _obj: Any, _options: Any,
     """Show docstrings as they look in the source: an indented equation keeps its lines, ``[B, *shape]`` its star."""
     shown: list[str] = []
     for line in lines:
-        starts_block = line.startswith("    ") and len(shown) > 1 and not shown[-1] and shown[-2][:1].strip() != ""
-        if starts_block and not shown[-2].endswith("::") and not line.lstrip().startswith((">>>", "* ", "- ")):
+        if _opens_equation(line, shown):
             shown += ["::", ""]
-        outside_code = line.split("`")
-        outside_code[::2] = [re.sub(r"(\[|, )\*(?=\w)", r"\1\\*", part) for part in outside_code[::2]]
-        shown.append("`".join(outside_code))
+        shown.append(_with_literal_stars(line))
     lines[:] = shown
 
 
+def _opens_equation(line: str, before: list[str]) -> bool:
+    if not line.startswith("    ") or line.lstrip().startswith((">>>", "* ", "- ")) or len(before) < 2:
+        return False
+    paragraph, gap = before[-2:]
+    return not gap and paragraph[:1].strip() != "" and not paragraph.endswith("::")
+
+
+def _with_literal_stars(line: str) -> str:
+    parts = line.split("`")
+    parts[::2] = [re.sub(r"(\[|, )\*(?=\w)", r"\1\\*", outside_code) for outside_code in parts[::2]]
+    return "`".join(parts)
+
+
 def setup(app: Any) -> None:
-    """Register the hook with Sphinx."""
-    app.connect("autodoc-process-docstring", read_as_written, priority=400)  # before napoleon, which is at 500
+    """Register the hook before that of napoleon, whose priority is 500."""
+    app.connect("autodoc-process-docstring", read_as_written, priority=400)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = '''
+SCRIPT = """
 from __future__ import annotations
 
 import numpy as np
@@ -42,12 +42,14 @@ try:
     dqn2snn.trace(nn.Tanh(), (4,))
 except UnsupportedModuleError as error:
     message: str = str(error)
-'''
+"""
 
 
 @pytest.mark.slow
 def test_a_strict_user_script_has_no_type_errors_and_a_wrong_one_has(tmp_path: Path) -> None:
-    wrong = SCRIPT.replace('backend="snntorch"', 'backend="tensorflow"').replace("num_steps=32", 'num_steps="32"')
+    wrong = SCRIPT.replace('backend="snntorch"', 'backend="tensorflow"').replace(
+        "num_steps=32", 'num_steps="32"'
+    )
     (tmp_path / "right.py").write_text(SCRIPT, encoding="utf-8")
     (tmp_path / "wrong.py").write_text(wrong, encoding="utf-8")
     command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "right.py", "wrong.py"]
