@@ -52,14 +52,15 @@ def collect_observations(
     *,
     seed: int = 0,
     epsilon: float = 0.05,
+    min_episodes: int = 8,
     num_envs: int = 8,
     max_steps: int | None = None,
     progress: bool = True,
 ) -> Tensor:
     """Play and return observations to calibrate on.
 
-    Episodes are played to their end until they hold ``count`` observations; these are then taken evenly from
-    all of them. The result depends on the seed, not on ``num_envs``.
+    Episodes are played to their end until they are enough and hold ``count`` observations; these are then taken
+    evenly from all of them. The result depends on the seed, not on ``num_envs``.
 
     Args:
         env: Environment id, one environment, or a function that makes environments.
@@ -67,6 +68,7 @@ def collect_observations(
         count: Number of observations.
         seed: Determines the episodes. They are none of those that `evaluate_policy` plays with the same seed.
         epsilon: Probability of a random action. Some exploration shows states beside the network's own path.
+        min_episodes: Number of episodes that the observations come from, at least.
         num_envs: Number of episodes that run at a time.
         max_steps: Ends an episode, for environments without a time limit.
         progress: Show a progress bar when standard error is a terminal.
@@ -85,6 +87,7 @@ def collect_observations(
         count,
         seed=seed,
         epsilon=epsilon,
+        min_episodes=min_episodes,
         num_envs=num_envs,
         max_steps=max_steps,
         progress=progress,
@@ -98,6 +101,7 @@ def collect_rollout(
     *,
     seed: int = 0,
     epsilon: float = 0.05,
+    min_episodes: int = 8,
     num_envs: int = 8,
     max_steps: int | None = None,
     progress: bool = True,
@@ -110,6 +114,7 @@ def collect_rollout(
         count: Number of observations.
         seed: Determines the episodes.
         epsilon: Probability of a random action.
+        min_episodes: Number of episodes that the observations come from, at least.
         num_envs: Number of episodes that run at a time.
         max_steps: Ends an episode, for environments without a time limit.
         progress: Show a progress bar when standard error is a terminal.
@@ -118,7 +123,7 @@ def collect_rollout(
         A `Rollout` of ``count`` observations.
 
     Raises:
-        ArgumentError: If ``count`` is not positive.
+        ArgumentError: If ``count`` or ``min_episodes`` is not positive.
 
     Example:
         >>> rollout = collect_rollout("CartPole-v1", torch.nn.Linear(4, 2), 100)
@@ -127,6 +132,10 @@ def collect_rollout(
     """
     if count < 1:
         raise ArgumentError(f"Expected count >= 1. Found {count}. A few thousand observations are usual.")
+    if min_episodes < 1:
+        raise ArgumentError(
+            f"Expected min_episodes >= 1. Found {min_episodes}. More make the states more varied."
+        )
     device = device_of(q_function)
     steps = play(
         lambda observations: (q_function(observations.to(device)).cpu(),),
@@ -137,26 +146,28 @@ def collect_rollout(
         num_envs=num_envs,
         max_steps=max_steps,
     )
-    whole = _WholeEpisodes(count)
-    disable = None if progress else True
-    with closing(steps), tqdm(total=count, desc="collect", unit="obs", leave=False, disable=disable) as bar:
+    whole = _WholeEpisodes(count, min_episodes)
+    with (
+        closing(steps),
+        tqdm(desc="collect", unit="obs", leave=False, disable=None if progress else True) as bar,
+    ):
         for step in steps:
             whole.add(step)
-            bar.update(min(len(step.episodes), count - bar.n))
+            bar.update(len(step.episodes))
             if whole.complete:
                 break
     return whole.take()
 
 
 class _WholeEpisodes:
-    """Collects steps by episode until the first ended episodes hold enough observations.
+    """Collects steps by episode until the first ended episodes are enough and hold enough observations.
 
     Only an episode before which no other one still runs counts. That keeps short episodes from being
     preferred, and makes the result the same however many episodes run at a time.
     """
 
-    def __init__(self, count: int) -> None:
-        self._count = count
+    def __init__(self, count: int, min_episodes: int) -> None:
+        self._count, self._min_episodes = count, min_episodes
         self._rows: dict[int, list[tuple[NDArray[Any], Tensor]]] = defaultdict(list)
         self._ended: set[int] = set()
         self._whole: list[int] = []
@@ -164,7 +175,7 @@ class _WholeEpisodes:
 
     @property
     def complete(self) -> bool:
-        return self._size >= self._count
+        return self._size >= self._count and len(self._whole) >= self._min_episodes
 
     def add(self, step: Step) -> None:
         for row, episode in enumerate(step.episodes.tolist()):

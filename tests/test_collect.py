@@ -32,14 +32,16 @@ def test_observations_do_not_depend_on_how_many_episodes_run_at_a_time() -> None
 
 
 def test_observations_lie_evenly_on_whole_episodes() -> None:
-    rollout = collect_rollout("CartPole-v1", lean, 20, epsilon=0.0)
-    episode = [
+    rollout = collect_rollout("CartPole-v1", lean, 20, epsilon=0.0, min_episodes=2)
+    played = [
         torch.from_numpy(step.observations[0])
-        for step in play(lambda obs: (lean(obs),), "CartPole-v1", episodes=[FIRST_EPISODE])
+        for step in play(
+            lambda obs: (lean(obs),), "CartPole-v1", episodes=[FIRST_EPISODE, FIRST_EPISODE + 1], num_envs=1
+        )
     ]
-    chosen = np.linspace(0, len(episode) - 1, 20).round().astype(int)
-    assert torch.equal(rollout.observations, torch.stack([episode[index] for index in chosen]))
-    assert set(rollout.episodes) == {FIRST_EPISODE}
+    chosen = np.linspace(0, len(played) - 1, 20).round().astype(int)
+    assert torch.equal(rollout.observations, torch.stack([played[index] for index in chosen]))
+    assert set(rollout.episodes) == {FIRST_EPISODE, FIRST_EPISODE + 1}
 
 
 def test_q_values_belong_to_their_observations() -> None:
@@ -66,6 +68,12 @@ def test_the_seed_determines_and_the_global_generators_stay_untouched() -> None:
     np.testing.assert_array_equal(before[1], np.random.get_state()[1])  # type: ignore[index]  # noqa: NPY002
 
 
-def test_no_observations_are_refused() -> None:
-    with pytest.raises(ArgumentError, match=r"count >= 1\. Found 0"):
-        collect_observations("CartPole-v1", lean, 0)
+def test_few_observations_still_come_from_several_episodes() -> None:
+    rollout = collect_rollout("MinAtar/Freeway-v0", lambda obs: obs.new_zeros(len(obs), 6), 64, max_steps=200)
+    assert sorted(set(rollout.episodes - FIRST_EPISODE)) == list(range(8))
+
+
+@pytest.mark.parametrize(("count", "min_episodes"), [(0, 8), (10, 0)])
+def test_no_observations_are_refused(count: int, min_episodes: int) -> None:
+    with pytest.raises(ArgumentError, match=r">= 1\. Found 0"):
+        collect_observations("CartPole-v1", lean, count, min_episodes=min_episodes)
