@@ -1,0 +1,45 @@
+"""What the pictures have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dqn2snn._extras import require
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "LAYER_COLOURS",
+    "ROBUST_COLOUR",
+    "SPIKE_COUNT_COLOUR",
+    "action_colours",
+    "new_figure",
+    "plain_frame",
+]
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart. A ninth action starts over.
+ACTION_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6D1F", "#555555")
+LAYER_COLOURS = ("#22313F", "#5D7B93")
+ROBUST_COLOUR, SPIKE_COUNT_COLOUR = "#0072B2", "#D55E00"
+
+
+def action_colours(num_actions: int) -> list[str]:
+    """Give each action its colour, the same in every picture."""
+    return [ACTION_COLOURS[action % len(ACTION_COLOURS)] for action in range(num_actions)]
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Make a figure of so many inches that pyplot does not know of."""
+    figure: Figure = require("matplotlib.figure", extra="plot").Figure(
+        figsize=(width, height), dpi=150, layout="constrained"
+    )
+    return figure
+
+
+def plain_frame(ax: Axes, *, left: bool = True) -> None:
+    """Leave out the lines that carry no scale."""
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines["left"].set_visible(left)
+    ax.title.set_fontsize("medium")
