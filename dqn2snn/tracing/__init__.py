@@ -7,24 +7,24 @@ the network itself before it is returned.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from numbers import Integral
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from dqn2snn.errors import ArgumentError, UnsupportedModuleError
 from dqn2snn.graph import AffineLayer, LayerGraph
+from dqn2snn.tracing._copy import frozen_copy
 from dqn2snn.tracing._fold import fold
 from dqn2snn.tracing._interpreter import symbolic_output
-from dqn2snn.tracing._modules import noisy_means
 from dqn2snn.tracing._refuse import SUPPORTED
 from dqn2snn.tracing._value import Value
+from dqn2snn.tracing._verify import check_equal, example_batches
 
 __all__ = ["trace"]
-
-_BATCH = 7  # a size that other dimensions seldom have, so that an operation that mixes samples shows
-_TOLERANCE = 1e-4
 
 
 def trace(network: nn.Module, observation_shape: Sequence[int]) -> LayerGraph:
@@ -58,81 +58,63 @@ def trace(network: nn.Module, observation_shape: Sequence[int]) -> LayerGraph:
         dqn2snn.errors.UnsupportedModuleError: Expected only Conv2d, Linear, ... Found `1` of type Tanh. ...
     """
     shape = _checked_shape(observation_shape)
-    frozen = _frozen_copy(network)
-    example = _example(frozen, shape)
-    with torch.no_grad():
-        graph = _layer_graph(symbolic_output(frozen, example), network)
-        _check_equal(graph, frozen, example)
+    frozen = frozen_copy(network)
+    examples = example_batches(frozen, shape)
+    # Noise that the forward draws must not move the caller's random numbers.
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        graph = _layer_graph(symbolic_output(frozen, examples[0]), frozen)
+        for example in examples:
+            check_equal(graph, frozen, example)
     return graph
 
 
 def _checked_shape(shape: Sequence[int]) -> tuple[int, ...]:
-    sizes = tuple(int(size) for size in shape)
-    if not sizes or min(sizes) < 1:
+    sizes = tuple(shape) if isinstance(shape, Sequence) else ()
+    if not sizes or not all(isinstance(size, Integral) and size >= 1 for size in sizes):
         raise ArgumentError(
-            f"Expected the shape of one observation, such as (4, 84, 84). Found {tuple(shape)}."
+            f"Expected the shape of one observation, such as (4, 84, 84). Found {shape!r}. If it comes from "
+            "observations, give them a batch dimension."
         )
-    return sizes
-
-
-def _frozen_copy(network: nn.Module) -> nn.Module:
-    if not isinstance(network, nn.Module):
-        raise UnsupportedModuleError(f"Expected a torch.nn.Module. Found {type(network).__name__}.")
-    for name, parameter in (*network.named_parameters(), *network.named_buffers()):
-        if (parameter.is_floating_point() or parameter.is_complex()) and parameter.dtype not in (
-            torch.float32,
-            torch.float64,
-        ):
-            raise UnsupportedModuleError(
-                f"Expected float32 or float64 parameters. Found `{name}` of {parameter.dtype}. "
-                "Call network.float() first."
-            )
-        if not bool(torch.isfinite(parameter).all()):
-            raise UnsupportedModuleError(
-                f"Expected finite parameters. Found NaN or infinity in `{name}`. Load the network again or "
-                "train it anew."
-            )
-    return copy.deepcopy(network).cpu().eval().requires_grad_(False)
-
-
-def _example(network: nn.Module, shape: tuple[int, ...]) -> Tensor:
-    floating = [p.dtype for p in network.parameters() if p.is_floating_point()]
-    generator = torch.Generator().manual_seed(0)
-    return torch.rand(_BATCH, *shape, generator=generator, dtype=floating[0] if floating else torch.float32)
+    return tuple(int(size) for size in sizes)
 
 
 def _layer_graph(output: Value, network: nn.Module) -> LayerGraph:
+    kind = type(network).__name__
     if len(output.shape) != 1:
         raise UnsupportedModuleError(
-            f"Expected Q-values of shape [B, A]. Found [B, {', '.join(map(str, output.shape))}] from "
-            f"{type(network).__name__}. A quantile head is folded when the network itself returns the mean."
+            f"Expected Q-values of shape [B, A]. Found [{', '.join(map(str, ['B', *output.shape]))}] from {kind}. "
+            "A quantile head is folded when the network itself returns the mean."
         )
-    hidden: list[AffineLayer] = []
-    value = output.source.before
-    while value is not None:
-        hidden.insert(0, fold(value))
-        value = value.source.before
-    if not hidden:
+    values = [output]
+    while (before := values[0].source.before) is not None:
+        values.insert(0, before)
+    if len(values) == 1:
         raise UnsupportedModuleError(
             f"Expected at least one ReLU, each of which becomes a layer of spiking neurons. Found none in "
-            f"{type(network).__name__}, so there is nothing to convert. Supported: {SUPPORTED}."
+            f"{kind}, so there is nothing to convert. Supported: {SUPPORTED}."
         )
-    return LayerGraph(hidden[0].in_shape, tuple(hidden), fold(output))
+    layers = tuple(_with_names(_fold(value, kind) for value in values))
+    return LayerGraph(layers[0].in_shape, layers[:-1], layers[-1])
 
 
-def _check_equal(graph: LayerGraph, network: nn.Module, example: Tensor) -> None:
-    """What fx cannot see (state, control flow on constants) would make a different network: compare."""
-    expected, found = network(example).double(), graph(example.double())
-    scale = max(1.0, float(expected.abs().max()))
-    error = float((expected - found).abs().max())
-    if _is_noisy(network) or error <= _TOLERANCE * scale:
-        return
-    raise UnsupportedModuleError(
-        f"Expected the traced network to give the Q-values of {type(network).__name__}. Found a difference of "
-        f"{error:.3g}. Its forward depends on something that torch.fx does not see, such as a counter or a flag."
-    )
+def _fold(value: Value, kind: str) -> AffineLayer:
+    if not value.shape:
+        raise UnsupportedModuleError(
+            f"Expected layers of shape [B, ...]. Found one of shape [B] in {kind}. Keep its last dimension, of size 1."
+        )
+    try:
+        return fold(value)
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise UnsupportedModuleError(
+            f"Expected operations that treat the samples of a batch one by one. Found that those before "
+            f"{value.name or 'the first weights'!r} in {kind} do not: {error}."
+        ) from None
 
 
-def _is_noisy(network: nn.Module) -> bool:
-    """Noisy layers that draw noise in eval mode too differ from their means, which is what is converted."""
-    return any(noisy_means(module) is not None for module in network.modules())
+def _with_names(layers: Iterable[AffineLayer]) -> Iterator[AffineLayer]:
+    """The layers, each with a name of its own: a module may be called twice, or none hold the weights."""
+    seen: Counter[str] = Counter()
+    for layer in layers:
+        name = layer.name or "input"
+        seen[name] += 1
+        yield replace(layer, name=name if seen[name] == 1 else f"{name}#{seen[name]}")

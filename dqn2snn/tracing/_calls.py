@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -11,15 +10,36 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dqn2snn.ops import Reshape
+from dqn2snn.tracing._arithmetic import ARITHMETIC, arithmetic
 from dqn2snn.tracing._modules import conv2d, linear, module_value
 from dqn2snn.tracing._refuse import refuse
-from dqn2snn.tracing._value import Affine, Scale, Shift, Value, combine, relu
+from dqn2snn.tracing._value import Affine, Value
 
 __all__ = ["call_value"]
 
 _RELU = {"relu", "relu_"}
-_SAME = {"float", "double", "to", "type", "contiguous", "clone", "detach", "dropout", "requires_grad_"}
-_RESHAPES = {"flatten", "view", "reshape", "squeeze", "unsqueeze", "unflatten", "ravel"}
+_SAME = {
+    "float",
+    "double",
+    "to",
+    "type",
+    "contiguous",
+    "clone",
+    "detach",
+    "data",
+    "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
+    "alpha_dropout",
+    "feature_alpha_dropout",
+    "requires_grad_",
+}
+_DTYPES = (torch.float32, torch.float64)
+_RESHAPES = {"flatten", "view", "reshape", "squeeze", "unsqueeze", "unflatten", "view_as", "reshape_as"}
+_TEMPLATES = {"expand_as", "view_as", "reshape_as"}
+"""Their second tensor gives nothing but its shape."""
+_EXPANSIONS = {"expand", "expand_as"}
 _LINEAR = {
     "mean",
     "sum",
@@ -32,8 +52,6 @@ _LINEAR = {
     "adaptive_avg_pool2d",
     "movedim",
 }
-_SUMS: dict[str, Callable[[Any, Any], Any]] = {"add": operator.add, "sub": operator.sub}
-_PRODUCTS: dict[str, Callable[[Any, Any], Any]] = {"mul": operator.mul, "div": operator.truediv}
 _ALIASES = {
     "iadd": "add",
     "isub": "sub",
@@ -68,70 +86,39 @@ def call_value(
         UnsupportedModuleError: If the call is not affine, or mixes the samples of a batch.
     """
     name = _plain(name)
-    values = [argument for argument in (*args, *kwargs.values()) if isinstance(argument, Value)]
-    if name in _SUMS or name in _PRODUCTS or name in ("neg", "rsub"):
-        return _arithmetic(name, args, kwargs, result)
-    if len(values) != 1 or args[:1] != (values[0],):
+    if "input" in kwargs:
+        args, kwargs = (kwargs["input"], *args), {key: kwargs[key] for key in kwargs if key != "input"}
+    if name in ARITHMETIC:
+        return arithmetic(name, args, kwargs, result)
+    value, *rest = args or (None,)
+    others = [argument for argument in (*rest, *kwargs.values()) if isinstance(argument, Value)]
+    if not isinstance(value, Value) or (others and name not in _TEMPLATES):
         raise refuse(name, "function", "several network values meet in it")
-    value, rest = values[0], args[1:]
+    if target in _LAYERS:
+        return _LAYERS[target](value, tuple(rest), kwargs, result.shape)
+    return _tensor_call(name, value, lambda x: target(x, *rest, **kwargs), result)
+
+
+def _tensor_call(name: str, value: Value, call: Callable[[Tensor], Tensor], result: Tensor) -> Value:
+    shape = tuple(result.shape[1:])
     if name in _RELU:
-        return relu(value)
+        return value.rectified
     if name in _SAME:
+        if result.dtype not in _DTYPES:
+            raise refuse(name, "function", f"it casts to {result.dtype}")
         return value
     if name in _RESHAPES:
-        return value.then(Reshape(tuple(result.shape[1:])), shape=tuple(result.shape[1:]))
+        return value.then(Reshape(shape), shape=shape)
+    if name in _EXPANSIONS:
+        return value.then(Affine(lambda x: x.expand(x.shape[0], *shape)), shape=shape)
     if name in _LINEAR:
-        return value.then(Affine(lambda x: target(x, *rest, **kwargs)), shape=tuple(result.shape[1:]))
-    if target in _LAYERS:
-        return _LAYERS[target](value, rest, kwargs, result.shape)
+        return value.then(Affine(call), shape=shape)
     raise refuse(name, "function")
 
 
 def _plain(name: str) -> str:
     name = name.strip("_") if name.startswith("__") or name not in _RELU else name
     return _ALIASES.get(name, name)
-
-
-def _arithmetic(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Value:
-    if kwargs.get("alpha", 1) != 1 or kwargs.get("rounding_mode") is not None:
-        raise refuse(name, "function", f"with {kwargs}")
-    if name == "neg":
-        negated: Value = args[0].then(Scale(_constant(-1.0)))
-        return negated
-    if name == "rsub":
-        name, args = "sub", (args[1], args[0])
-    first, second = args[0], args[1] if len(args) > 1 else kwargs["other"]
-    shape = tuple(result.shape[1:])
-    if isinstance(first, Value) and isinstance(second, Value):
-        if name in _PRODUCTS:
-            raise refuse(name, "function", "a product of two network values is not affine")
-        if len(first.shape) != len(second.shape):
-            raise refuse(name, "function", "terms of different rank broadcast over the batch")
-        return combine(first, second, _SUMS[name], shape)
-    if isinstance(first, Value):
-        return _with_constant(name, first, second, shape)
-    if name == "div":
-        raise refuse(name, "function", "a constant divided by a network value is not affine")
-    after = _with_constant(name, second, first, shape)
-    return after.then(Scale(_constant(-1.0))) if name == "sub" else after
-
-
-def _with_constant(name: str, value: Value, other: Any, shape: tuple[int, ...]) -> Value:
-    constant = _constant(other)
-    if constant.ndim > len(value.shape):  # [1, C, 1, 1] broadcasts over the batch as [C, 1, 1] over a sample.
-        if constant.shape[0] != 1:
-            raise refuse(name, "function", "a constant that differs between the samples of a batch")
-        constant = constant[0]
-    if name in _SUMS:
-        return value.then(Shift(constant if name == "add" else -constant), shape=shape)
-    factor = constant if name == "mul" else constant.reciprocal()
-    if factor.numel() == 1:
-        return value.then(Scale(factor.reshape(())), shape=shape)
-    return value.then(Affine(lambda x: x * factor), shape=shape)
-
-
-def _constant(other: Any) -> Tensor:
-    return torch.as_tensor(other).detach().double()
 
 
 def _linear_call(value: Value, args: tuple[Any, ...], kwargs: dict[str, Any], shape: torch.Size) -> Value:
@@ -161,9 +148,23 @@ def _avg_pool_call(value: Value, args: tuple[Any, ...], kwargs: dict[str, Any], 
     return module_value(nn.AvgPool2d(*args, **kwargs), "avg_pool2d", value, shape)
 
 
+def _pad_call(value: Value, args: tuple[Any, ...], kwargs: dict[str, Any], shape: torch.Size) -> Value:
+    def bind(pad: Any, mode: str = "constant", value: float | None = None) -> nn.Module:
+        if mode != "constant" or len(pad) != 4:
+            raise refuse(
+                "pad",
+                "function",
+                f"with mode={mode!r} and pad={tuple(pad)}; only zeros around images are known",
+            )
+        return nn.ConstantPad2d(tuple(pad), value or 0.0)
+
+    return module_value(bind(*args, **kwargs), "pad", value, shape)
+
+
 _LAYERS: dict[Callable[..., Any], Callable[[Value, tuple[Any, ...], dict[str, Any], torch.Size], Value]] = {
     F.linear: _linear_call,
     torch.conv2d: _conv_call,
     F.conv2d: _conv_call,
     F.avg_pool2d: _avg_pool_call,
+    F.pad: _pad_call,
 }

@@ -73,14 +73,18 @@ def _entering_scale(steps: tuple[Step, ...], shape: Shape) -> Tensor | None:
 
 def _leaving_scale(steps: tuple[Step, ...], core: Conv | Dense) -> Tensor | None:
     """The scales behind the weights as one factor per output channel, or None where they are not that."""
-    channels = core.weight.shape[0]
-    factors, reshaped = torch.ones(channels, dtype=torch.float64), False
+    factors, reshaped = torch.ones(core.weight.shape[0], dtype=torch.float64), False
+    rank = 3 if isinstance(core, Conv) else 1
     for step in steps:
         reshaped = reshaped or isinstance(step, Reshape)
         if not isinstance(step, Scale):
             continue
-        by_channel = step.factor.reshape(-1)
-        if by_channel.numel() != 1 and (reshaped or by_channel.numel() != channels):
+        if step.factor.numel() == 1:
+            factors = factors * step.factor.reshape(())
+            continue
+        aligned = step.factor.reshape(1, *(1 for _ in range(rank - step.factor.ndim)), *step.factor.shape)
+        by_channel = None if reshaped else _one_per_channel(aligned)
+        if by_channel is None:
             return None
         factors = factors * by_channel
     return factors

@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 import torch.fx
+import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.fx.node import map_arg
+from torch.fx.node import Node, map_arg
 
 from dqn2snn.errors import ObservationError, UnsupportedModuleError
 from dqn2snn.tracing._calls import call_value
@@ -54,9 +55,12 @@ class _Interpreter:
 
     def __init__(self, network: nn.Module, example: Tensor) -> None:
         self.network = network
-        self.example = example
-        self.tensors: dict[torch.fx.Node, Any] = {}
-        self.values: dict[torch.fx.Node, Value] = {}
+        self.example = example.clone()
+        self.tensors: dict[Node, Any] = {}
+        self.values: dict[Node, Value] = {}
+        self.known: dict[Any, Value] = {}
+        """By call: a network that calls a layer twice on the same value has its neurons once."""
+        self.names = {id(parameter): name for name, parameter in network.named_parameters()}
 
     def run(self, graph: torch.fx.Graph) -> Value:
         for node in graph.nodes:
@@ -65,7 +69,7 @@ class _Interpreter:
             self._step(node)
         raise AssertionError("a torch.fx graph ends in an output node")
 
-    def _step(self, node: torch.fx.Node) -> None:
+    def _step(self, node: Node) -> None:
         if node.op == "placeholder":
             self._placeholder(node)
         elif node.op == "get_attr":
@@ -73,7 +77,7 @@ class _Interpreter:
         else:
             self._call(node)
 
-    def _placeholder(self, node: torch.fx.Node) -> None:
+    def _placeholder(self, node: Node) -> None:
         if self.values:
             if not node.args:
                 raise refuse(str(node.target), "argument", "the network takes more than one input")
@@ -82,33 +86,36 @@ class _Interpreter:
         self.tensors[node] = self.example
         self.values[node] = Value(Source(tuple(self.example.shape[1:])), (), tuple(self.example.shape[1:]))
 
-    def _call(self, node: torch.fx.Node) -> None:
-        args, kwargs = map_arg((node.args, node.kwargs), lambda n: self.tensors[n])
-        target = self._callable(node)
-        try:
-            result = target(*args, **kwargs)
-        except Exception as error:
-            shape = tuple(self.example.shape[1:])
-            raise ObservationError(
-                f"Expected a network that takes observations of shape {shape}. Found that `{node.target}` fails on "
-                f"them: {error}. Check the shape of the observations."
-            ) from None
+    def _call(self, node: Node) -> None:
+        first = next((argument for argument in node.all_input_nodes if argument in self.values), None)
+        version = None if first is None else self.tensors[first]._version
+        result = self._result(node)
         self.tensors[node] = result
-        if not any(argument in self.values for argument in node.all_input_nodes):
+        # x.size(0), x.shape, x.dtype are constants of the example batch.
+        if first is None or isinstance(result, (int, float, torch.Size, torch.dtype, torch.device, str)):
             return
-        if isinstance(result, (int, float, torch.Size, torch.dtype, torch.device, str)):
-            return  # x.size(0), x.shape, x.dtype: constants of the example batch
         if not isinstance(result, Tensor):
-            raise (
-                refuse(str(node.target), type(result).__name__)
-                if node.op != "call_module"
-                else refuse(str(node.target), type(self.network.get_submodule(str(node.target))).__name__)
+            raise refuse(
+                *self._place(node), f"it gives a {type(result).__name__}" if node.op != "call_module" else ""
             )
-        if node.op != "call_module" and getattr(result, "shape", ())[:1] != self.example.shape[:1]:
-            raise refuse(self._where(node), "function", "it mixes the samples of a batch")
-        self.values[node] = self._meaning(node, target, result)
+        self.values[node] = self._remembered(node, result)
+        if result.shape[:1] != self.example.shape[:1]:
+            where = "" if node.op == "call_module" else f" in {self._where(node)}"
+            raise refuse(*self._place(node), f"it mixes the samples of a batch{where}")
+        if self.tensors[first]._version != version:  # x.relu_(): what the name x stands for has changed.
+            self.values[first] = self.values[node]
 
-    def _callable(self, node: torch.fx.Node) -> Callable[..., Any]:
+    def _result(self, node: Node) -> Any:
+        args, kwargs = map_arg((node.args, node.kwargs), lambda n: self.tensors[n])
+        try:
+            return self._callable(node)(*args, **kwargs)
+        except Exception as error:
+            raise ObservationError(
+                f"Expected a network that takes observations of shape {tuple(self.example.shape[1:])}. Found that "
+                f"`{node.target}` fails on them: {error}. Check the shape of the observations."
+            ) from None
+
+    def _callable(self, node: Node) -> Callable[..., Any]:
         if node.op == "call_function":
             return node.target  # type: ignore[return-value]
         if node.op == "call_method":
@@ -116,33 +123,49 @@ class _Interpreter:
             return lambda x, *args, **kwargs: getattr(x, name)(*args, **kwargs)
         module = self.network.get_submodule(str(node.target))
         if (means := noisy_means(module)) is not None:
-            return lambda x: nn.functional.linear(x, *means)
+            return lambda x: F.linear(x, *means)
         return module
 
-    def _meaning(self, node: torch.fx.Node, target: Callable[..., Any], result: Tensor) -> Value:
-        if node.op == "call_module":
-            module = self.network.get_submodule(str(node.target))
-            source = node.args[0] if node.args else next(iter(node.kwargs.values()))
-            assert isinstance(source, torch.fx.Node)
-            return module_value(module, str(node.target), self.values[source], result.shape)
-        args, kwargs = map_arg((node.args, node.kwargs), self._symbolic)
-        name = str(node.target) if node.op == "call_method" else str(getattr(target, "__name__", target))
+    def _remembered(self, node: Node, result: Tensor) -> Value:
+        args, kwargs = map_arg((node.args, node.kwargs), lambda n: self.values.get(n, self.tensors[n]))
+        call = (node.op, node.target, args, tuple(kwargs.items()))
         try:
-            return call_value(name, target, args, kwargs, result)
+            hash(call)
+        except TypeError:  # slices before Python 3.12
+            return self._meaning(node, args, kwargs, result)
+        if call not in self.known:
+            self.known[call] = self._meaning(node, args, kwargs, result)
+        return self.known[call]
+
+    def _meaning(self, node: Node, args: tuple[Any, ...], kwargs: dict[str, Any], result: Tensor) -> Value:
+        name, _ = self._place(node)
+        if node.op == "call_module":
+            (value,) = (*args, *kwargs.values())
+            return module_value(self.network.get_submodule(name), name, value, result.shape)
+        try:
+            value = call_value(name, self._callable(node), args, kwargs, result)
         except UnsupportedModuleError as error:
             raise UnsupportedModuleError(f"{error} It is called in {self._where(node)}.") from None
+        if node.target not in (F.linear, F.conv2d):
+            return value
+        weight = kwargs["weight"] if "weight" in kwargs else args[1]
+        return value.then(name=self.names.get(id(weight), value.name).removesuffix(".weight"))
 
-    def _symbolic(self, node: torch.fx.Node) -> Any:
-        return self.values[node] if node in self.values else self.tensors[node]
+    def _place(self, node: Node) -> tuple[str, str]:
+        """Name and type of what a node calls."""
+        if node.op == "call_module":
+            return str(node.target), type(self.network.get_submodule(str(node.target))).__name__
+        if node.target is getattr:
+            return str(node.args[1]), "attribute"
+        return str(getattr(node.target, "__name__", node.target)), "function"
 
-    def _where(self, node: torch.fx.Node) -> str:
-        stack = node.meta.get("nn_module_stack") or {}
-        path = list(stack)[-1] if stack else ""
-        return f"`{path}.forward`" if path else f"`{type(self.network).__name__}.forward`"
+    def _where(self, node: Node) -> str:
+        path = next(reversed(node.meta.get("nn_module_stack") or {"": None}))
+        return f"`{path or type(self.network).__name__}.forward`"
 
-    def _output(self, node: torch.fx.Node) -> Value:
+    def _output(self, node: Node) -> Value:
         result = node.args[0]
-        if not isinstance(result, torch.fx.Node) or result not in self.values:
+        if not isinstance(result, Node) or result not in self.values:
             raise refuse(
                 "", type(self.network).__name__, "its output is not one tensor computed from the observations"
             )

@@ -11,12 +11,18 @@ from torch import Tensor, nn
 
 from dqn2snn.ops import Conv, Dense, Pad, Reshape, SumPool
 from dqn2snn.tracing._refuse import refuse
-from dqn2snn.tracing._value import Affine, Scale, Shift, Step, Value, relu
+from dqn2snn.tracing._value import Affine, Scale, Shift, Step, Value
 
-__all__ = ["Handler", "conv2d", "linear", "module_value", "noisy_means"]
+__all__ = ["Handler", "conv2d", "linear", "module_value", "noise_spreads", "noisy_means"]
 
-Handler = Callable[[Any, Value, torch.Size], Value]
-"""(module, value, shape of the result with its batch dimension) -> value."""
+Handler = Callable[[Any, str, Value, torch.Size], Value]
+"""(module, its qualified name, value, shape of the result with its batch dimension) -> value."""
+
+_NOISY = (
+    ("weight_mu", "weight_sigma", "bias_mu", "bias_sigma"),
+    ("mu_W", "sigma_W", "mu_bias", "sigma_bias"),
+)
+"""Attributes of noisy linear layers (Fortunato 2018): TorchRL and most others, Tianshou."""
 
 
 def module_value(module: nn.Module, name: str, value: Value, result: torch.Size) -> Value:
@@ -30,17 +36,21 @@ def module_value(module: nn.Module, name: str, value: Value, result: torch.Size)
     handler = _HANDLERS.get(type(module))
     if handler is None:
         raise refuse(name, type(module).__name__)
-    after = handler(module, value, result)
-    carries_weights = isinstance(module, (nn.Conv2d, nn.Linear))
-    return after.then(name=name) if carries_weights else after
+    return handler(module, name, value, result)
 
 
 def noisy_means(module: nn.Module) -> tuple[Tensor, Tensor | None] | None:
-    """The mean weights and biases of a noisy linear layer (Fortunato 2018), whatever library it is from."""
-    for weight, spread, bias in (("weight_mu", "weight_sigma", "bias_mu"), ("mu_W", "sigma_W", "mu_bias")):
+    """The mean weights and biases of a noisy linear layer, whatever library it is from."""
+    for weight, spread, bias, _ in _NOISY:
         if hasattr(module, weight) and hasattr(module, spread):
             return getattr(module, weight), getattr(module, bias, None)
     return None
+
+
+def noise_spreads(module: nn.Module) -> list[Tensor]:
+    """What scales the noise of a noisy linear layer."""
+    names = (name for _, weight, _, bias in _NOISY for name in (weight, bias))
+    return [spread for name in names if isinstance(spread := getattr(module, name, None), Tensor)]
 
 
 def linear(value: Value, weight: Tensor, bias: Tensor | None, *, shape: torch.Size, name: str = "") -> Value:
@@ -82,9 +92,9 @@ def _pair(value: Any) -> tuple[int, int]:
     return int(first), int(second)
 
 
-def _conv_module(module: nn.Conv2d, value: Value, result: torch.Size) -> Value:
+def _conv_module(module: nn.Conv2d, name: str, value: Value, result: torch.Size) -> Value:
     if module.padding_mode != "zeros":
-        raise refuse(value.name, "Conv2d", f"padding_mode={module.padding_mode!r}; only 'zeros' is known")
+        raise refuse(name, "Conv2d", f"padding_mode={module.padding_mode!r}; only 'zeros' is known")
     return conv2d(
         value,
         module.weight,
@@ -94,14 +104,15 @@ def _conv_module(module: nn.Conv2d, value: Value, result: torch.Size) -> Value:
         dilation=module.dilation,
         groups=module.groups,
         shape=result,
+        name=name,
     )
 
 
-def _linear_module(module: nn.Linear, value: Value, result: torch.Size) -> Value:
-    return linear(value, module.weight, module.bias, shape=result)
+def _linear_module(module: nn.Linear, name: str, value: Value, result: torch.Size) -> Value:
+    return linear(value, module.weight, module.bias, shape=result, name=name)
 
 
-def _avg_pool(module: nn.AvgPool2d, value: Value, result: torch.Size) -> Value:
+def _avg_pool(module: nn.AvgPool2d, name: str, value: Value, result: torch.Size) -> Value:
     kernel, padding = _pair(module.kernel_size), _pair(module.padding)
     stride = kernel if module.stride is None else _pair(module.stride)
     varying = padding != (0, 0) and not module.count_include_pad and module.divisor_override is None
@@ -112,11 +123,9 @@ def _avg_pool(module: nn.AvgPool2d, value: Value, result: torch.Size) -> Value:
     return value.then(SumPool(kernel, stride, padding), Scale(factor), shape=tuple(result[1:]))
 
 
-def _batch_norm(module: Any, value: Value, result: torch.Size) -> Value:
+def _batch_norm(module: Any, name: str, value: Value, result: torch.Size) -> Value:
     if module.running_mean is None:
-        raise refuse(
-            value.name, type(module).__name__, "no running statistics, so its output depends on the batch"
-        )
+        raise refuse(name, type(module).__name__, "no running statistics, so its output depends on the batch")
     variance = module.running_var.detach().double() + module.eps
     gamma = torch.ones_like(variance) if module.weight is None else module.weight.detach().double()
     beta = torch.zeros_like(variance) if module.bias is None else module.bias.detach().double()
@@ -126,27 +135,27 @@ def _batch_norm(module: Any, value: Value, result: torch.Size) -> Value:
     return value.then(Scale(scale.reshape(per_sample)), Shift(shift.reshape(per_sample)))
 
 
-def _zero_pad(module: Any, value: Value, result: torch.Size) -> Value:
+def _zero_pad(module: Any, name: str, value: Value, result: torch.Size) -> Value:
     if getattr(module, "value", 0) != 0:
-        raise refuse(value.name, "ConstantPad2d", f"value={module.value}; only 0 is known")
+        raise refuse(name, "ConstantPad2d", f"value={module.value}; only 0 is known")
     left, right, top, bottom = module.padding
     return value.then(Pad((left, right, top, bottom)), shape=tuple(result[1:]))
 
 
-def _reshape(module: nn.Module, value: Value, result: torch.Size) -> Value:
+def _reshape(module: nn.Module, name: str, value: Value, result: torch.Size) -> Value:
     return value.then(Reshape(tuple(result[1:])), shape=tuple(result[1:]))
 
 
-def _linear_map(module: nn.Module, value: Value, result: torch.Size) -> Value:
+def _linear_map(module: nn.Module, name: str, value: Value, result: torch.Size) -> Value:
     return value.then(Affine(module), shape=tuple(result[1:]))
 
 
-def _nothing(module: nn.Module, value: Value, result: torch.Size) -> Value:
+def _nothing(module: nn.Module, name: str, value: Value, result: torch.Size) -> Value:
     return value
 
 
-def _relu(module: nn.Module, value: Value, result: torch.Size) -> Value:
-    return relu(value)
+def _relu(module: nn.Module, name: str, value: Value, result: torch.Size) -> Value:
+    return value.rectified
 
 
 _HANDLERS: dict[type[nn.Module], Handler] = {
@@ -165,4 +174,7 @@ _HANDLERS: dict[type[nn.Module], Handler] = {
     nn.Dropout: _nothing,
     nn.Dropout1d: _nothing,
     nn.Dropout2d: _nothing,
+    nn.Dropout3d: _nothing,
+    nn.AlphaDropout: _nothing,
+    nn.FeatureAlphaDropout: _nothing,
 }

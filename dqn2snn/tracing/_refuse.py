@@ -23,6 +23,7 @@ _ADVICE = {
     "softmax": "Convert the network below the softmax; a categorical (C51) head is not affine in its features.",
     "attention": "Attention multiplies activations with each other, which rate-coded neurons do not.",
 }
+_GENERAL_ADVICE = "Replace it by supported modules, or convert the part of the network that holds only those."
 _ACTIVATIONS = (
     "tanh",
     "sigmoid",
@@ -49,17 +50,16 @@ def refuse(name: str, kind: str, reason: str = "") -> UnsupportedModuleError:
     """
     where = f"`{name}`" if name else "the network"
     found = f"Found {where} of type {kind}" + (f": {reason}." if reason else ".")
-    advice = _advice(f"{name} {kind}", reason)
-    return UnsupportedModuleError(f"Expected only {SUPPORTED}. {found} {advice}".rstrip())
+    # The name of a module says nothing of what it is; that of a function does.
+    advice = _advice(name if kind == "function" else kind) if not reason else _GENERAL_ADVICE
+    return UnsupportedModuleError(f"Expected only {SUPPORTED}. {found} {advice}")
 
 
-def _advice(what: str, reason: str) -> str:
+def _advice(what: str) -> str:
     lowered = what.lower()
-    if reason:
-        return ""
     if any(word in lowered for word in _ACTIVATIONS):
         return "Replace it by ReLU and fine-tune: an integrate-and-fire neuron's rate is a rectified linear function."
     for word, advice in _ADVICE.items():
         if word in lowered:
             return advice
-    return "Replace it by supported modules, or convert the part of the network that holds only those."
+    return _GENERAL_ADVICE

@@ -10,14 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from dqn2snn.errors import UnsupportedModuleError
-from dqn2snn.ops import LinearOp, Reshape, Shape
+from dqn2snn.ops import LinearOp, Pad, Reshape, Shape, SumPool
 
-__all__ = ["Affine", "Scale", "Shift", "Source", "Step", "Value", "apply", "combine", "relu"]
+__all__ = ["Affine", "Scale", "Shift", "Source", "Step", "Value", "apply", "combine"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,19 +89,26 @@ class Value:
             self.name if name is None else name,
         )
 
+    @cached_property
+    def rectified(self) -> Value:
+        """The ReLU of the value: one, however often it is taken, so that no neuron appears twice."""
+        if self.source.before is not None and all(_keeps_sign(step) for step in self.steps):
+            return self
+        return Value(Source(self.shape, before=self), (), self.shape, self.name)
+
+
+def _keeps_sign(step: Step) -> bool:
+    """Whether a step gives nothing negative for what is not negative."""
+    return isinstance(step, (Reshape, Pad, SumPool)) or (
+        isinstance(step, Scale) and bool((step.factor >= 0).all())
+    )
+
 
 def apply(steps: tuple[Step, ...], x: Tensor) -> Tensor:
     """Run a chain on a batch."""
     for step in steps:
         x = step(x)
     return x
-
-
-def relu(value: Value) -> Value:
-    """The source that a ReLU makes of a value (a ReLU of a ReLU is the first one)."""
-    if not value.steps and value.source.before is not None:
-        return value
-    return Value(Source(value.shape, before=value), (), value.shape, value.name)
 
 
 def combine(a: Value, b: Value, function: Callable[[Tensor, Tensor], Tensor], shape: Shape) -> Value:
@@ -126,7 +134,7 @@ def _join(a: Source, b: Source) -> Source:
     if a.before is None or b.before is None or _depth(a) != _depth(b):
         raise UnsupportedModuleError(
             "Expected the terms of a sum to lie behind the same number of ReLUs, as in a dueling head. Found a "
-            "skip connection over a ReLU. Convert the network without it, or fold it before."
+            "skip connection over a ReLU. Train the network without it, or convert the part before it."
         )
     before_a, before_b = _unify(a.before, b.before)
     chain_a, chain_b = before_a.steps, before_b.steps
