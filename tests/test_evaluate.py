@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -11,11 +12,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from dqn2snn import zoo
 from dqn2snn.confidence import mean_interval, paired_interval, proportion_interval
 from dqn2snn.envs import make_env
 from dqn2snn.errors import ArgumentError, EnvironmentMismatchError
 from dqn2snn.evaluate import compare_policies, evaluate_policy
+from dqn2snn.metrics import ActionAgreement, GapWeightedAgreement, Regret
+from dqn2snn.network import SpikingQNetwork
+from dqn2snn.rollout import play
+from tests.agents import agent, plan
 
 
 def lean(observations: Tensor) -> Tensor:
@@ -28,13 +32,13 @@ def coarse(observations: Tensor) -> Tensor:
     return lean(observations).mul(4).round().clamp(-1, 1)
 
 
-@pytest.mark.parametrize("name", ["minatar-breakout", "minatar-asterix"])
+@pytest.mark.parametrize("name", ["cartpole", "minatar-breakout"])
 def test_the_scores_of_the_shipped_agents_come_out_again(name: str) -> None:
-    agent = zoo.load(name)
-    score = agent.config["evaluation"]
+    trained = agent(name)
+    score = trained.config["evaluation"]
     again = evaluate_policy(
-        agent.network,
-        agent.env_id,
+        trained.network,
+        trained.env_id,
         episodes=10,
         seed=score["seed"],
         epsilon=score["epsilon"],
@@ -52,8 +56,8 @@ def test_scores_do_not_depend_on_how_many_episodes_run_at_a_time() -> None:
 
 
 def test_returns_and_lengths_are_those_of_plain_gymnasium() -> None:
-    agent = zoo.load("minatar-breakout")
-    env = make_env(agent.env_id)
+    trained = agent("minatar-breakout")
+    env = make_env(trained.env_id)
     returns: list[float] = []
     lengths: list[int] = []
     for episode in range(5):
@@ -61,13 +65,13 @@ def test_returns_and_lengths_are_those_of_plain_gymnasium() -> None:
         rewards: list[float] = []
         done = False
         while not done:
-            action = agent.network(torch.from_numpy(observation)[None]).argmax().item()
+            action = trained.network(torch.from_numpy(observation)[None]).argmax().item()
             observation, reward, terminated, truncated, _ = env.step(action)
             rewards.append(float(reward))
             done = terminated or truncated
         returns.append(sum(rewards))
         lengths.append(len(rewards))
-    evaluation = evaluate_policy(agent.network, agent.env_id, episodes=5, seed=70)
+    evaluation = evaluate_policy(trained.network, trained.env_id, episodes=5, seed=70)
     assert evaluation.returns == tuple(returns)
     assert evaluation.lengths == tuple(lengths)
     assert evaluation.interval == mean_interval(returns)
@@ -112,8 +116,8 @@ def test_agreement_is_about_the_states_that_the_driver_visits(driver: Literal["d
 
 
 def test_a_network_agrees_with_itself() -> None:
-    agent = zoo.load("minatar-breakout")
-    comparison = compare_policies(agent.network, agent.network, agent.env_id, episodes=4)
+    trained = agent("minatar-breakout")
+    comparison = compare_policies(trained.network, trained.network, trained.env_id, episodes=4)
     assert comparison.agreement.mean == comparison.gap_weighted_agreement.mean == 1.0
     assert comparison.regret.mean == 0.0
     assert comparison.dqn == comparison.snn
@@ -147,3 +151,43 @@ def test_an_unknown_driver_is_refused() -> None:
 def test_a_network_for_another_environment_is_refused() -> None:
     with pytest.raises(EnvironmentMismatchError, match=r"Expected Q-values of shape \(1, 4\)"):
         evaluate_policy(lambda obs: obs[:, :3], "LunarLander-v3", episodes=1)
+
+
+@pytest.mark.parametrize("driver", ["snn", "dqn"])
+def test_both_readouts_of_a_spiking_network_are_compared_on_the_same_states(
+    driver: Literal["dqn", "snn"],
+) -> None:
+    dqn = agent("minatar-breakout").network
+    snn = SpikingQNetwork(replace(plan("minatar-breakout"), num_steps=24))
+    env_id = agent("minatar-breakout").env_id
+    comparison = compare_policies(dqn, snn, env_id, episodes=6, driver=driver, max_steps=40)
+    assert comparison.snn == evaluate_policy(snn, env_id, episodes=6, max_steps=40)
+
+    player = snn if driver == "snn" else dqn
+    robust, spike_count, gap_weighted, lost = (
+        ActionAgreement(),
+        ActionAgreement(),
+        GapWeightedAgreement(),
+        Regret(),
+    )
+    for step in play(lambda obs: (player(obs),), env_id, episodes=range(6), max_steps=40, num_envs=3):
+        observations = torch.from_numpy(step.observations)
+        record, q_dqn = snn.record(observations), dqn(observations)
+        for metric in (robust, gap_weighted, lost):
+            metric.update(q_dqn, record.q[-1], step.episodes)
+        spike_count.update(q_dqn, record.q_spike[-1], step.episodes)
+    assert comparison.agreement == robust.compute()
+    assert comparison.spike_count_agreement == spike_count.compute()
+    assert comparison.spike_count_agreement != comparison.agreement
+    assert comparison.gap_weighted_agreement.mean == pytest.approx(gap_weighted.compute().mean, rel=1e-4)
+    # A float32 product may differ in its last bit with the number of rows.
+    assert comparison.regret.mean == pytest.approx(lost.compute().mean, rel=1e-4)
+
+
+def test_a_spiking_network_of_many_steps_plays_as_its_dqn() -> None:
+    trained = agent("minatar-freeway")
+    snn = SpikingQNetwork(plan("minatar-freeway"))
+    comparison = compare_policies(trained.network, snn, trained.env_id, episodes=4, max_steps=60)
+    assert comparison.agreement.mean > 0.9
+    assert comparison.gap_weighted_agreement.mean > comparison.agreement.mean
+    assert comparison.regret.mean < 0.01
