@@ -57,7 +57,7 @@ def compare_policies(
     seed: int = 0,
     epsilon: float = 0.0,
     driver: Literal["dqn", "snn"] = "snn",
-    num_envs: int = 8,
+    num_envs: int = 16,
     max_steps: int | None = None,
     progress: bool = True,
 ) -> Comparison:

@@ -56,7 +56,7 @@ def evaluate_policy(
     episodes: int = 50,
     seed: int = 0,
     epsilon: float = 0.0,
-    num_envs: int = 8,
+    num_envs: int = 16,
     max_steps: int | None = None,
     progress: bool = True,
 ) -> Evaluation:
