@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from dqn2snn._extras import require
 from dqn2snn.graph import per_channel
+from dqn2snn.neurons.buffers import neuron_buffers
 from dqn2snn.neurons.surrogate import FireAtThreshold
 from dqn2snn.neurons.synapses import CurrentEncoder, synapse_modules
 from dqn2snn.plan import Reset, SpikingLayer, SpikingPlan
@@ -100,9 +101,9 @@ class IFCell(_snn.SNNCell):  # type: ignore[misc, name-defined]
         dt: float = 0.001,
     ) -> None:
         super().__init__(activation=if_feed_forward_step, state_fallback=_no_fallback, p=None, dt=dt)
-        theta = torch.as_tensor(v_th, dtype=None if isinstance(v_th, Tensor) else torch.get_default_dtype())
-        self.register_buffer("v_th", theta.clone())
-        self.register_buffer("v_0", torch.as_tensor(v_0, dtype=theta.dtype).clone())
+        theta, start = neuron_buffers(v_th, v_0)
+        self.register_buffer("v_th", theta)
+        self.register_buffer("v_0", start)
         self.reset = reset
         self.spike_fn = FireAtThreshold() if spike_fn is None else spike_fn
 
@@ -132,9 +133,6 @@ class IF(_snn.SNN):  # type: ignore[misc, name-defined]
         >>> z.flatten().tolist()
         [0.0, 1.0, 0.0, 1.0]
     """
-
-    v_th: Tensor
-    v_0: Tensor
 
     def __init__(
         self,

@@ -10,7 +10,9 @@ import torch
 from snntorch._neurons.neurons import SpikingNeuron
 from torch import Tensor, nn
 
+from dqn2snn.errors import ArgumentError
 from dqn2snn.graph import per_channel
+from dqn2snn.neurons.buffers import neuron_buffers
 from dqn2snn.neurons.surrogate import FireAtThreshold
 from dqn2snn.neurons.synapses import CurrentEncoder, synapse_modules
 from dqn2snn.plan import Reset, SpikingLayer, SpikingPlan
@@ -22,9 +24,9 @@ class IF(snn.Leaky):  # type: ignore[misc]
     """Integrate-and-fire neuron of snnTorch: `v += I; s = v >= threshold; v -= s * threshold`.
 
     A `snntorch.Leaky` without leak whose spike is decided and subtracted within its step, so that the membrane
-    it returns is the one *after* the reset. (`snntorch.Leaky(reset_delay=False)` alone subtracts too early
-    where the membrane exceeds two thresholds, and loses spikes.) `reset_mechanism="zero"` starts again from
-    v_init instead.
+    it returns is the one *after* the reset. (`snntorch.Leaky(reset_delay=False)`, whose name promises this,
+    subtracts too early where the membrane exceeds two thresholds, and loses spikes.) `reset_mechanism="zero"`
+    starts again from v_init instead.
 
     snnTorch takes a membrane of zeros for the initial state wherever it resets one: `utils.reset`,
     `reset_mem`, a new batch size. The membrane is therefore kept *relative to v_init*: it starts at 0 and fires at
@@ -46,6 +48,7 @@ class IF(snn.Leaky):  # type: ignore[misc]
     """
 
     v_init: Tensor
+    mem: Tensor
 
     def __init__(
         self,
@@ -57,36 +60,61 @@ class IF(snn.Leaky):  # type: ignore[misc]
         output: bool = False,
         spike_grad: Any = None,
     ) -> None:
-        theta = torch.as_tensor(
-            threshold, dtype=None if isinstance(threshold, Tensor) else torch.get_default_dtype()
-        )
+        theta, start = neuron_buffers(threshold, v_init)
         super().__init__(
-            beta=torch.ones((), dtype=theta.dtype),
-            threshold=theta.clone(),
+            beta=theta.new_ones(()),
+            threshold=theta,
             spike_grad=FireAtThreshold() if spike_grad is None else spike_grad,
             init_hidden=init_hidden,
             output=output,
             reset_mechanism=reset_mechanism,
             reset_delay=False,
-            graded_spikes_factor=torch.ones((), dtype=theta.dtype),
+            graded_spikes_factor=theta.new_ones(()),
         )
-        self.register_buffer("v_init", torch.as_tensor(v_init, dtype=theta.dtype).clone())
+        self.register_buffer("v_init", start)
+        self.to(theta.device)
+        # A bound method, by which the neuron would hold itself until the next garbage collection.
+        del self.state_function
         SpikingNeuron.instances.pop()  # the strong reference of the constructor
         _register_weakly(self)
+
+    def forward(self, input_: Tensor, mem: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
+        """One step, with the calling conventions of `snntorch.Leaky`.
+
+        Args:
+            input_: Current I, `[B, *shape]`.
+            mem: Membrane after the previous step, relative to v_init; without it, the one that the module keeps.
+
+        Returns:
+            Tensor | tuple[Tensor, Tensor]: Spikes, and the membrane too unless `init_hidden` is set and `output`
+            is not.
+
+        Raises:
+            ArgumentError: If there is a `mem` although `init_hidden` is set.
+        """
+        if mem is None:
+            mem = self.mem if self.mem.shape == input_.shape else torch.zeros_like(input_)
+        elif self.init_hidden:
+            raise ArgumentError(
+                "Expected no `mem` with init_hidden=True, where the module keeps it. Found one."
+            )
+        mem = mem + input_
+        spk = self.fire(mem)
+        self.mem = mem - spk * (self.threshold if self.reset_mechanism == "subtract" else mem)
+        return spk if self.init_hidden and not self.output else (spk, self.mem)
 
     def fire(self, mem: Tensor) -> Tensor:
         """Spikes of a membrane relative to v_init."""
         return self.spike_grad(mem - (self.threshold - self.v_init))  # type: ignore[no-any-return]
 
-    def mem_reset(self, mem: Tensor) -> Tensor:
-        """No reset is left over from the step before."""
-        return torch.zeros_like(mem)
+    def extra_repr(self) -> str:
+        """Threshold shape and reset, in the representation of the module."""
+        return f"threshold={tuple(self.threshold.shape)}, reset_mechanism={self.reset_mechanism!r}"
 
     def __getstate__(self) -> dict[str, Any]:
         # A membrane with a history can be neither copied nor pickled.
         state = dict(self.__dict__)
         state["_buffers"] = {**self._buffers, "mem": self.mem.detach()}
-        state.pop("reset", None)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -100,11 +128,13 @@ def _register_weakly(neuron: IF) -> None:
     snnTorch registers neurons in their constructor only, so that copies would never be reset, and by strong
     references, so that no network would ever be freed.
     """
-    SpikingNeuron.instances.append(weakref.proxy(neuron, _forget))
+    living = [entry for entry in SpikingNeuron.instances if entry is not None]
+    SpikingNeuron.instances[:] = [*living, weakref.proxy(neuron, _forget)]
 
 
 def _forget(dead: object) -> None:
-    SpikingNeuron.instances[:] = [entry for entry in SpikingNeuron.instances if entry is not dead]
+    # A neuron may die while utils.reset walks the registry by index, so its length stays as it is.
+    SpikingNeuron.instances[:] = [None if entry is dead else entry for entry in SpikingNeuron.instances]
 
 
 class SNNTorchNetwork(nn.Module):
@@ -145,10 +175,16 @@ class SNNTorchNetwork(nn.Module):
         Returns:
             tuple[Tensor, Tensor]: Spikes and membranes (after the reset, relative to v_init) of the output
             neurons, `[T, B, A]` each.
+
+        Raises:
+            ArgumentError: If `num_steps` is not positive.
         """
+        steps = self.num_steps if num_steps is None else num_steps
+        if steps < 1:
+            raise ArgumentError(f"Expected a positive number of steps. Found num_steps={steps}.")
         current, mems = self.encoder(observations), None
         spk_rec, mem_rec = [], []
-        for _ in range(self.num_steps if num_steps is None else num_steps):
+        for _ in range(steps):
             spikes, mems = self.advance(current, mems)
             spk_rec.append(spikes[-1])
             mem_rec.append(mems[-1])
