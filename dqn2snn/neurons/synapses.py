@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -37,11 +39,24 @@ class BiasMap(nn.Module):
         return x + self.bias
 
 
+class _Round(torch.autograd.Function):
+    """Rounding to a grid, straight through for gradients: those of a staircase would be zero."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, bits: int) -> Tensor:
+        return rounded(values, bits)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return gradient, None
+
+
 class CurrentEncoder(nn.Module):
     """From an observation to the constant current of the first layer.
 
     It computes what `dqn2snn.encode.constant_current` says, with the first layer's synapses as torch modules:
     in float64 on the grid, rounded, clamped to [0, threshold], and returned in the dtype of the weights.
+    Gradients pass the rounding as if it were not there, so that the first layer can be trained.
 
     Args:
         plan: The spiking network.
@@ -62,13 +77,17 @@ class CurrentEncoder(nn.Module):
         if self.input_bits is None or self.fraction_bits is None:
             return self.synapses(observations.to(self.threshold.dtype))  # type: ignore[no-any-return]
         exact = {name: value.double() for name, value in self.synapses.state_dict(keep_vars=True).items()}
-        current = functional_call(self.synapses, exact, rounded(observations.double(), self.input_bits))
-        current = rounded(current, self.fraction_bits).clamp(min=0)
+        current = functional_call(self.synapses, exact, _rounded(observations.double(), self.input_bits))
+        current = _rounded(current, self.fraction_bits).clamp(min=0)
         return torch.minimum(current, self.threshold.double()).to(self.threshold.dtype)
 
     def extra_repr(self) -> str:
         """The grids, in the representation of the module."""
         return f"input_bits={self.input_bits}, fraction_bits={self.fraction_bits}"
+
+
+def _rounded(values: Tensor, bits: int) -> Tensor:
+    return _Round.apply(values, bits)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def _module(op: LinearOp, bias: Tensor | None) -> nn.Module:
