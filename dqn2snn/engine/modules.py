@@ -30,22 +30,22 @@ def simulate_modules(
         spikes: Keep every spike of every layer.
 
     Returns:
-        Record: In the dtype of the network.
+        Record: In the dtype of the network, float32 at least: a bfloat16 cannot count to 257.
     """
     current, advance, output_membrane = _face(network, plan, observations)
     state: Any = None
     counts: list[Tensor] = []
     trains: list[list[Tensor]] = [[] for _ in plan.all_layers]
     membranes = []
+    dtype = torch.promote_types(current.dtype, torch.float32)
     for _ in range(num_steps):
         fired, state = advance(current, state)
-        counts = (
-            [x.clone() for x in fired] if not counts else [n + x for n, x in zip(counts, fired, strict=True)]
-        )
+        new = [x.to(dtype) for x in fired]
+        counts = [n + x for n, x in zip(counts, new, strict=True)] if counts else new
         for i, train in enumerate(trains):
             if spikes or i == len(trains) - 1:
                 train.append(fired[i].bool())
-        membranes.append(output_membrane(state))
+        membranes.append(output_membrane(state).to(dtype))
     q, q_spike = readouts(plan, torch.stack(trains[-1]), torch.stack(membranes))
     kept = tuple(torch.stack(train) for train in trains) if spikes else None
     return Record(num_steps, plan.layer_names, q, q_spike, tuple(counts), kept)
