@@ -70,4 +70,4 @@ def _with_constant(name: str, value: Value, other: Any, shape: tuple[int, ...]) 
 
 
 def _constant(other: Any) -> Tensor:
-    return torch.as_tensor(other).detach().double()
+    return torch.as_tensor(other, dtype=torch.float64).detach()

@@ -23,6 +23,7 @@ _SAME = {
     "double",
     "to",
     "type",
+    "type_as",
     "contiguous",
     "clone",
     "detach",
@@ -37,8 +38,8 @@ _SAME = {
 }
 _DTYPES = (torch.float32, torch.float64)
 _RESHAPES = {"flatten", "view", "reshape", "squeeze", "unsqueeze", "unflatten", "view_as", "reshape_as"}
-_TEMPLATES = {"expand_as", "view_as", "reshape_as"}
-"""Their second tensor gives nothing but its shape."""
+_TEMPLATES = {"expand_as", "view_as", "reshape_as", "to", "type_as"}
+"""Their second tensor gives nothing but its shape or its dtype."""
 _EXPANSIONS = {"expand", "expand_as"}
 _LINEAR = {
     "mean",

@@ -7,7 +7,6 @@ import copy
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
-from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
 from dqn2snn.errors import UnsupportedModuleError
 from dqn2snn.tracing._modules import noise_spreads
@@ -18,7 +17,7 @@ _DTYPES = (torch.float32, torch.float64)
 
 
 def frozen_copy(network: nn.Module) -> nn.Module:
-    """A copy in eval mode whose noisy layers draw no noise and whose parametrizations are plain weights.
+    """A copy in eval mode whose noisy layers draw no noise.
 
     Raises:
         UnsupportedModuleError: If it is not a module with finite float32 or float64 parameters that can be copied.
@@ -34,8 +33,7 @@ def frozen_copy(network: nn.Module) -> nn.Module:
             f"Expected a network that copy.deepcopy can copy. Found {type(network).__name__}: {error} "
             "Remove what cannot be copied; for weight norm, call torch.nn.utils.remove_weight_norm."
         ) from None
-    for module in list(frozen.modules()):
-        _make_plain(module)
+    for module in frozen.modules():
         for spread in noise_spreads(module):
             spread.zero_()
     return frozen
@@ -55,11 +53,3 @@ def _check(name: str, parameter: Tensor) -> None:
         raise UnsupportedModuleError(
             f"Expected finite parameters. Found NaN or infinity in `{name}`. Load the network again or train it anew."
         )
-
-
-def _make_plain(module: nn.Module) -> None:
-    """Replace parametrizations (weight norm, spectral norm) by the weights that they give."""
-    if is_parametrized(module):
-        for name in list(module.parametrizations):  # type: ignore[arg-type]
-            remove_parametrizations(module, str(name), leave_parametrized=True)
-            getattr(module, str(name)).requires_grad_(False)

@@ -33,10 +33,11 @@ def fold(value: Value) -> AffineLayer:
 
 
 def _compact(bias: Tensor) -> Tensor:
-    """One bias per channel where all positions share it."""
+    """One bias per channel where all positions share it but for the rounding of their sums."""
     by_channel = bias.flatten(1) if bias.ndim > 1 else bias[:, None]
     first = by_channel[:, :1]
-    return first[:, 0].clone() if bool((by_channel == first).all()) else bias
+    rounding = 1e-13 * float(by_channel.abs().max())
+    return first[:, 0].clone() if bool(((by_channel - first).abs() <= rounding).all()) else bias
 
 
 def _structured(steps: tuple[Step, ...], shape: Shape) -> tuple[LinearOp, ...] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -41,7 +42,7 @@ def symbolic_output(network: nn.Module, example: Tensor) -> Value:
         UnsupportedModuleError: If torch.fx cannot trace the network, or something in it is not supported.
     """
     try:
-        graph = _Tracer().trace(network)
+        graph = _Tracer().trace(network, concrete_args=_defaults(network))
     except Exception as error:  # fx raises whatever the user's forward makes of a proxy.
         raise UnsupportedModuleError(
             f"Expected a network that torch.fx can trace. Found {type(network).__name__}, whose forward fails on a "
@@ -94,14 +95,13 @@ class _Interpreter:
         # x.size(0), x.shape, x.dtype are constants of the example batch.
         if first is None or isinstance(result, (int, float, torch.Size, torch.dtype, torch.device, str)):
             return
-        if not isinstance(result, Tensor):
-            raise refuse(
-                *self._place(node), f"it gives a {type(result).__name__}" if node.op != "call_module" else ""
-            )
-        self.values[node] = self._remembered(node, result)
-        if result.shape[:1] != self.example.shape[:1]:
-            where = "" if node.op == "call_module" else f" in {self._where(node)}"
-            raise refuse(*self._place(node), f"it mixes the samples of a batch{where}")
+        if node.target in ("to", "type_as", "expand_as") and node.args[0] not in self.values:
+            return  # a constant, made to fit x
+        try:
+            self.values[node] = self._remembered(node, result)
+        except UnsupportedModuleError as error:
+            called = "" if node.op == "call_module" else f" It is called in {self._where(node)}."
+            raise UnsupportedModuleError(f"{error}{called}") from None
         if self.tensors[first]._version != version:  # x.relu_(): what the name x stands for has changed.
             self.values[first] = self.values[node]
 
@@ -126,7 +126,9 @@ class _Interpreter:
             return lambda x: F.linear(x, *means)
         return module
 
-    def _remembered(self, node: Node, result: Tensor) -> Value:
+    def _remembered(self, node: Node, result: Any) -> Value:
+        if not isinstance(result, Tensor) and node.op != "call_module":
+            raise refuse(*self._place(node), f"it gives a {type(result).__name__}")
         args, kwargs = map_arg((node.args, node.kwargs), lambda n: self.values.get(n, self.tensors[n]))
         call = (node.op, node.target, args, tuple(kwargs.items()))
         try:
@@ -137,19 +139,20 @@ class _Interpreter:
             self.known[call] = self._meaning(node, args, kwargs, result)
         return self.known[call]
 
-    def _meaning(self, node: Node, args: tuple[Any, ...], kwargs: dict[str, Any], result: Tensor) -> Value:
-        name, _ = self._place(node)
+    def _meaning(self, node: Node, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Value:
+        name, kind = self._place(node)
+        shape = getattr(result, "shape", torch.Size())
         if node.op == "call_module":
-            (value,) = (*args, *kwargs.values())
-            return module_value(self.network.get_submodule(name), name, value, result.shape)
-        try:
+            value = next(iter((*args, *kwargs.values())))
+            value = module_value(self.network.get_submodule(name), name, value, shape)
+        else:
             value = call_value(name, self._callable(node), args, kwargs, result)
-        except UnsupportedModuleError as error:
-            raise UnsupportedModuleError(f"{error} It is called in {self._where(node)}.") from None
-        if node.target not in (F.linear, F.conv2d):
-            return value
-        weight = kwargs["weight"] if "weight" in kwargs else args[1]
-        return value.then(name=self.names.get(id(weight), value.name).removesuffix(".weight"))
+        if shape[:1] != self.example.shape[:1]:
+            raise refuse(name, kind, "it mixes the samples of a batch")
+        if node.target in (F.linear, F.conv2d):
+            weight = kwargs["weight"] if "weight" in kwargs else args[1]
+            value = value.then(name=self.names.get(id(weight), value.name).removesuffix(".weight"))
+        return value
 
     def _place(self, node: Node) -> tuple[str, str]:
         """Name and type of what a node calls."""
@@ -170,6 +173,12 @@ class _Interpreter:
                 "", type(self.network).__name__, "its output is not one tensor computed from the observations"
             )
         return self.values[result]
+
+
+def _defaults(network: nn.Module) -> dict[str, Any]:
+    """Arguments that the network can do without: its forward may ask whether they are None."""
+    parameters = inspect.signature(network.forward).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
 def _attribute(root: nn.Module, path: str) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import type_before_parametrizations
 
 from dqn2snn.ops import Conv, Dense, Pad, Reshape, SumPool
 from dqn2snn.tracing._refuse import refuse
@@ -33,10 +34,10 @@ def module_value(module: nn.Module, name: str, value: Value, result: torch.Size)
     """
     if (means := noisy_means(module)) is not None:
         return linear(value, *means, shape=result, name=name)
-    handler = _HANDLERS.get(type(module))
-    if handler is None:
-        raise refuse(name, type(module).__name__)
-    return handler(module, name, value, result)
+    kind = type_before_parametrizations(module)  # weight norm and spectral norm give a weight like any other
+    if kind not in _HANDLERS:
+        raise refuse(name, kind.__name__)
+    return _HANDLERS[kind](module, name, value, result)
 
 
 def noisy_means(module: nn.Module) -> tuple[Tensor, Tensor | None] | None:
