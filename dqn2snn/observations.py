@@ -20,7 +20,7 @@ def check_observations(observations: Observations, shape: Shape) -> Tensor:
     """Give observations back as a tensor, or say what is wrong with them.
 
     Args:
-        observations: Batch `[B, *shape]` of any real dtype; arrays are not copied.
+        observations: Batch `[B, *shape]` of any real dtype.
         shape: Shape of one observation.
 
     Returns:
@@ -40,9 +40,11 @@ def check_observations(observations: Observations, shape: Shape) -> Tensor:
         raise ObservationError(
             f"Expected observations of shape [{expected}]. Found {list(batch.shape)}.{hint}"
         )
-    if batch.is_complex():
-        raise ObservationError(f"Expected real observations. Found {batch.dtype}.")
-    if batch.is_floating_point() and not bool(torch.isfinite(batch).all()):
+    if batch.is_complex() or batch.is_meta or batch.layout != torch.strided:
+        raise ObservationError(
+            f"Expected dense real observations. Found {batch.dtype}, {batch.layout}, on {batch.device}."
+        )
+    if batch.is_floating_point() and not _is_finite(batch):
         rows = torch.nonzero(~torch.isfinite(batch.flatten(1)).all(1)).flatten()
         raise ObservationError(
             f"Expected finite observations. Found NaN or infinity in {len(rows)} of {len(batch)}, the first at index "
@@ -51,8 +53,15 @@ def check_observations(observations: Observations, shape: Shape) -> Tensor:
     return batch
 
 
+def _is_finite(batch: Tensor) -> bool:
+    """Whether all numbers are, found without a copy of them."""
+    return batch.numel() == 0 or all(bool(torch.isfinite(bound)) for bound in torch.aminmax(batch))
+
+
 def as_tensor(observations: Observations) -> Tensor:
-    """Observations as a tensor without history; arrays are not copied.
+    """Observations as a tensor without history.
+
+    Arrays are copied only where torch cannot share them: read-only, reversed or byte-swapped ones.
 
     Raises:
         ObservationError: If they are not an array of numbers.
@@ -60,7 +69,11 @@ def as_tensor(observations: Observations) -> Tensor:
     if isinstance(observations, Tensor):
         return observations.detach()
     try:
-        return torch.as_tensor(np.asarray(observations))
+        array = np.asarray(observations)
+        shared = array.flags.writeable and array.dtype.isnative and min(array.strides, default=0) >= 0
+        return torch.as_tensor(
+            array if shared else np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
+        )
     except (TypeError, ValueError) as error:
         raise ObservationError(
             f"Expected a tensor or array of numbers. Found {type(observations).__name__}: {error}"

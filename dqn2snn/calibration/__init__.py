@@ -16,12 +16,12 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from dqn2snn.calibration._select import PASSES, Selection, begin, finish, narrow, observe
-from dqn2snn.calibration._stats import ActivationStats, LayerStats, Quantity
+from dqn2snn.calibration._stats import ActivationStats, LayerStats, Quantity, check_percentile
 from dqn2snn.errors import ArgumentError, CalibrationError
 from dqn2snn.graph import AffineLayer, LayerGraph
 from dqn2snn.observations import Observations, check_observations
 
-__all__ = ["ActivationStats", "LayerStats", "Quantity", "calibrate"]
+__all__ = ["ActivationStats", "LayerStats", "Quantity", "calibrate", "check_percentile"]
 
 
 def calibrate(
@@ -41,7 +41,7 @@ def calibrate(
     Args:
         graph: The traced network.
         observations: `[N, *graph.input_shape]`, states that the agent meets.
-        percentiles: In (0, 100]; 100, the maximum, is always added.
+        percentiles: In (1, 100]; 100, the maximum, is always added.
         batch_size: Observations that pass through the network at once.
         progress: Show a progress bar.
 
@@ -49,9 +49,9 @@ def calibrate(
         ActivationStats: Statistics of the hidden layers and of the head.
 
     Raises:
-        ArgumentError: If a percentile is not in (0, 100] or `batch_size` is not positive.
+        ArgumentError: If a percentile is not in (1, 100] or `batch_size` is not positive.
         ObservationError: If the observations have the wrong shape, or hold NaN or infinity.
-        CalibrationError: If there are no observations, or they are all the same.
+        CalibrationError: If there are no observations, they are all the same, or a layer overflows on them.
 
     Example:
         >>> from torch import nn
@@ -62,20 +62,23 @@ def calibrate(
         (100, (99.0, 100.0))
     """
     wanted = _checked_percentiles(percentiles)
-    if batch_size < 1:
-        raise ArgumentError(f"Expected a positive batch_size. Found {batch_size}.")
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise ArgumentError(f"Expected a positive whole batch_size. Found {batch_size!r}.")
     batch = check_observations(observations, graph.input_shape)
     _check_varied(batch)
     layers = tuple(_Gathering.of(layer, len(batch), wanted) for layer in graph.all_layers)
     runner = graph.cast(torch.float32)
     steps = PASSES * math.ceil(len(batch) / batch_size)
+    magnitude = 0.0
     with (
-        torch.inference_mode(),
+        torch.no_grad(),
         tqdm(total=steps, desc="calibrate", leave=False, disable=not progress) as bar,
     ):
         for _ in range(PASSES):
             for chunk in batch.split(batch_size):
-                for gathering, z in zip(layers, runner.pre_activations(chunk.float()), strict=True):
+                x = chunk.cpu()
+                magnitude = max(magnitude, float(x.double().abs().max()))
+                for gathering, z in zip(layers, runner.pre_activations(x.float()), strict=True):
                     gathering.observe(z)
                 bar.update()
             for gathering in layers:
@@ -84,16 +87,14 @@ def calibrate(
             count=len(batch),
             percentiles=wanted,
             layers=tuple(gathering.stats(wanted) for gathering in layers),
-            observation_magnitude=float(batch.double().abs().max()),
+            observation_magnitude=magnitude,
         )
 
 
 def _checked_percentiles(percentiles: Sequence[float]) -> tuple[float, ...]:
-    for percentile in percentiles:
-        if not 0 < percentile <= 100:
-            hint = f" Did you mean {percentile * 100:g}?" if 0 < percentile <= 1 else ""
-            raise ArgumentError(f"Expected percentiles in (0, 100]. Found {percentile}.{hint}")
-    return tuple(sorted({*map(float, percentiles), 100.0}))
+    if not isinstance(percentiles, Sequence):
+        raise ArgumentError(f"Expected a sequence of percentiles. Found {percentiles!r}.")
+    return tuple(sorted({*map(check_percentile, percentiles), 100.0}))
 
 
 def _check_varied(observations: Tensor) -> None:
@@ -101,7 +102,9 @@ def _check_varied(observations: Tensor) -> None:
         raise CalibrationError(
             "Expected observations to calibrate on. Found none. Collect some with dqn2snn.collect_observations."
         )
-    if len(observations) > 1 and bool((observations[1:] == observations[:1]).all()):
+    if len(observations) > 1 and not any(
+        bool((chunk != observations[:1]).any()) for chunk in observations.split(256)
+    ):
         raise CalibrationError(
             f"Expected varied observations. Found {len(observations)} that are all the same, which say nothing of the "
             "range of the activations. Collect them while the agent plays."
@@ -140,9 +143,17 @@ class _Gathering:
         if self.whole.stage == 0:
             self.minimum = torch.minimum(self.minimum, by_channel.amin(1))
             self.maximum = torch.maximum(self.maximum, by_channel.amax(1))
+            self._check_finite()
             self.active += int((z > 0).sum())
         observe(self.whole, by_channel.reshape(1, -1))
         observe(self.channels, by_channel)
+
+    def _check_finite(self) -> None:
+        if not bool(torch.isfinite(self.maximum - self.minimum).all()):
+            raise CalibrationError(
+                f"Expected finite pre-activations. Found that layer {self.layer.name!r} overflows float32 on these "
+                "observations. Scale them as they were in training."
+            )
 
     def narrow(self) -> None:
         self.whole, self.channels = narrow(self.whole), narrow(self.channels)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Literal, TypeVar
 
 from torch import Tensor
 
-from dqn2snn.errors import CalibrationError
+from dqn2snn.errors import ArgumentError, CalibrationError
 
-__all__ = ["ActivationStats", "LayerStats", "Quantity"]
+__all__ = ["ActivationStats", "LayerStats", "Quantity", "check_percentile"]
 
 Quantity = Literal["preactivation", "activation"]
 """Over what a percentile is taken: z, or the ReLU output max(0, z), zeros included."""
@@ -78,3 +79,22 @@ class ActivationStats:
                 f"{of!r}. Calibrate again with percentiles=({percentile},)."
             )
         return table[of, float(percentile)]
+
+
+def check_percentile(percentile: float) -> float:
+    """The percentile itself. One up to 1 is taken for the mistake that it is: a fraction.
+
+    Raises:
+        ArgumentError: If it is not a number in (1, 100].
+
+    Example:
+        >>> check_percentile(0.999)
+        Traceback (most recent call last):
+        ...
+        dqn2snn.errors.ArgumentError: Expected a percentile in (1, 100]. Found 0.999. Did you mean 99.9?
+    """
+    if isinstance(percentile, bool) or not isinstance(percentile, Real) or not 1 < percentile <= 100:
+        fraction = isinstance(percentile, Real) and 0 < percentile <= 1
+        hint = f"Did you mean {100 * float(percentile):g}?" if fraction else "Use one such as 99.9."
+        raise ArgumentError(f"Expected a percentile in (1, 100]. Found {percentile!r}. {hint}")
+    return float(percentile)

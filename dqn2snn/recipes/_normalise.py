@@ -19,7 +19,7 @@ from dqn2snn.graph import AffineLayer, LayerGraph
 from dqn2snn.grid import on_grid
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 
-__all__ = ["check_percentile", "head_scale", "normalised_plan"]
+__all__ = ["head_scale", "normalised_plan"]
 
 
 def normalised_plan(
@@ -89,18 +89,6 @@ def head_scale(stats: ActivationStats, percentile: float) -> float:
     head = stats.layers[-1]
     largest = max(abs(float(head.minimum.min())), abs(float(head.maximum.max())))
     return largest if largest > 0 else 1.0
-
-
-def check_percentile(percentile: float) -> float:
-    """The percentile itself.
-
-    Raises:
-        ArgumentError: If it is not in (0, 100].
-    """
-    if not 0 < percentile <= 100:
-        hint = f" Did you mean {percentile * 100:g}?" if 0 < percentile <= 1 else ""
-        raise ArgumentError(f"Expected a percentile in (0, 100]. Found {percentile}.{hint}")
-    return float(percentile)
 
 
 def _scaled(layer: AffineLayer, incoming: float, outgoing: float) -> SpikingLayer:

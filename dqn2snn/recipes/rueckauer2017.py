@@ -6,10 +6,10 @@ Networks for Image Classification", Frontiers in Neuroscience 2017.
 
 from __future__ import annotations
 
-from dqn2snn.calibration import ActivationStats
+from dqn2snn.calibration import ActivationStats, check_percentile
 from dqn2snn.graph import LayerGraph
 from dqn2snn.plan import SpikingPlan
-from dqn2snn.recipes._normalise import check_percentile, head_scale, normalised_plan
+from dqn2snn.recipes._normalise import head_scale, normalised_plan
 
 __all__ = ["rueckauer2017"]
 
@@ -32,7 +32,7 @@ def rueckauer2017(
         graph: The traced network.
         stats: Calibration that took `percentile`.
         num_steps: Time steps of a decision.
-        percentile: p, in (0, 100].
+        percentile: p, in (1, 100].
         grid: See `dqn2snn.convert`.
 
     Returns:

@@ -6,10 +6,10 @@ Networks", AAAI 2021, arXiv 2009.14456.
 
 from __future__ import annotations
 
-from dqn2snn.calibration import ActivationStats
+from dqn2snn.calibration import ActivationStats, check_percentile
 from dqn2snn.graph import LayerGraph
 from dqn2snn.plan import SpikingPlan
-from dqn2snn.recipes._normalise import check_percentile, head_scale, normalised_plan
+from dqn2snn.recipes._normalise import head_scale, normalised_plan
 
 __all__ = ["tan2021"]
 
@@ -36,7 +36,7 @@ def tan2021(
         graph: The traced network.
         stats: Calibration that took `percentile`.
         num_steps: Time steps of a decision; the paper uses 500.
-        percentile: p, in (0, 100].
+        percentile: p, in (1, 100].
         grid: See `dqn2snn.convert`.
 
     Returns:
