@@ -1,0 +1,186 @@
+"""The arguments that name a DQN and its spiking network, and the networks that they name."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dqn2snn.cli._parser import grid, natural_number, positive_number
+from dqn2snn.errors import ArgumentError, CheckpointError, PlanError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dqn2snn.network import SpikingQNetwork
+    from dqn2snn.plan import SpikingPlan
+    from dqn2snn.zoo import Agent
+
+__all__ = ["add_agent", "add_conversion", "add_plan", "agent_of", "convert_agent", "spiking_network_of"]
+
+RECIPES = ("tan2021", "diehl2015", "rueckauer2017")  # by name, since the recipes themselves import torch
+BACKENDS = ("snntorch", "norse")
+ENGINES = ("auto", "torch", "modules", "reference")
+STEPS, RECIPE, OBSERVATIONS = 500, "tan2021", 5_000
+
+
+def add_agent(parser: argparse.ArgumentParser) -> None:
+    """The DQN, and how the answer is printed.
+
+    Args:
+        parser: Gets the arguments.
+    """
+    parser.add_argument(
+        "agent", metavar="AGENT", help="a shipped agent (dqn2snn info lists them), or a directory with one"
+    )
+    parser.add_argument(
+        "--seed", type=natural_number, default=0, metavar="N", help="determines all episodes (0)"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON on standard output, nothing else there"
+    )
+
+
+def add_conversion(parser: argparse.ArgumentParser) -> None:
+    """How the DQN is converted.
+
+    Args:
+        parser: Gets the arguments.
+    """
+    group = parser.add_argument_group("conversion")
+    group.add_argument(
+        "--steps", type=positive_number, metavar="T", help=f"time steps of a decision ({STEPS})"
+    )
+    group.add_argument("--recipe", choices=RECIPES, help=f"conversion rule ({RECIPE})")
+    group.add_argument("--percentile", type=float, metavar="P", help="of the activations, in (0, 100] (99.9)")
+    group.add_argument(
+        "--grid",
+        type=grid,
+        metavar="auto|none|N",
+        help="fixed-point grid: N fraction bits, none for floats (auto)",
+    )
+    group.add_argument(
+        "--observations",
+        type=positive_number,
+        metavar="N",
+        help=f"observations of the DQN's play to calibrate on ({OBSERVATIONS})",
+    )
+    group.add_argument("--backend", choices=BACKENDS, default="snntorch", help="whose neurons (snntorch)")
+
+
+def add_plan(parser: argparse.ArgumentParser) -> None:
+    """A plan in place of a conversion, and how it is simulated.
+
+    Args:
+        parser: Gets the arguments.
+    """
+    parser.add_argument("--plan", type=Path, metavar="FILE", help="use this plan, instead of converting anew")
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default="auto",
+        help="how the network is simulated; dqn2snn info says more (auto)",
+    )
+
+
+def agent_of(name: str) -> Agent:
+    """Load the agent of the package, or of the directory, that is called so.
+
+    Args:
+        name: Name or directory.
+
+    Returns:
+        Agent: The agent.
+
+    Raises:
+        CheckpointError: If there is none, or it is damaged.
+    """
+    from dqn2snn import zoo
+
+    if name in zoo.names():
+        return zoo.load(name)
+    if Path(name).is_dir():
+        return zoo.load_agent(name)
+    raise CheckpointError(
+        f"Expected a directory with an agent, or the name of one: {', '.join(zoo.names())}. Found {name!r}."
+    )
+
+
+def spiking_network_of(args: argparse.Namespace, agent: Agent) -> SpikingQNetwork:
+    """Load the plan that the arguments name, or convert the agent as they say.
+
+    Args:
+        args: Of `add_agent`, `add_conversion` and `add_plan`.
+        agent: The agent.
+
+    Returns:
+        SpikingQNetwork: The spiking network, to be simulated by the engine of the arguments.
+
+    Raises:
+        ArgumentError: If they ask for a plan and for a conversion.
+    """
+    if args.plan is None:
+        return convert_agent(args, agent, engine=args.engine)[0]
+    given = [
+        name for name in ("recipe", "percentile", "grid", "observations") if getattr(args, name) is not None
+    ]
+    if given:
+        raise ArgumentError(f"Expected --plan or --{given[0]}. Found both. The plan was converted already.")
+    from dqn2snn.network import SpikingQNetwork
+    from dqn2snn.plan_file import load_plan
+
+    plan = load_plan(args.plan)
+    _check_fits(plan, agent, args.plan)
+    shortened = replace(
+        plan, num_steps=plan.check_steps(args.steps)
+    )  # its grid is exact for fewer steps, too
+    return SpikingQNetwork(shortened, args.backend, args.engine)
+
+
+def convert_agent(
+    args: argparse.Namespace, agent: Agent, engine: Any = "auto"
+) -> tuple[SpikingQNetwork, Tensor]:
+    """Convert an agent as the arguments say.
+
+    Args:
+        args: Of `add_agent` and `add_conversion`.
+        agent: The agent.
+        engine: How the network is simulated by default.
+
+    Returns:
+        tuple[SpikingQNetwork, Tensor]: The spiking network, and the observations that it was calibrated on.
+    """
+    import dqn2snn
+    from dqn2snn.recipes._normalise import check_percentile
+
+    # What can be refused is refused before anything is played.
+    if args.percentile is not None:
+        check_percentile(args.percentile)
+    if args.backend == "norse":
+        import dqn2snn.neurons.norse  # noqa: F401
+    observations = dqn2snn.collect_observations(
+        agent.env_id, agent.network, args.observations or OBSERVATIONS, seed=args.seed
+    )
+    snn = dqn2snn.convert(
+        agent.network,
+        observations,
+        recipe=args.recipe or RECIPE,
+        num_steps=args.steps or STEPS,
+        percentile=args.percentile,
+        grid=None if args.grid == "none" else args.grid if args.grid is not None else "auto",
+        backend=args.backend,
+        engine=engine,
+        progress=sys.stderr.isatty(),
+    )
+    return snn, observations
+
+
+def _check_fits(plan: SpikingPlan, agent: Agent, path: Path) -> None:
+    expected = tuple(agent.config["observation_shape"]), agent.config["num_actions"]
+    if (plan.input_shape, plan.num_actions) != expected:
+        raise PlanError(
+            f"Expected a plan for observations {expected[0]} and {expected[1]} actions, as {agent.name} has them. "
+            f"Found {plan.input_shape} and {plan.num_actions} in {path}. Convert this agent."
+        )

@@ -1,0 +1,73 @@
+"""`dqn2snn convert`: a DQN in, the plan of its spiking network out."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from dqn2snn.cli._files import check_directory
+from dqn2snn.cli._networks import add_agent, add_conversion, agent_of, convert_agent
+from dqn2snn.cli._parser import Commands, Parser
+from dqn2snn.cli._plans import describe_plan
+from dqn2snn.cli._report import Report
+
+__all__ = ["add", "run"]
+
+_SHOWN = 128  # observations whose firing rates are told
+
+
+def add(commands: Commands[Parser]) -> None:
+    """Add the command to a parser.
+
+    Args:
+        commands: The subparsers.
+    """
+    parser = commands.add_parser(
+        "convert",
+        help="convert a DQN and save the plan of its spiking network",
+        description="Converts a DQN and saves the plan of its spiking network, one file for both backends.",
+        allow_abbrev=False,
+    )
+    add_agent(parser)
+    add_conversion(parser)
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="plan to write (AGENT.safetensors)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> Report:
+    """Convert and save.
+
+    Args:
+        args: The arguments.
+
+    Returns:
+        Report: What the layers are like and how fast they fire.
+    """
+    agent = agent_of(args.agent)
+    path = args.output or Path(f"{agent.name}.safetensors")
+    check_directory(path)
+    snn, observations = convert_agent(args, agent)
+    from dqn2snn.metrics import firing_rates
+    from dqn2snn.plan_file import save_plan
+
+    shown = observations[:: max(1, len(observations) // _SHOWN)]
+    rates = {name: rate.mean().item() for name, rate in firing_rates(snn.record(shown)).items()}
+    save_plan(snn.plan, path)
+    data: dict[str, Any] = {
+        "agent": agent.name,
+        "env_id": agent.env_id,
+        "backend": args.backend,
+        "seed": args.seed,
+        "output": str(path),
+        **describe_plan(snn.plan),
+        "firing_rates": rates,
+    }
+    saved = (
+        f"Calibrated on {len(observations):,} observations of {agent.env_id}. Saved {path} ({_size(path)})."
+    )
+    return Report(data, f"{snn.summary(shown)}\n\n{saved}")
+
+
+def _size(path: Path) -> str:
+    return f"{path.stat().st_size / 1000:,.0f} kB"

@@ -1,0 +1,98 @@
+"""`dqn2snn evaluate`: the scores of a DQN and of its spiking network in the same episodes."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from dqn2snn.cli._networks import add_agent, add_conversion, add_plan, agent_of, spiking_network_of
+from dqn2snn.cli._parser import Commands, Parser, positive_number, probability
+from dqn2snn.cli._report import Report
+
+if TYPE_CHECKING:
+    from dqn2snn.evaluate import Comparison
+
+__all__ = ["add", "run"]
+
+
+def add(commands: Commands[Parser]) -> None:
+    """Add the command to a parser.
+
+    Args:
+        commands: The subparsers.
+    """
+    parser = commands.add_parser(
+        "evaluate",
+        help="play the same episodes with DQN and spiking network and score both",
+        description="Plays the same episodes with a DQN and with its spiking network: scores, their paired difference, "
+        "and agreement on the states that the driver visits.",
+        allow_abbrev=False,
+    )
+    add_agent(parser)
+    add_plan(parser)
+    parser.add_argument(
+        "--episodes", type=positive_number, default=50, metavar="N", help="episodes of each (50)"
+    )
+    parser.add_argument(
+        "--epsilon", type=probability, default=0.05, metavar="P", help="probability of a random action (0.05)"
+    )
+    parser.add_argument(
+        "--driver", choices=("snn", "dqn"), default="snn", help="whose states agreement is counted on (snn)"
+    )
+    parser.add_argument(
+        "--max-steps", type=positive_number, metavar="N", help="ends an episode (no limit of ours)"
+    )
+    add_conversion(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> Report:
+    """Play and compare.
+
+    Args:
+        args: The arguments.
+
+    Returns:
+        Report: Scores and agreement.
+    """
+    agent = agent_of(args.agent)
+    snn = spiking_network_of(args, agent)
+    import dqn2snn
+
+    comparison = dqn2snn.compare_policies(
+        agent.network,
+        snn,
+        agent.env_id,
+        episodes=args.episodes,
+        seed=args.seed,
+        epsilon=args.epsilon,
+        driver=args.driver,
+        num_envs=args.episodes,
+        max_steps=args.max_steps,
+    )
+    data = {
+        "agent": agent.name,
+        "env_id": agent.env_id,
+        "recipe": snn.plan.recipe,
+        "num_steps": snn.plan.num_steps,
+        "backend": snn.backend,
+        "engine": snn.engine,
+        **comparison.to_dict(),
+    }
+    return Report(data, f"{agent.name}: {snn.plan.headline}\n{_text(comparison)}")
+
+
+def _text(comparison: Comparison) -> str:
+    dqn, decisions = comparison.dqn, comparison.agreement.count
+    return f"""\
+{len(dqn.returns)} episodes each, the same seeds from {dqn.seed}, epsilon {dqn.epsilon:g}; means with 95 % intervals
+
+return of the DQN        {dqn.interval}
+return of the SNN        {comparison.snn.interval}
+SNN minus DQN, paired    {comparison.difference}
+
+On the {decisions:,} decisions that the {comparison.driver.upper()} met:
+agreement, robust rate   {comparison.agreement}
+agreement, spike count   {comparison.spike_count_agreement}
+gap-weighted agreement   {comparison.gap_weighted_agreement}
+regret                   {comparison.regret}"""

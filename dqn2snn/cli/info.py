@@ -1,0 +1,160 @@
+"""`dqn2snn info`: what is installed, what can be converted and how; or what is in a plan."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import platform
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from dqn2snn.cli._networks import BACKENDS, ENGINES
+from dqn2snn.cli._parser import Commands, Parser
+from dqn2snn.cli._plans import describe_plan
+from dqn2snn.cli._report import Report
+
+__all__ = ["add", "run"]
+
+EXTRAS = {
+    "torch": None,
+    "snntorch": None,
+    "safetensors": None,
+    "numpy": None,
+    "norse": "norse",
+    "gymnasium": "gym",
+    "minatar": "gym",
+    "ale-py": "atari",
+    "stable-baselines3": "sb3",
+    "nir": "nir",
+    "matplotlib": "plot",
+    "imageio": "video",
+    "pillow": "video",
+    "huggingface-hub": "hub",
+    "scipy": "bench",
+}
+"""Packages by the extra that installs them; None for those without which nothing runs."""
+
+ENGINE_NOTES = {
+    "auto": 'the fastest that applies, here "torch"',
+    "torch": "layer by layer in chunks of time; reads the plan, the same for both backends",
+    "modules": "the native snnTorch or Norse modules, step by step",
+    "reference": "a float64 step loop, the oracle of the tests",
+}
+
+
+def add(commands: Commands[Parser]) -> None:
+    """Add the command to a parser.
+
+    Args:
+        commands: The subparsers.
+    """
+    parser = commands.add_parser(
+        "info",
+        help="say what is installed, or what is in a plan",
+        description="Lists versions, backends, engines, recipes and shipped agents; or describes a plan.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "plan", nargs="?", type=Path, metavar="PLAN", help="a file that dqn2snn convert wrote"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON on standard output, nothing else there"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> Report:
+    """Look and tell.
+
+    Args:
+        args: The arguments.
+
+    Returns:
+        Report: About the installation, or about the plan.
+    """
+    if args.plan is None:
+        return _installation()
+    from dqn2snn.plan_file import load_plan
+
+    plan = load_plan(args.plan)
+    return Report(describe_plan(plan), f"{plan.summary()}\n\n{plan.reference}")
+
+
+def _installation() -> Report:
+    from dqn2snn.recipes import RECIPES
+
+    versions = {name: _version(name) for name in EXTRAS}
+    agents = _agents()
+    data: dict[str, Any] = {
+        "dqn2snn": _own_version(),
+        "python": platform.python_version(),
+        "packages": versions,
+        "backends": {name: versions[name] is not None for name in BACKENDS},
+        "engines": {name: ENGINE_NOTES[name] for name in ENGINES},
+        "recipes": {name: _reference(recipe) for name, recipe in RECIPES.items()},
+        "agents": agents,
+    }
+    packages = {
+        name: found or f'not installed. Run: pip install "dqn2snn[{EXTRAS[name]}]"'
+        for name, found in versions.items()
+    }
+    shown = {
+        "dqn2snn": f"{data['dqn2snn']}, Python {data['python']}",
+        "Packages": packages,
+        "Backends": {name: "ready" if ready else packages[name] for name, ready in data["backends"].items()},
+        "Engines": data["engines"],
+        "Recipes": data["recipes"],
+        "Agents": {
+            name: f"{agent['env_id']}, mean return {agent['mean']:.1f} [{agent['ci95'][0]:.1f}, {agent['ci95'][1]:.1f}]"
+            for name, agent in agents.items()
+        },
+    }
+    return Report(data, _text(shown))
+
+
+def _text(shown: dict[str, str | dict[str, str]]) -> str:
+    lines: list[str] = []
+    for title, content in shown.items():
+        if isinstance(content, str):
+            lines.append(f"{title} {content}")
+        else:
+            lines += ["", title, *(f"  {name:24}{value}" for name, value in content.items())]
+    return "\n".join(lines)
+
+
+def _own_version() -> str:
+    import dqn2snn
+
+    return dqn2snn.__version__
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _reference(recipe: Callable[..., Any]) -> str:
+    """The paper, with which the docstring of a recipe's module ends."""
+    module = inspect.getmodule(recipe)
+    return " ".join((inspect.getdoc(module) or "").split("\n\n")[-1].split())
+
+
+def _agents() -> dict[str, dict[str, Any]]:
+    from dqn2snn import zoo
+
+    agents = {}
+    for name in zoo.names():
+        config = zoo.load(name).config
+        score = config["evaluation"]
+        agents[name] = {
+            "env_id": config["env_id"],
+            "layers": config["layers"],
+            "episodes": score["episodes"],
+            "mean": score["mean"],
+            "ci95": score["ci95"],
+        }
+    return agents
