@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
+
 from torch import nn
 
-from dqn2snn.calibration import calibrate
+from dqn2snn._host import on_host
+from dqn2snn.calibration import calibrate, check_percentile
 from dqn2snn.errors import ArgumentError
 from dqn2snn.network import Backend, Engine, SpikingQNetwork
 from dqn2snn.observations import Observations, as_tensor
+from dqn2snn.plan import check_num_steps
 from dqn2snn.recipes import RECIPES, Recipe
 from dqn2snn.tracing import trace
 
@@ -16,6 +20,7 @@ __all__ = ["convert"]
 _DEFAULT_PERCENTILE = 99.9
 
 
+@on_host()
 def convert(
     q_network: nn.Module,
     observations: Observations,
@@ -39,7 +44,7 @@ def convert(
         observations: `[N, *shape]`, exactly as the network sees them.
         recipe: The conversion rule: "tan2021", "diehl2015", "rueckauer2017", or a function like them.
         num_steps: Time steps of a decision.
-        percentile: Of the activations, in (0, 100], for the recipes that have one; by default their own.
+        percentile: Of the activations, in (1, 100], for the recipes that have one; by default their own.
         grid: "auto" puts weights on the finest fixed-point grid of each layer on which all backends give the same
             spikes; a number fixes its fraction bits; None keeps raw floats.
         backend: Whose neurons the network is built of: "snntorch" or "norse".
@@ -47,7 +52,7 @@ def convert(
         progress: Show a progress bar.
 
     Returns:
-        SpikingQNetwork: The spiking network, with its plan.
+        SpikingQNetwork: The spiking network, with its plan; on the CPU.
 
     Raises:
         ArgumentError: If an argument is out of range.
@@ -66,17 +71,25 @@ def convert(
         ('tan2021', 64)
     """
     build = _recipe(recipe)
+    check_num_steps(num_steps)
+    taken, options = _percentile(build, percentile)
     batch = as_tensor(observations)
     graph = trace(q_network, tuple(batch.shape[1:]))
-    taken = _DEFAULT_PERCENTILE if percentile is None else percentile
     stats = calibrate(graph, batch, (taken,), progress=progress)
-    options = {} if percentile is None else {"percentile": percentile}
-    if options and build is RECIPES["diehl2015"]:
-        raise ArgumentError(
-            f"Expected no percentile for diehl2015, which takes the maximum. Found {percentile}."
-        )
     plan = build(graph, stats, num_steps=num_steps, grid=grid, **options)
     return SpikingQNetwork(plan, backend, engine)
+
+
+def _percentile(build: Recipe, percentile: float | None) -> tuple[float, dict[str, float]]:
+    """The percentile that calibration has to take, and what to tell the recipe of it."""
+    parameters = inspect.signature(build).parameters
+    if percentile is None:
+        own = parameters["percentile"].default if "percentile" in parameters else _DEFAULT_PERCENTILE
+        return own, {}
+    if "percentile" not in parameters:
+        name = getattr(build, "__name__", repr(build))
+        raise ArgumentError(f"Expected no percentile for {name}, which has none. Found {percentile!r}.")
+    return check_percentile(percentile), {"percentile": percentile}
 
 
 def _recipe(recipe: str | Recipe) -> Recipe:

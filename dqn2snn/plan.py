@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from typing import Any, Literal
 
 import torch
@@ -20,7 +21,7 @@ from dqn2snn.graph import AffineLayer, per_channel
 from dqn2snn.ops import Conv, Dense, Shape, run
 from dqn2snn.table import format_table
 
-__all__ = ["FORMAT_VERSION", "Reset", "SpikingLayer", "SpikingPlan"]
+__all__ = ["FORMAT_VERSION", "Reset", "SpikingLayer", "SpikingPlan", "check_num_steps"]
 
 FORMAT_VERSION = 1
 
@@ -129,9 +130,7 @@ class SpikingPlan:
         Raises:
             PlanError: If it is not positive, or more than the grid was made for.
         """
-        steps = self.num_steps if num_steps is None else num_steps
-        if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-            raise PlanError(f"Expected a positive whole number of steps. Found num_steps={steps!r}.")
+        steps = self.num_steps if num_steps is None else check_num_steps(num_steps)
         if self.on_grid and steps > self.num_steps:
             raise PlanError(
                 f"Expected at most {self.num_steps} steps, for which this plan's grid is exact. Found {steps}. "
@@ -191,6 +190,17 @@ class SpikingPlan:
             ]
             for layer in self.all_layers
         ]
+
+
+def check_num_steps(num_steps: int) -> int:
+    """The number of steps itself.
+
+    Raises:
+        PlanError: If it is not a positive whole number.
+    """
+    if isinstance(num_steps, bool) or not isinstance(num_steps, Integral) or num_steps < 1:
+        raise PlanError(f"Expected a positive whole number of steps. Found num_steps={num_steps!r}.")
+    return int(num_steps)
 
 
 def synapses(affine: AffineLayer) -> Tensor:

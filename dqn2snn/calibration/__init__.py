@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from dqn2snn._host import on_host
 from dqn2snn.calibration._select import PASSES, Selection, begin, finish, narrow, observe
 from dqn2snn.calibration._stats import ActivationStats, LayerStats, Quantity, check_percentile
 from dqn2snn.errors import ArgumentError, CalibrationError
@@ -24,6 +25,7 @@ from dqn2snn.observations import Observations, check_observations
 __all__ = ["ActivationStats", "LayerStats", "Quantity", "calibrate", "check_percentile"]
 
 
+@on_host()
 def calibrate(
     graph: LayerGraph,
     observations: Observations,

@@ -13,15 +13,17 @@ from collections.abc import Sequence
 
 import torch
 
+from dqn2snn._host import on_host
 from dqn2snn.calibration import ActivationStats
-from dqn2snn.errors import ArgumentError, CalibrationError
+from dqn2snn.errors import CalibrationError
 from dqn2snn.graph import AffineLayer, LayerGraph
 from dqn2snn.grid import on_grid
-from dqn2snn.plan import SpikingLayer, SpikingPlan
+from dqn2snn.plan import SpikingLayer, SpikingPlan, check_num_steps
 
 __all__ = ["head_scale", "normalised_plan"]
 
 
+@on_host()
 def normalised_plan(
     graph: LayerGraph,
     stats: ActivationStats,
@@ -49,11 +51,10 @@ def normalised_plan(
         SpikingPlan: On the grid, unless `grid` is None.
 
     Raises:
-        ArgumentError: If `num_steps` is not positive.
+        PlanError: If `num_steps` is not a positive whole number, or no grid is exact over so many.
         CalibrationError: If a hidden layer never fires, or its scale is not positive.
     """
-    if isinstance(num_steps, bool) or not isinstance(num_steps, int) or num_steps < 1:
-        raise ArgumentError(f"Expected a positive whole number of steps. Found num_steps={num_steps!r}.")
+    num_steps = check_num_steps(num_steps)
     _check_scales(graph, stats, scales, percentile)
     before = (1.0, *scales[:-1])
     layers = [

@@ -15,6 +15,7 @@ from numbers import Integral
 import torch
 from torch import nn
 
+from dqn2snn._host import on_host
 from dqn2snn.errors import ArgumentError, UnsupportedModuleError
 from dqn2snn.graph import AffineLayer, LayerGraph
 from dqn2snn.tracing._copy import frozen_copy
@@ -27,6 +28,7 @@ from dqn2snn.tracing._verify import check_equal, example_batches
 __all__ = ["trace"]
 
 
+@on_host()
 def trace(network: nn.Module, observation_shape: Sequence[int]) -> LayerGraph:
     """Trace a Q-network into affine layers with ReLUs between them.
 
