@@ -280,12 +280,13 @@ def test_neurons_may_die_while_utils_reset_walks_the_registry() -> None:
             super().__setattr__(name, value)
             doomed.clear()
 
-    net = nn.Sequential(Undertaker(init_hidden=True), IF(init_hidden=True, output=True))
+    last = IF(init_hidden=True, output=True)
+    net = nn.Sequential(Undertaker(init_hidden=True), last)
     net(torch.full((2, 1), 1.5))
     doomed.append(hidden_net())
     utils.reset(net)
     assert not doomed
-    assert not net[1].mem.any()
+    assert not last.mem.any()
 
 
 def test_the_interpreter_exits_quietly() -> None:
