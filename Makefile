@@ -26,9 +26,10 @@ check: $(VENV)/.installed
 docs: $(VENV)/.installed-docs
 	$(BIN)/sphinx-build --fail-on-warning --keep-going -b dirhtml docs docs/_build
 
-# The tests on the oldest versions that pyproject.toml allows; stable-baselines3 needs a newer torch.
+# The tests on the oldest versions that pyproject.toml allows, which warn about the new ones below them;
+# stable-baselines3 needs a newer torch.
 lowest: build/lowest.txt
-	$(MAKE) test VENV=.venv-lowest CONSTRAINTS=build/lowest.txt EXTRAS=gym,nir,plot,video,bench,test
+	$(MAKE) test VENV=.venv-lowest CONSTRAINTS=build/lowest.txt EXTRAS=gym,nir,plot,video,bench,test PYTEST_ARGS='-W default'
 
 build/lowest.txt: pyproject.toml
 	mkdir -p build
