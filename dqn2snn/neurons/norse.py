@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dqn2snn._extras import require
+from dqn2snn._host import on_host
 from dqn2snn.graph import per_channel
 from dqn2snn.neurons.buffers import neuron_buffers
 from dqn2snn.neurons.surrogate import FireAtThreshold
@@ -156,8 +157,9 @@ class IF(_snn.SNN):  # type: ignore[misc, name-defined]
         return torch.stack(outputs), state
 
 
+@on_host()
 def to_norse(plan: SpikingPlan) -> Any:
-    """The spiking network of a plan as a `norse.torch.SequentialState`, in float32.
+    """The spiking network of a plan as a `norse.torch.SequentialState`, in float32 on the CPU.
 
     Its modules are the encoder, then cells and stock torch modules in order; the last cell is the output. One call
     is one step, `spikes, state = net(observations, state)`, and `norse.torch.Lift(net)` runs over time.

@@ -10,6 +10,7 @@ import torch
 from snntorch._neurons.neurons import SpikingNeuron
 from torch import Tensor, nn
 
+from dqn2snn._host import on_host
 from dqn2snn.errors import ArgumentError
 from dqn2snn.graph import per_channel
 from dqn2snn.neurons.buffers import neuron_buffers
@@ -225,8 +226,9 @@ class SNNTorchNetwork(nn.Module):
         return nn.Sequential(*modules)
 
 
+@on_host()
 def to_snntorch(plan: SpikingPlan) -> SNNTorchNetwork:
-    """The spiking network of a plan, built of snnTorch neurons, in float32."""
+    """The spiking network of a plan, built of snnTorch neurons, in float32 on the CPU."""
     return SNNTorchNetwork(plan)
 
 

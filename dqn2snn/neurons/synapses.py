@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.utils import skip_init
 
 from dqn2snn.graph import AffineLayer, per_channel
 from dqn2snn.grid import rounded
@@ -97,7 +98,7 @@ def _module(op: LinearOp, bias: Tensor | None) -> nn.Module:
         return nn.ZeroPad2d(op.widths)
     if isinstance(op, Reshape):
         return nn.Flatten() if len(op.shape) == 1 else nn.Unflatten(1, op.shape)
-    module = _conv(op, bias) if isinstance(op, Conv) else _linear(op, bias)
+    module = _conv(op, bias is not None) if isinstance(op, Conv) else _linear(op, bias is not None)
     with torch.no_grad():
         module.weight.copy_(op.weight)
         if bias is not None and module.bias is not None:
@@ -105,9 +106,13 @@ def _module(op: LinearOp, bias: Tensor | None) -> nn.Module:
     return module
 
 
-def _conv(op: Conv, bias: Tensor | None) -> nn.Conv2d:
+# Without initialisation, which would draw from the global generator only to be overwritten.
+
+
+def _conv(op: Conv, bias: bool) -> nn.Conv2d:
     outputs, inputs, height, width = op.weight.shape
-    return nn.Conv2d(
+    module: nn.Conv2d = skip_init(
+        nn.Conv2d,
         inputs * op.groups,
         outputs,
         (height, width),
@@ -115,10 +120,14 @@ def _conv(op: Conv, bias: Tensor | None) -> nn.Conv2d:
         padding=op.padding,
         dilation=op.dilation,
         groups=op.groups,
-        bias=bias is not None,
+        bias=bias,
+        device="cpu",
+        dtype=torch.float32,
     )
+    return module
 
 
-def _linear(op: Dense, bias: Tensor | None) -> nn.Linear:
+def _linear(op: Dense, bias: bool) -> nn.Linear:
     outputs, inputs = op.weight.shape
-    return nn.Linear(inputs, outputs, bias=bias is not None)
+    module: nn.Linear = skip_init(nn.Linear, inputs, outputs, bias=bias, device="cpu", dtype=torch.float32)
+    return module
