@@ -128,12 +128,10 @@ class SpikingQNetwork(nn.Module):
         Returns:
             tuple[NDArray[np.int64], Any]: Actions `[B]`, or `[]` for one observation, and the state.
         """
-        batch = (
-            torch.as_tensor(np.asarray(observation)) if not isinstance(observation, Tensor) else observation
-        )
+        batch = observation if isinstance(observation, Tensor) else np.asarray(observation)
         single = tuple(batch.shape) == self.plan.input_shape
         actions = self(batch[None] if single else batch).argmax(dim=1).cpu().numpy()
-        return (actions[0] if single else actions), state
+        return (actions.squeeze(0) if single else actions), state
 
     def summary(self, observations: Observations | None = None) -> str:
         """A table of the layers.
