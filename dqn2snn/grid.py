@@ -30,8 +30,9 @@ MAX_FRACTION_BITS = 14
 """With a threshold of one, membranes of the first layer, below two thresholds, then fit int16 as well."""
 
 _FLOAT32_BITS = 24
+_FLOAT64_BITS = 53
 _INT16_MAX = 2**15 - 1
-_INPUT_BITS = 20  # + 15 of an int16 weight + 18 of a fan-in below 2^18 are the 53 bits of a float64
+_INPUT_BITS = 20
 _MIN_WEIGHT_LEVELS = 16
 
 
@@ -60,13 +61,15 @@ def on_grid(plan: SpikingPlan, grid: int | str, observation_magnitude: float) ->
     Raises:
         ArgumentError: If `grid` is neither "auto" nor a whole number of bits from 1 to 14.
         PlanError: If no grid holds the membranes of `plan.num_steps` steps and leaves the weights enough
-            levels, or the given one does not.
+            levels, or the given one does not; or if the first layer's initial membranes are not in
+            [0, threshold), where a constant current could not be clamped.
     """
     choices = _choices(grid)
-    first = _first_on_grid(plan.layers[0], max(choices))
+    largest_input = observation_magnitude or 1.0
+    input_bits = _INPUT_BITS - math.ceil(math.log2(largest_input))
+    first = _first_on_grid(plan.layers[0], max(choices), input_bits, largest_input)
     others = tuple(_layer_on_grid(layer, plan.num_steps, choices) for layer in plan.layers[1:])
     output = _layer_on_grid(plan.output, plan.num_steps, choices)
-    input_bits = _INPUT_BITS - math.ceil(math.log2(max(observation_magnitude, 2.0**-100)))
     return replace(plan, layers=(first, *others), output=output, input_bits=input_bits)
 
 
@@ -80,14 +83,42 @@ def _choices(grid: int | str) -> range:
     return range(grid, grid - 1, -1)
 
 
-def _first_on_grid(layer: SpikingLayer, bits: int) -> SpikingLayer:
-    """The first layer: its current is rounded, so its weights have a grid of their own."""
-    largest = max(float(layer.affine.weight.abs().max()), 2.0**-100)
-    weight_bits = math.floor(math.log2(_INT16_MAX / largest))
-    affine = layer.affine.with_parameters(
-        rounded(layer.affine.weight, weight_bits), rounded(layer.affine.bias, bits)
+def _first_on_grid(layer: SpikingLayer, bits: int, input_bits: int, largest_input: float) -> SpikingLayer:
+    """The first layer: its current is rounded once, so its weights have a grid of their own.
+
+    The current before rounding is a sum of multiples of 2^-(weight_bits + input_bits); float64 holds it exactly.
+    """
+    affine = layer.affine
+    reach = float(
+        _magnitude(affine)(torch.full((1, *affine.in_shape), largest_input, dtype=torch.float64)).max()
     )
-    return _placed(layer, affine, bits, weight_bits)
+    largest = max(float(affine.weight.abs().max()), 2.0**-100)
+    weight_bits = min(
+        math.floor(math.log2(_INT16_MAX / largest)),
+        _FLOAT64_BITS - 1 - input_bits - math.ceil(math.log2(max(reach, 2.0**-100))),
+    )
+    placed = _placed(
+        layer,
+        affine.with_parameters(rounded(affine.weight, weight_bits), rounded(affine.bias, bits)),
+        bits,
+        weight_bits,
+    )
+    if not bool(((layer.v_init >= 0) & (placed.v_init < placed.threshold)).all()):
+        raise PlanError(
+            f"Expected initial membranes of the first layer {layer.name!r} in [0, threshold), where a clamped current "
+            "gives the same spikes. Found others. Use grid=None for raw floats."
+        )
+    if float(affine.bias.abs().max()) > 2.0 ** (_FLOAT32_BITS - bits):
+        raise PlanError(
+            f"Expected biases of the first layer {layer.name!r} that fit float32 on a grid of 2^-{bits}. Found one of "
+            f"{float(affine.bias.abs().max()):.3g} thresholds. Use a higher percentile, or grid=None for raw floats."
+        )
+    return placed
+
+
+def _magnitude(affine: AffineLayer) -> AffineLayer:
+    """What an affine layer would be if nothing in it cancelled."""
+    return affine.with_parameters(affine.weight.abs(), affine.bias.abs())
 
 
 def _layer_on_grid(layer: SpikingLayer, num_steps: int, choices: range) -> SpikingLayer:
@@ -100,18 +131,26 @@ def _layer_on_grid(layer: SpikingLayer, num_steps: int, choices: range) -> Spiki
         if _exact(placed, num_steps, bits):
             _check_levels(layer, bits, num_steps)
             return placed
+    tried, remedy = (
+        (f"on a grid of 2^-{choices[0]}", "a coarser grid, ") if len(choices) == 1 else ("on some grid", "")
+    )
     raise PlanError(
-        f"Expected weights and membranes of layer {layer.name!r} to be exact over {num_steps} steps on a grid of "
-        f"2^-{choices[0]}. Found that they leave int16 or the 24 bits of float32. "
-        'Use fewer steps, grid="auto", or grid=None for raw floats.'
+        f"Expected weights and membranes of layer {layer.name!r} to be exact over {num_steps} steps {tried}. "
+        f"Found that they leave int16 or the 24 bits of float32. Use fewer steps, {remedy}or grid=None for raw floats."
     )
 
 
 def _placed(layer: SpikingLayer, affine: AffineLayer, bits: int, weight_bits: int) -> SpikingLayer:
+    threshold = rounded(layer.threshold, bits)
+    if not bool((threshold > 0).all()):
+        raise PlanError(
+            f"Expected thresholds of layer {layer.name!r} of at least one step of its grid, 2^-{bits}. Found "
+            f"{float(layer.threshold.min()):.3g}. Scale the layer so that they are about one, or use grid=None."
+        )
     return replace(
         layer,
         affine=affine,
-        threshold=rounded(layer.threshold, bits),
+        threshold=threshold,
         v_init=rounded(layer.v_init, bits),
         fraction_bits=bits,
         weight_bits=weight_bits,
@@ -119,6 +158,8 @@ def _placed(layer: SpikingLayer, affine: AffineLayer, bits: int, weight_bits: in
 
 
 def _exact(layer: SpikingLayer, num_steps: int, bits: int) -> bool:
+    if num_steps >= 2**_FLOAT32_BITS:
+        return False
     largest_weight = float(layer.affine.weight.abs().max())
     bound = float(layer.v_init.abs().max()) + num_steps * max(
         largest_current(layer.affine), float(layer.threshold.max())

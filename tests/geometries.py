@@ -96,26 +96,44 @@ def cases(draw: st.DrawFn) -> Case:
     return Case(q_network, observations, draw(st.integers(1, 40)))
 
 
+@dataclass(frozen=True)
+class RandomNeurons:
+    """Thresholds in [0.25, 1.25] and initial membranes in [-0.5, 1) thresholds, one of each for every channel.
+
+    With `ties` they are multiples of 1/4, so that membranes meet thresholds again and again.
+    """
+
+    reset: Reset
+    ties: bool = False
+    seed: int = 0
+
+    def of(self, plan: SpikingPlan) -> list[SpikingLayer]:
+        """The layers of a plan with other neurons."""
+        generator = torch.Generator().manual_seed(self.seed)
+        return [self._layer(layer, generator) for layer in plan.all_layers]
+
+    def _layer(self, layer: SpikingLayer, generator: torch.Generator) -> SpikingLayer:
+        uniform = torch.rand(2, layer.shape[0], generator=generator, dtype=torch.float64)
+        threshold = 0.25 + uniform[0]
+        v_init = (1.5 * uniform[1] - 0.5) * threshold
+        if self.ties:
+            threshold, v_init = torch.ceil(4 * threshold) / 4, torch.floor(4 * v_init) / 4
+        return replace(layer, threshold=threshold, v_init=v_init, reset=self.reset)
+
+
 @st.composite
 def plans(draw: st.DrawFn, grid: int | str | None = "auto") -> tuple[SpikingPlan, Tensor]:
     """A plan whose channels have thresholds and initial membranes of their own, and observations for it."""
     case = draw(cases())
     stats = calibrate(case.graph, case.observations)
     reset: Reset = draw(st.sampled_from(["subtract", "zero"]))
-    generator = torch.Generator().manual_seed(draw(st.integers(0, 2**32 - 1)))
+    neurons = RandomNeurons(reset, ties=draw(st.booleans()), seed=draw(st.integers(0, 2**32 - 1)))
     try:
         raw = diehl2015(case.graph, stats, num_steps=case.num_steps, grid=None)
-        *layers, output = (_with_neurons_of_its_own(layer, reset, generator) for layer in raw.all_layers)
+        first, *others = neurons.of(raw)
+        *layers, output = (replace(first, v_init=first.v_init.clamp(min=0)), *others)
         plan = replace(raw, layers=tuple(layers), output=output)
         plan = plan if grid is None else on_grid(plan, grid, stats.observation_magnitude)
     except (CalibrationError, PlanError):
         reject()  # a layer is dead on these observations, or Q-values are below zero but for a tiny one
     return plan, case.observations[: draw(st.integers(1, 6))]
-
-
-def _with_neurons_of_its_own(layer: SpikingLayer, reset: Reset, generator: torch.Generator) -> SpikingLayer:
-    """Thresholds in [0.25, 1.25) and initial membranes in [-0.5, 1) thresholds."""
-    size = (layer.shape[0],)
-    threshold = 0.25 + torch.rand(size, generator=generator, dtype=torch.float64)
-    v_init = (1.5 * torch.rand(size, generator=generator, dtype=torch.float64) - 0.5) * threshold
-    return replace(layer, threshold=threshold, v_init=v_init, reset=reset)

@@ -22,6 +22,9 @@ from dqn2snn.plan import SpikingLayer, SpikingPlan, check_num_steps
 
 __all__ = ["head_scale", "normalised_plan"]
 
+_SMALLEST_HEAD_SCALE = 1 / 64
+"""Of the largest Q-value: a grid then still holds a thousand steps and more."""
+
 
 @on_host()
 def normalised_plan(
@@ -80,15 +83,16 @@ def normalised_plan(
 
 
 def head_scale(stats: ActivationStats, percentile: float) -> float:
-    """A positive scale of the Q-values: their percentile, or their largest magnitude where that is not positive.
+    """A positive scale of the Q-values: their percentile, or their largest magnitude where that says nothing.
 
-    Dividing by a negative percentile, as the original code does, flips the sign of every Q-value.
+    Dividing by a negative percentile, as the original code does, flips the sign of every Q-value. One that is
+    positive but tiny, where nearly all Q-values are negative, makes currents of hundreds of thresholds. The robust
+    readout does not depend on the scale.
     """
-    scale = stats.percentile(-1, percentile)
-    if scale > 0:
-        return scale
-    head = stats.layers[-1]
+    scale, head = stats.percentile(-1, percentile), stats.layers[-1]
     largest = max(abs(float(head.minimum.min())), abs(float(head.maximum.max())))
+    if scale > largest * _SMALLEST_HEAD_SCALE:
+        return scale
     return largest if largest > 0 else 1.0
 
 
