@@ -109,10 +109,7 @@ def test_the_number_of_threads_changes_no_spike(name: str, engine: Engine, backe
 @given(plans())
 def test_clamping_the_first_current_changes_no_spike(case: tuple[SpikingPlan, Tensor]) -> None:
     plan, observations = case
-    first = replace(
-        plan.layers[0], v_init=plan.layers[0].v_init.abs()
-    )  # as v_init has to be: in [0, threshold)
-    plan = replace(plan, layers=(first, *plan.layers[1:]))
+    first = plan.layers[0]
     assert plan.input_bits is not None
     assert first.fraction_bits is not None
     x = torch.round(observations.double() * 2.0**plan.input_bits) * 2.0**-plan.input_bits
