@@ -22,7 +22,7 @@ from dqn2snn.plan import SpikingLayer, SpikingPlan, check_num_steps
 
 __all__ = ["head_scale", "normalised_plan"]
 
-_SMALLEST_HEAD_SCALE = 1 / 64
+_SMALLEST_HEAD_SCALE = 1 / 256
 """Of the largest Q-value: a grid then still holds a thousand steps and more."""
 
 
@@ -86,7 +86,7 @@ def head_scale(stats: ActivationStats, percentile: float) -> float:
     """A positive scale of the Q-values: their percentile, or their largest magnitude where that says nothing.
 
     Dividing by a negative percentile, as the original code does, flips the sign of every Q-value. One that is
-    positive but tiny, where nearly all Q-values are negative, makes currents of hundreds of thresholds. The robust
+    positive but tiny, where nearly all Q-values are negative, makes currents of thousands of thresholds. The robust
     readout does not depend on the scale.
     """
     scale, head = stats.percentile(-1, percentile), stats.layers[-1]
