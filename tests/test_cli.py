@@ -20,7 +20,6 @@ from safetensors.torch import load_file, save_file
 import dqn2snn
 from dqn2snn import zoo
 from dqn2snn.cli import _networks, main
-from dqn2snn.cli._parser import make_parser
 from dqn2snn.cli.info import ENGINE_NOTES
 from dqn2snn.network import Backend, Engine
 from dqn2snn.plan_file import load_plan, plan_bytes
@@ -252,7 +251,8 @@ REFUSED = {
     "convert cartpole --steps 1.5": "Found '1.5'",
     "convert cartpole --recipe fried2020": "invalid choice: 'fried2020'",
     "convert cartpole --backend brian2": "invalid choice: 'brian2'",
-    "convert cartpole --percentile 0": "Expected a percentile in (0, 100]. Found 0.0",
+    "convert cartpole --percentile 0": "Expected a percentile in (1, 100]. Found 0.0",
+    "convert cartpole --percentile 0.999": "Did you mean 99.9?",
     "convert cartpole --percentile nan": "Found nan",
     "convert cartpole --grid fine": "expected auto, none or a number of fraction bits. Found 'fine'",
     "convert cartpole --observations 0": "Found '0'",
@@ -366,15 +366,3 @@ def test_a_reader_that_leaves_early_gets_no_traceback() -> None:
         process.stdout.close()
         assert process.stderr is not None
         assert process.stderr.read() == ""
-
-
-# The page about it
-
-
-def test_every_command_on_it_parses() -> None:
-    page = (ROOT / "docs" / "howto" / "command-line.md").read_text(encoding="utf-8")
-    lines = [line for line in page.splitlines() if line.startswith("$ dqn2snn ")]
-    parsed = [make_parser().parse_args(line.partition(" | ")[0].split()[2:]) for line in lines]
-    assert {arguments.run.__module__ for arguments in parsed} == {
-        f"dqn2snn.cli.{command}" for command in COMMANDS
-    }

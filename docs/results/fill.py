@@ -14,12 +14,12 @@ from dqn2snn.demo import markdown_table
 
 HERE = Path(__file__).resolve().parent
 PAGES = (HERE.parents[1] / "README.md", HERE.parent / "explanation" / "results.md")
-PLACE = re.compile(r"(?<=<!-- results -->\n\n).*?(?=\n<!-- /results -->)", re.DOTALL)
+PLACE = re.compile("<!-- results -->.*?<!-- /results -->", re.DOTALL)
 
 
 def filled(page: str, table: str) -> str:
     """The page with the table in the marked place."""
-    text, count = PLACE.subn(lambda _: table, page)
+    text, count = PLACE.subn(lambda _: f"<!-- results -->\n\n{table}\n<!-- /results -->", page)
     assert count == 1, "a page lacks its markers, or has several"
     return text
 

@@ -54,7 +54,7 @@ def add_conversion(parser: argparse.ArgumentParser) -> None:
         "--steps", type=positive_number, metavar="T", help=f"time steps of a decision ({STEPS})"
     )
     group.add_argument("--recipe", choices=RECIPES, help=f"conversion rule ({RECIPE})")
-    group.add_argument("--percentile", type=float, metavar="P", help="of the activations, in (0, 100] (99.9)")
+    group.add_argument("--percentile", type=float, metavar="P", help="of the activations, in (1, 100] (99.9)")
     group.add_argument(
         "--grid",
         type=grid,
@@ -153,7 +153,7 @@ def convert_agent(
         tuple[SpikingQNetwork, Tensor]: The spiking network, and the observations that it was calibrated on.
     """
     import dqn2snn
-    from dqn2snn.recipes._normalise import check_percentile
+    from dqn2snn.calibration import check_percentile
 
     # What can be refused is refused before anything is played.
     if args.percentile is not None:

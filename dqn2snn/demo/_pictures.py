@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dqn2snn._extras import require
 from dqn2snn.confidence import Interval
@@ -16,6 +16,9 @@ from dqn2snn.network import SpikingQNetwork
 from dqn2snn.plot import plot_agreement, plot_decision
 from dqn2snn.study import fresh_rollout
 from dqn2snn.zoo import Agent
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["draw_agreement", "draw_decision"]
 
@@ -37,21 +40,26 @@ def draw_agreement(results: Mapping[str, Any], path: Path) -> None:
     )
     panels = list(figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).flat)
     for panel in panels[len(agents) :]:
-        panel.set_visible(False)
-    for panel, (name, agent) in zip(panels, agents.items(), strict=False):
-        curve = _curve(agent["on_fresh_observations"]["curve"])
-        plot_agreement(curve, panel)
-        panel.set_title(name, fontsize="medium", pad=4)
-        panel.get_legend().remove()
-        panel.label_outer()
-    figure.legend(
-        panels[0].get_lines(),
-        ["robust rate", "spike count"],
-        loc="outside upper center",
-        ncols=2,
-        frameon=False,
-    )
+        panel.remove()
+    for number, (name, agent) in enumerate(agents.items()):
+        _draw_panel(panels[number], name, _curve(agent["on_fresh_observations"]["curve"]))
+        panels[number].label_outer()
+        if number + columns >= len(agents):  # nothing is below it
+            panels[number].tick_params(labelbottom=True)
+            panels[number].set_xlabel("time steps T")
+    lines = panels[0].get_lines()
+    figure.legend(lines, ["robust rate", "spike count"], loc="outside upper center", ncols=2, frameon=False)
     figure.savefig(path)
+
+
+def _draw_panel(panel: Axes, name: str, curve: AgreementCurve) -> None:
+    plot_agreement(curve, panel)
+    panel.set_title(name, fontsize="medium", pad=4)
+    if (legend := panel.get_legend()) is not None:
+        legend.remove()  # one for all panels stands above them
+    last = curve.steps[-1]
+    ticks = [*(step for step in (1, 4, 16, 64, 256, 1024) if step < 0.4 * last), last]
+    panel.set_xticks(ticks, [str(tick) for tick in ticks])
 
 
 def draw_decision(agent: Agent, snn: SpikingQNetwork, seed: int, path: Path) -> None:
