@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import dqn2snn
 from dqn2snn.encode import constant_current
@@ -84,7 +86,7 @@ def test_a_grid_of_ones_own_is_exact_too(grid: int, data: st.DataObject) -> None
         assert_same_spikes(actual, oracle(plan, observations))
 
 
-@pytest.mark.parametrize("batch", [1, 2, 7, 511, 512, 513, 520])
+@pytest.mark.parametrize("batch", [1, 2, 7, 127, 128, 129, 520])
 @pytest.mark.parametrize("num_steps", [1, 3, 75])
 def test_chunks_of_time_and_batches_leave_no_seam(batch: int, num_steps: int) -> None:
     plan, observations = agents.plan("cartpole"), agents.observations("cartpole")[:batch]
@@ -92,6 +94,38 @@ def test_chunks_of_time_and_batches_leave_no_seam(batch: int, num_steps: int) ->
         actual = simulate_layerwise(plan, observations, num_steps, spikes=True)
     assert actual.q.shape == (num_steps, batch, 2)
     assert_same_spikes(actual, oracle(plan, observations, num_steps))
+
+
+class LargestTensor(TorchDispatchMode):
+    """Sees the size of the largest tensor that an operation gives."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.numel = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, Tensor):
+            self.numel = max(self.numel, result.numel())
+        return result
+
+
+def test_memory_is_bounded_at_any_number_of_steps_and_observations() -> None:
+    plan, observations = agents.plan("minatar-freeway"), agents.observations("minatar-freeway")
+    largest = []
+    for batch, num_steps in ((128, 50), (128, 500), (512, 50)):
+        with torch.no_grad(), LargestTensor() as seen:
+            simulate_layerwise(plan, observations[:batch], num_steps)
+        largest.append(seen.numel)
+    assert largest == [512 * 16 * 8 * 8] * 3
+
+
+def test_a_progress_bar_changes_no_record(capsys: pytest.CaptureFixture[str]) -> None:
+    snn, observations = SpikingQNetwork(agents.plan("cartpole")), agents.observations("cartpole")[:200]
+    quiet = snn.record(observations, 4)
+    assert capsys.readouterr().err == ""
+    assert torch.equal(snn.record(observations, 4, progress=True).q, quiet.q)
+    assert "simulate" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("threads")
