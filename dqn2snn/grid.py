@@ -178,8 +178,9 @@ def largest_current(affine: AffineLayer) -> float:
 def _check_levels(layer: SpikingLayer, bits: int, num_steps: int) -> None:
     largest = float(layer.affine.weight.abs().max())
     if 0 < largest * 2**bits < _MIN_WEIGHT_LEVELS:
+        remedy = "" if bits == MAX_FRACTION_BITS else "fewer steps, or "
         raise PlanError(
             f"Expected a grid that leaves the weights of layer {layer.name!r} at least {_MIN_WEIGHT_LEVELS} levels. "
             f"Found 2^-{bits}, the finest that is exact over {num_steps} steps, for weights up to {largest:.3g}. "
-            "Use fewer steps, or grid=None for raw floats."
+            f"Use {remedy}grid=None for raw floats."
         )

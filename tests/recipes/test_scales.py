@@ -108,7 +108,7 @@ def test_negative_q_values_keep_their_sign_and_order(recipe: Recipe, grid: str |
 
 
 @given(st.floats(-3, 3), st.integers(0, 2**16))
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_the_robust_readout_does_not_depend_on_where_q_values_lie(offset: float, seed: int) -> None:
     """Nor does a grid exist for some offsets only: a percentile may be tiny and positive by chance."""
     network = random_network(3, 16, 4, seed=seed)
@@ -141,7 +141,7 @@ def test_a_head_that_is_zero_gives_zeros(recipe: Recipe) -> None:
 
 
 @given(cases())
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_the_error_obeys_the_conservation_law(case: Case) -> None:
     """One hidden layer, nothing clipped: every rate is within one spike of its activation.
 

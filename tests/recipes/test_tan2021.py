@@ -67,7 +67,7 @@ def test_agents_answer_as_the_numpy_simulation_does(name: str, num_steps: int) -
 
 
 @given(st.integers(0, 2**16), st.floats(90, 100), st.integers(1, 60))
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_random_networks_answer_as_the_numpy_implementation(
     seed: int, percentile: float, num_steps: int
 ) -> None:

@@ -127,7 +127,7 @@ def stream(*widths: int) -> nn.Sequential:
 
 
 @given(networks(), st.integers(0, 2**16))
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_a_random_network_folds_exactly(
     made: tuple[nn.Module, tuple[int, ...], list[int]], seed: int
 ) -> None:
