@@ -42,7 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()  # the reader has left: nobody to tell, and nothing to flush when Python ends
         return BAD_INPUT
     except OSError as error:
-        return _fail(f"error: {error.strerror}: {error.filename}", BAD_INPUT)
+        return _fail(
+            f"error: {error.strerror}: {error.filename}" if error.filename else f"error: {error}", BAD_INPUT
+        )
     return 0
 
 
