@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 
 from dqn2snn.dynamics import initial_membrane
 from dqn2snn.encode import constant_current
+from dqn2snn.ops import Reshape
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.record import Record, readouts
 
@@ -67,33 +68,31 @@ class _Layer:
     def run(self, currents: Tensor, membranes: list[Tensor] | None = None) -> Tensor:
         """Scan currents `[c, B, *shape]` (or one constant current for all, expanded) over time to spikes."""
         theta, v = self.plan.threshold, self.membrane
-        fired = (
-            torch.empty(currents.shape, dtype=v.dtype, device=v.device) if v.ndim != 4 else _like(currents, v)
-        )
+        fired = _like(currents, v)
         for current, spike in zip(currents, fired, strict=True):
             v += current
             torch.ge(v, theta, out=spike)
+            self.counts += spike
             if self.plan.reset == "subtract":
                 v.addcmul_(spike, theta, value=-1)
             else:
                 torch.where(spike > 0, self.plan.v_init, v, out=v)
             if membranes is not None:
                 membranes.append(v.clone())
-        self.counts += fired.sum(0)
         if self.kept is not None:
             self.kept.append(fired.bool())
         return fired
 
 
 def _like(currents: Tensor, membrane: Tensor) -> Tensor:
-    """Memory for spikes of images, channels last, so that the next convolution needs no copy."""
+    """Memory for spikes, laid out like the membrane, so that the next layer needs no copy."""
     steps, batch = currents.shape[:2]
     flat = torch.empty(
         steps * batch,
         *currents.shape[2:],
         dtype=membrane.dtype,
         device=membrane.device,
-        memory_format=torch.channels_last,
+        memory_format=_layout(membrane),
     )
     return flat.view(steps, batch, *currents.shape[2:])
 
@@ -102,8 +101,12 @@ def _simulate(
     plan: SpikingPlan, observations: Tensor, num_steps: int, spikes: bool, dtype: torch.dtype
 ) -> Record:
     batch = len(observations)
-    constant = _channels_last(constant_current(plan, observations).to(dtype))
-    layers = [_start(layer.cast(dtype, observations.device), batch, spikes) for layer in plan.all_layers]
+    layers = [
+        _start(layer.cast(dtype, observations.device), batch, spikes, _wanted_layout(following))
+        for layer, following in zip(plan.all_layers, (*plan.all_layers[1:], None), strict=True)
+    ]
+    constant = constant_current(plan, observations).to(dtype)
+    constant = constant.contiguous(memory_format=_layout(layers[0].membrane))
     trains: list[Tensor] = []
     membranes: list[Tensor] = []
     chunk = max(1, _ROWS // max(1, batch))
@@ -119,10 +122,22 @@ def _simulate(
     return Record(num_steps, plan.layer_names, q, q_spike, tuple(layer.counts for layer in layers), kept)
 
 
-def _start(layer: SpikingLayer, batch: int, spikes: bool) -> _Layer:
-    membrane = _channels_last(initial_membrane(layer, batch))
+def _start(layer: SpikingLayer, batch: int, spikes: bool, layout: torch.memory_format) -> _Layer:
+    membrane = initial_membrane(layer, batch).contiguous(memory_format=layout)
     return _Layer(layer, membrane, torch.zeros_like(membrane), [] if spikes else None)
 
 
-def _channels_last(x: Tensor) -> Tensor:
-    return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+def _wanted_layout(following: SpikingLayer | None) -> torch.memory_format:
+    """Channels last where images meet another convolution; a reshape to a vector reads them row by row."""
+    if (
+        following is None
+        or len(following.affine.in_shape) != 3
+        or isinstance(following.affine.ops[0], Reshape)
+    ):
+        return torch.contiguous_format
+    return torch.channels_last
+
+
+def _layout(x: Tensor) -> torch.memory_format:
+    images = x.ndim == 4 and not x.is_contiguous()
+    return torch.channels_last if images else torch.contiguous_format
