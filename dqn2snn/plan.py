@@ -16,6 +16,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from dqn2snn._host import on_host
 from dqn2snn.errors import PlanError
 from dqn2snn.graph import AffineLayer, per_channel
 from dqn2snn.ops import Conv, Dense, Shape, run
@@ -178,7 +179,8 @@ class SpikingPlan:
 
     def rows(self) -> list[list[str]]:
         """One row of the summary for each layer."""
-        scales = self.report.get("scales", {})
+        scales = self.report.get("scales")
+        known = scales if isinstance(scales, Mapping) else {}  # a report is free-form
         return [
             [
                 layer.name,
@@ -186,7 +188,7 @@ class SpikingPlan:
                 f"{layer.affine.weight.numel():,}",
                 f"{float(layer.threshold.mean()):.4g}",
                 "float" if layer.fraction_bits is None else f"2^-{layer.fraction_bits}",
-                f"{scales[layer.name]:.4g}" if layer.name in scales else "",
+                f"{scale:.4g}" if isinstance(scale := known.get(layer.name), (int, float)) else "",
             ]
             for layer in self.all_layers
         ]
@@ -203,13 +205,16 @@ def check_num_steps(num_steps: int) -> int:
     return int(num_steps)
 
 
+@on_host()
 def synapses(affine: AffineLayer) -> Tensor:
     """Number of outputs that each input of an affine layer reaches, in the shape of its input."""
     ones = tuple(
-        replace(op, weight=torch.ones_like(op.weight)) if isinstance(op, (Conv, Dense)) else op
+        replace(op, weight=torch.ones(op.weight.shape, dtype=torch.float64))
+        if isinstance(op, (Conv, Dense))
+        else op
         for op in affine.ops
     )
-    with torch.inference_mode(False), torch.enable_grad():
+    with torch.enable_grad():
         x = torch.zeros(1, *affine.in_shape, dtype=torch.float64, requires_grad=True)
         (reached,) = torch.autograd.grad(run(ones, x).sum(), x)
     return reached[0]

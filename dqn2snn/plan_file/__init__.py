@@ -89,7 +89,7 @@ def load_plan(path: str | os.PathLike[str]) -> SpikingPlan:
             f"Expected a plan at {path}. Found a file that is truncated or another: {error!r}. Save it again."
         ) from None
     version = header.get("format_version")
-    if version != FORMAT_VERSION:
+    if isinstance(version, bool) or version != FORMAT_VERSION:
         raise CheckpointError(
             f"Expected a plan of format_version {FORMAT_VERSION}. Found {version!r} in {path}. Convert the network "
             "again, or use the version of dqn2snn that wrote it."

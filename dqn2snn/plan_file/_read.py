@@ -91,9 +91,9 @@ def _values(tensors: dict[str, Tensor], name: str, bits: int | None, dtype: torc
     return value
 
 
-def _op(described: dict[str, Any], weight: Tensor) -> LinearOp:
+def _op(described: Any, weight: Tensor) -> LinearOp:
     options: dict[str, Any] = {}
-    for name, value in described.items():
+    for name, value in _of_type(described, dict).items():
         if name in _SIZES:
             length, least = _SIZES[name]
             options[name] = _numbers(value, least, length)

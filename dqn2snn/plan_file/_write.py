@@ -78,7 +78,10 @@ def _stored_layer(layer: SpikingLayer) -> dict[str, Tensor]:
         bits, dtype = (
             (layer.weight_bits, torch.int16) if name == "weight" else (layer.fraction_bits, torch.int32)
         )
-        exact = value.detach().double().cpu().contiguous()
+        # A clone, since two tensors in a file must not share memory; a cast plan has [C, 1, 1] for [C].
+        exact = value.detach().double().cpu().clone(memory_format=torch.contiguous_format)
+        if name in ("threshold", "v_init") and exact.ndim > 1:
+            exact = exact.flatten()
         stored[name] = exact if bits is None else _whole(exact, bits, dtype, f"{layer.name}.{name}")
     return stored
 
