@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -333,8 +334,16 @@ sys.meta_path.insert(0, Uninstalled())
 # Interruptions
 
 
+@pytest.fixture
+def heeded_ctrl_c() -> Iterator[None]:
+    """A shell starts its background jobs deaf to Ctrl-C, which children inherit unless their parent has a handler."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
-def test_ctrl_c_ends_in_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+def test_ctrl_c_ends_in_one_line_and_leaves_nothing(tmp_path: Path, heeded_ctrl_c: None) -> None:
     command = [
         sys.executable,
         "-m",
