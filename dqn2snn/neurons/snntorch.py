@@ -73,7 +73,7 @@ class IF(snn.Leaky):  # type: ignore[misc]
             graded_spikes_factor=theta.new_ones(()),
         )
         self.register_buffer("v_init", start)
-        self.to(theta.device)
+        self.to(theta)
         # A bound method, by which the neuron would hold itself until the next garbage collection.
         del self.state_function
         SpikingNeuron.instances.pop()  # the strong reference of the constructor

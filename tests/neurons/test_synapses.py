@@ -174,7 +174,11 @@ def test_networks_are_made_the_same_under_any_default(backend: Backend) -> None:
             snn = SpikingQNetwork(plan, backend)
     finally:
         torch.set_default_dtype(torch.float32)
-    assert not any(tensor.is_inference() for tensor in snn.state_dict().values())
+    tensors = (*snn.parameters(), *snn.buffers())
+    assert not any(tensor.is_inference() for tensor in tensors)
+    assert {(tensor.dtype, tensor.device.type) for tensor in tensors if tensor.is_floating_point()} == {
+        (torch.float32, "cpu")
+    }
     assert torch.equal(snn.record(observations, 8, engine="modules").q, expected)
 
 
