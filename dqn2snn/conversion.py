@@ -88,15 +88,17 @@ def _percentile(build: Recipe, percentile: float | None) -> tuple[float, dict[st
         return own, {}
     if "percentile" not in parameters:
         name = getattr(build, "__name__", repr(build))
-        raise ArgumentError(f"Expected no percentile for {name}, which has none. Found {percentile!r}.")
+        raise ArgumentError(
+            f"Expected no percentile for {name}, which has none. Found {percentile!r}. Leave it out."
+        )
     return check_percentile(percentile), {"percentile": percentile}
 
 
 def _recipe(recipe: str | Recipe) -> Recipe:
     if callable(recipe):
         return recipe
-    if recipe not in RECIPES:
+    if not isinstance(recipe, str) or recipe not in RECIPES:
         raise ArgumentError(
-            f"Expected a recipe out of {', '.join(RECIPES)}, or a function. Found {recipe!r}."
+            f"Expected a recipe out of {', '.join(RECIPES)}, or a function. Found {recipe!r}. The paper's is tan2021."
         )
     return RECIPES[recipe]

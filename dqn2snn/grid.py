@@ -78,7 +78,8 @@ def _choices(grid: int | str) -> range:
         return range(MAX_FRACTION_BITS, 0, -1)
     if isinstance(grid, bool) or not isinstance(grid, int) or not 1 <= grid <= MAX_FRACTION_BITS:
         raise ArgumentError(
-            f'Expected grid="auto", None, or a number of fraction bits from 1 to {MAX_FRACTION_BITS}. Found {grid!r}.'
+            f'Expected grid="auto", None, or a number of fraction bits from 1 to {MAX_FRACTION_BITS}. Found {grid!r}. '
+            'If in doubt, use "auto".'
         )
     return range(grid, grid - 1, -1)
 

@@ -35,14 +35,18 @@ def check_observations(observations: Observations, shape: Shape) -> Tensor:
     """
     batch = as_tensor(observations)
     if tuple(batch.shape[1:]) != shape or batch.ndim == 0:
-        hint = " Add a batch dimension: observations[None]." if tuple(batch.shape) == shape else ""
+        alone = tuple(batch.shape) == shape
+        hint = (
+            "Add a batch dimension: observations[None]." if alone else "Pass them as in training, in a batch."
+        )
         expected = ", ".join(["B", *map(str, shape)])
         raise ObservationError(
-            f"Expected observations of shape [{expected}]. Found {list(batch.shape)}.{hint}"
+            f"Expected observations of shape [{expected}]. Found {list(batch.shape)}. {hint}"
         )
     if batch.is_complex() or batch.is_meta or batch.layout != torch.strided:
         raise ObservationError(
-            f"Expected dense real observations. Found {batch.dtype}, {batch.layout}, on {batch.device}."
+            f"Expected dense real observations. Found {batch.dtype}, {batch.layout}, on {batch.device}. "
+            "Convert them to an array of floats or integers."
         )
     if batch.is_floating_point() and not _is_finite(batch):
         rows = torch.nonzero(~torch.isfinite(batch.flatten(1)).all(1)).flatten()
@@ -76,5 +80,6 @@ def as_tensor(observations: Observations) -> Tensor:
         )
     except (TypeError, ValueError) as error:
         raise ObservationError(
-            f"Expected a tensor or array of numbers. Found {type(observations).__name__}: {error}"
+            f"Expected a tensor or array of numbers. Found {type(observations).__name__}: "
+            f"{str(error).rstrip('.')}. Convert them to an array of floats or integers."
         ) from None

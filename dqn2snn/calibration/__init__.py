@@ -65,7 +65,7 @@ def calibrate(
     """
     wanted = _checked_percentiles(percentiles)
     if not isinstance(batch_size, int) or batch_size < 1:
-        raise ArgumentError(f"Expected a positive whole batch_size. Found {batch_size!r}.")
+        raise ArgumentError(f"Expected a positive whole batch_size. Found {batch_size!r}. Try 256.")
     batch = check_observations(observations, graph.input_shape)
     _check_varied(batch)
     layers = tuple(_Gathering.of(layer, len(batch), wanted) for layer in graph.all_layers)

@@ -81,7 +81,9 @@ def load_plan(path: str | os.PathLike[str]) -> SpikingPlan:
     try:
         content = Path(path).read_bytes()
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"Expected a plan at {path}. Found no readable file: {error}.") from None
+        raise CheckpointError(
+            f"Expected a plan at {path}. Found no readable file: {error}. Check the path."
+        ) from None
     try:
         tensors, header = _parsed(content)
     except (safetensors.SafetensorError, LookupError, TypeError, ValueError, RecursionError) as error:
