@@ -1,12 +1,19 @@
-// Compiled once for each instruction set. Everything here and in the headers that only this file includes lies
-// in the namespace DQN2SNN_ISA: two builds of one inline function under one name would be merged by the linker.
-#include "simulate.hpp"
+// Compiled once for each instruction set, as the namespace that DQN2SNN_ISA names.
+#include "decision.hpp"
 
-#define DQN2SNN_TEXT_OF(name) #name
-#define DQN2SNN_TEXT(name) DQN2SNN_TEXT_OF(name)
+#define DQN2SNN_TEXT(name) #name
+#define DQN2SNN_NAME(macro) DQN2SNN_TEXT(macro)
 
 namespace dqn2snn::DQN2SNN_ISA {
+namespace {
 
-const Engine engine = {DQN2SNN_TEXT(DQN2SNN_ISA)};
+Network *make(const NetworkSpec &spec) {
+    if (spec.on_grid) return new Simulator<Grid>(spec);
+    return new Simulator<Raw>(spec);
+}
+
+}  // namespace
+
+extern const Engine engine = {DQN2SNN_NAME(DQN2SNN_ISA), make};
 
 }  // namespace dqn2snn::DQN2SNN_ISA

@@ -1,10 +1,79 @@
-// What each build of simulate.cpp, one for each instruction set, offers to the rest of the module.
+// What a network is and what can be asked of it: the border between the bindings, which are compiled once, and
+// the simulation, which is compiled once for each instruction set.
 #pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
 
 namespace dqn2snn {
 
+// A stretch of input pixels, contiguous in memory, that an output pixel reads: input channel c of pixel + j meets
+// the weight row `row + j * in_channels + c`.
+struct Run {
+    uint32_t pixel, length, row;
+};
+
+// One layer of neurons and the synapses that lead to it. Images are pixel-major, [pixels][channels]; a layer
+// without an image has one pixel. On the grid all numbers are integers, multiples of the layer's grid step.
+struct LayerSpec {
+    uint32_t in_pixels, in_channels, pixels, channels;
+    std::vector<uint32_t> fields;  // [pixels + 1], where the runs of each output pixel start
+    std::vector<Run> runs;
+    bool repeats_rows;             // whether two runs of an output pixel share a weight row
+    std::vector<double> weights;   // [rows][channels]
+    std::vector<double> bias;      // [channels], or [pixels][channels]
+    std::vector<double> threshold, v_init;  // [channels]
+    bool hard_reset;
+    double step;                   // the grid step; 1 off the grid
+};
+
+// The first layer's weights serve once a decision, so that they and the observation have grids of their own:
+// current = round(weight_step * W round(x / input_step) + bias), in steps of the layer's grid, in [0, threshold].
+struct NetworkSpec {
+    bool on_grid;
+    double input_step, weight_step;       // both 1 off the grid
+    std::vector<LayerSpec> layers;        // the last one is the output, whose neurons are the actions
+    std::vector<double> output_distance;  // [actions][actions], of their weights, in the units of Q-values
+    double readout_scale;
+};
+
+// Of the input: an observation, [channels][pixels], or the first layer's currents, [pixels][channels], as int32 on
+// the grid and as floats off it.
+enum class Kind { bytes, floats, doubles, currents };
+
+struct Request {
+    uint32_t steps;
+    uint32_t every;  // 0: all steps; otherwise stop once the action is settled, looked at every so many steps
+    double margin;
+};
+
+// Where the results of one decision go; pointers may be null.
+struct Output {
+    float *q, *q_spike;                   // [actions] after each step
+    std::ptrdiff_t q_stride;              // floats from one step to the next; 0 keeps the last step only
+    float *const *counts;                 // per layer, [channels][pixels]
+    uint8_t *const *spikes;               // per layer, [channels][pixels] after each step
+    const std::ptrdiff_t *spikes_stride;  // per layer, bytes from one step to the next
+};
+
+class Workspace {
+public:
+    virtual ~Workspace() = default;
+};
+
+// Immutable once made: any number of threads may simulate it, each in a workspace of its own.
+class Network {
+public:
+    virtual ~Network() = default;
+    virtual Workspace *workspace() const = 0;
+    // Simulates one decision and returns the number of steps used.
+    virtual uint32_t decide(Workspace &, Kind, const void *input, const Request &, const Output &) const = 0;
+};
+
 struct Engine {
-  const char* instruction_set;
+    const char *instruction_set;
+    Network *(*make)(const NetworkSpec &);
 };
 
 namespace portable {

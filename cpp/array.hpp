@@ -1,0 +1,51 @@
+// Aligned memory of a fixed size. Not std::vector: code of the standard library that is compiled here for a newer
+// instruction set could be merged by the linker with that of the portable build.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+namespace dqn2snn::DQN2SNN_ISA {
+
+template <class T>
+class Array {
+public:
+    Array() = default;
+    explicit Array(size_t size) : size_(size) {
+        const size_t bytes = (size * sizeof(T) + 127) / 64 * 64;  // kernels may write one vector past the end
+        data_ = static_cast<T *>(std::aligned_alloc(64, bytes));
+        if (!data_) throw std::bad_alloc();
+        std::memset(static_cast<void *>(data_), 0, bytes);
+    }
+    Array(Array &&other) noexcept : data_(other.data_), size_(other.size_) { other.data_ = nullptr; }
+    Array &operator=(Array &&other) noexcept {
+        T *const data = data_;
+        data_ = other.data_;
+        size_ = other.size_;
+        other.data_ = data;
+        return *this;
+    }
+    ~Array() { std::free(data_); }
+
+    T *begin() { return data_; }
+    const T *begin() const { return data_; }
+    T *end() { return data_ + size_; }
+    const T *end() const { return data_ + size_; }
+    T &operator[](size_t i) { return data_[i]; }
+    const T &operator[](size_t i) const { return data_[i]; }
+    size_t size() const { return size_; }
+
+private:
+    T *data_ = nullptr;
+    size_t size_ = 0;
+};
+
+template <class T>
+inline T smaller(T a, T b) { return a < b ? a : b; }
+template <class T>
+inline T larger(T a, T b) { return a < b ? b : a; }
+
+}  // namespace dqn2snn::DQN2SNN_ISA

@@ -1,0 +1,212 @@
+// One decision: the layers one after the other over a chunk of steps, chunk after chunk, membranes carried along.
+#pragma once
+
+#include "counts.hpp"
+#include "events.hpp"
+#include "input.hpp"
+
+namespace dqn2snn::DQN2SNN_ISA {
+
+constexpr uint32_t longest_chunk = 16;
+constexpr size_t list_budget = 4 << 20;  // entries of the lists of a layer
+
+template <class N>
+struct LayerState {
+    Units units;
+    Array<typename N::Value> v;  // [units][padded]
+    Array<uint64_t> spikes;      // [units][chunk][words]
+    SpikeLists lists;
+    Counts counts;               // [units][words]
+};
+
+template <class N>
+class Memory final : public Workspace {
+public:
+    typename Input<N>::Memory input;
+    Array<LayerState<N>> layers;
+    Gatherer gatherer;
+    Array<typename N::Value> membranes;  // of the output, [chunk][padded]
+    Array<float> q, totals;              // [actions]
+};
+
+template <class N>
+class Simulator final : public Network {
+public:
+    using Value = typename N::Value;
+
+    explicit Simulator(const NetworkSpec &spec)
+        : layers_(spec.layers.size()), distance_(spec.output_distance.size()), scale_(spec.readout_scale) {
+        size_t largest = 0;
+        for (size_t i = 0; i < layers_.size(); i++) {
+            layers_[i] = prepared<N>(spec.layers[i]);
+            largest = larger(largest, layers_[i].neurons());
+        }
+        input_ = new Input<N>(spec, layers_[0]);
+        chunk_ = static_cast<uint32_t>(larger<size_t>(1, smaller<size_t>(longest_chunk, list_budget / largest)));
+        for (size_t i = 0; i < distance_.size(); i++) distance_[i] = spec.output_distance[i];
+    }
+    Simulator(const Simulator &) = delete;
+    Simulator &operator=(const Simulator &) = delete;
+    ~Simulator() override { delete input_; }
+
+    Workspace *workspace() const override {
+        Memory<N> *const memory = new Memory<N>;
+        memory->input = input_->memory(layers_[0]);
+        memory->layers = Array<LayerState<N>>(layers_.size());
+        size_t widest = 0;
+        for (size_t i = 0; i < layers_.size(); i++) {
+            const Layer<N> &layer = layers_[i];
+            LayerState<N> &state = memory->layers[i];
+            state.units = Units(layer.pixels);
+            state.v = Array<Value>(static_cast<size_t>(layer.pixels) * layer.padded);
+            state.spikes = Array<uint64_t>(static_cast<size_t>(layer.pixels) * layer.words * chunk_);
+            state.counts = Counts(static_cast<size_t>(layer.pixels) * layer.words);
+            if (i + 1 < layers_.size()) state.lists = SpikeLists(layer.pixels, layer.channels, chunk_);
+            if (i > 0) widest = larger(widest, field_size(layer));
+        }
+        memory->gatherer = Gatherer(widest, chunk_);
+        const Layer<N> &output = layers_[layers_.size() - 1];
+        memory->membranes = Array<Value>(static_cast<size_t>(output.padded) * chunk_);
+        memory->q = Array<float>(output.channels);
+        memory->totals = Array<float>(output.channels);
+        return memory;
+    }
+
+    uint32_t decide(Workspace &workspace, Kind kind, const void *data, const Request &request,
+                    const Output &out) const override {
+        Memory<N> &memory = static_cast<Memory<N> &>(workspace);
+        input_->read(layers_[0], kind, data, memory.input, memory.layers[0].units);
+        start(memory, out.counts != nullptr);
+        uint32_t used = 0;
+        for (bool settled = false; used < request.steps && !settled;) {
+            const uint32_t steps = smaller(chunk_, request.steps - used);
+            for (size_t i = 0; i < layers_.size(); i++) advance(memory, i, steps);
+            if (out.counts) count(memory, steps);
+            if (out.spikes) keep_spikes(memory, used, steps, out);
+            for (uint32_t t = 0; t < steps && !settled; t++) settled = read_out(memory, t, ++used, request, out);
+        }
+        if (out.counts) write_counts(memory, used, out.counts);
+        return used;
+    }
+
+private:
+    static size_t field_size(const Layer<N> &layer) {
+        size_t largest = 0;
+        for (uint32_t p = 0; p < layer.pixels; p++) {
+            size_t size = 0;
+            for (uint32_t i = layer.fields[p]; i < layer.fields[p + 1]; i++) size += layer.runs[i].length;
+            largest = larger(largest, size);
+        }
+        return layer.direct ? 0 : largest * layer.in_channels;
+    }
+
+    void start(Memory<N> &memory, bool counts) const {
+        for (size_t i = 0; i < layers_.size(); i++) {
+            const Layer<N> &layer = layers_[i];
+            LayerState<N> &state = memory.layers[i];
+            if (i > 0) find_units(layer, memory.layers[i - 1].units, state.units);
+            for (size_t u = 0; u < state.units.count(); u++)
+                std::memcpy(state.v.begin() + u * layer.padded, layer.v_init.begin(), layer.padded * sizeof(Value));
+            if (counts) state.counts.clear(static_cast<size_t>(state.units.count()) * layer.words);
+        }
+        for (float &total : memory.totals) total = 0;
+    }
+
+    void advance(Memory<N> &memory, size_t i, uint32_t steps) const {
+        const Layer<N> &layer = layers_[i];
+        LayerState<N> &state = memory.layers[i];
+        const bool last = i + 1 == layers_.size();
+        for (uint32_t u = 0; u < state.units.count(); u++) {
+            const uint32_t pixel = state.units.pixel(u);
+            const Events events = i == 0 ? memory.gatherer.none(steps)
+                                         : memory.gatherer.gather(layer, pixel, memory.layers[i - 1].lists, steps);
+            const Value *const bias = i == 0 ? memory.input.currents.begin() + static_cast<size_t>(u) * layer.padded
+                                             : layer.bias_of(pixel);
+            fire_pixel(layer, bias, events, steps, state.v.begin() + static_cast<size_t>(u) * layer.padded,
+                       state.spikes.begin() + static_cast<size_t>(u) * chunk_ * layer.words,
+                       last ? memory.membranes.begin() : nullptr);
+        }
+        if (!last) state.lists.fill(layer, state.units, state.spikes.begin(), steps);
+    }
+
+    void count(Memory<N> &memory, uint32_t steps) const {
+        for (size_t i = 0; i < layers_.size(); i++) {
+            LayerState<N> &state = memory.layers[i];
+            const uint32_t words = layers_[i].words;
+            for (size_t u = 0; u < state.units.count(); u++)
+                for (uint32_t t = 0; t < steps; t++)
+                    for (uint32_t w = 0; w < words; w++)
+                        state.counts.add(u * words + w, state.spikes[(u * chunk_ + t) * words + w]);
+        }
+    }
+
+    void write_counts(const Memory<N> &memory, uint32_t steps, float *const *out) const {
+        for (size_t i = 0; i < layers_.size(); i++) {
+            const Layer<N> &layer = layers_[i];
+            const LayerState<N> &state = memory.layers[i];
+            for (uint32_t p = 0; p < layer.pixels; p++)
+                for (uint32_t c = 0; c < layer.channels; c++)
+                    out[i][static_cast<size_t>(c) * layer.pixels + p] = static_cast<float>(state.counts.of(
+                        static_cast<size_t>(state.units.of(p)) * layer.words + c / 64, c % 64, steps));
+        }
+    }
+
+    void keep_spikes(const Memory<N> &memory, uint32_t done, uint32_t steps, const Output &out) const {
+        for (size_t i = 0; i < layers_.size(); i++) {
+            const Layer<N> &layer = layers_[i];
+            const LayerState<N> &state = memory.layers[i];
+            for (uint32_t t = 0; t < steps; t++) {
+                uint8_t *const spikes = out.spikes[i] + (done + t) * out.spikes_stride[i];
+                for (uint32_t p = 0; p < layer.pixels; p++) {
+                    const uint64_t *const words =
+                        state.spikes.begin() + (static_cast<size_t>(state.units.of(p)) * chunk_ + t) * layer.words;
+                    for (uint32_t c = 0; c < layer.channels; c++)
+                        spikes[static_cast<size_t>(c) * layer.pixels + p] = words[c / 64] >> c % 64 & 1;
+                }
+            }
+        }
+    }
+
+    // Q-values after a step, `scale (N theta + V - V(0)) / (t theta)`, in the float32 operations of the other engines.
+    // Returns whether the decision ends here.
+    bool read_out(Memory<N> &memory, uint32_t t, uint32_t used, const Request &request, const Output &out) const {
+        const Layer<N> &layer = layers_[layers_.size() - 1];
+        const LayerState<N> &state = memory.layers[layers_.size() - 1];
+        const float step = static_cast<float>(layer.step), steps = static_cast<float>(used);
+        const float scale = static_cast<float>(scale_);
+        for (uint32_t a = 0; a < layer.channels; a++) {
+            const uint32_t place = N::place(a);
+            const float theta = static_cast<float>(layer.threshold[place]) * step;
+            const float v = static_cast<float>(memory.membranes[t * layer.padded + place]) * step;
+            const float v_init = static_cast<float>(layer.v_init[place]) * step;
+            float &total = memory.totals[a];
+            total += static_cast<float>(state.spikes[static_cast<size_t>(t) * layer.words + a / 64] >> a % 64 & 1);
+            memory.q[a] = scale * ((total * theta + v - v_init) / (steps * theta));
+            const std::ptrdiff_t offset = static_cast<std::ptrdiff_t>(used - 1) * out.q_stride + a;
+            if (out.q) out.q[offset] = memory.q[a];
+            if (out.q_spike) out.q_spike[offset] = scale * (total / steps);
+        }
+        return request.every && used % request.every == 0 && settled(memory, used, request.margin);
+    }
+
+    // Whether the lead of the best action over each other, summed over the steps, is `margin` times their distance.
+    bool settled(const Memory<N> &memory, uint32_t steps, double margin) const {
+        const size_t n = memory.q.size();
+        size_t best = 0;
+        for (size_t a = 1; a < n; a++)
+            if (memory.q[a] > memory.q[best]) best = a;
+        for (size_t a = 0; a < n; a++) {
+            const double lead = static_cast<double>(memory.q[best]) - static_cast<double>(memory.q[a]);
+            if (a != best && !(steps * lead >= margin * distance_[best * n + a])) return false;
+        }
+        return true;
+    }
+
+    Array<Layer<N>> layers_;
+    Input<N> *input_ = nullptr;
+    Array<double> distance_;
+    double scale_;
+    uint32_t chunk_;
+};
+
+}  // namespace dqn2snn::DQN2SNN_ISA

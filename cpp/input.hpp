@@ -1,0 +1,211 @@
+// From an observation to the constant currents of the first layer, `I = W x + b`, once a decision.
+//
+// Frames hold whole numbers: their sums are exact in 32-bit integers. Others are summed in doubles, which are exact
+// too for numbers on the plan's input grid. Output pixels that see the same patch share a unit.
+#pragma once
+
+#include "units.hpp"
+
+namespace dqn2snn::DQN2SNN_ISA {
+
+// Rounds to the nearest integer, ties to even, where |x| < 2^51.
+DQN2SNN_INLINE double nearest(double x) {
+    constexpr double magic = 6755399441055744.0;  // 1.5 * 2^52
+    return (x + magic) - magic;
+}
+
+template <class T, class S>
+inline void pixel_major(const S *in, uint32_t pixels, uint32_t channels, T *out) {
+    if (channels == 1 || pixels == 1) {
+        for (size_t i = 0; i < static_cast<size_t>(pixels) * channels; i++) out[i] = static_cast<T>(in[i]);
+    } else if (channels == 4) {  // stacked frames
+        for (uint32_t p = 0; p < pixels; p++)
+            for (uint32_t c = 0; c < 4; c++) out[4 * p + c] = static_cast<T>(in[c * static_cast<size_t>(pixels) + p]);
+    } else {
+        for (uint32_t p = 0; p < pixels; p++)
+            for (uint32_t c = 0; c < channels; c++)
+                out[static_cast<size_t>(p) * channels + c] = static_cast<T>(in[c * static_cast<size_t>(pixels) + p]);
+    }
+}
+
+template <class N>
+class Input {
+public:
+    using Value = typename N::Value;
+    struct Memory {  // of a workspace
+        Array<int16_t> whole, whole_patches;
+        Array<double> exact, exact_patches;
+        Array<Value> currents;  // [units][padded]
+    };
+
+    Input(const NetworkSpec &spec, const Layer<N> &layer)
+        : on_grid_(spec.on_grid), input_step_(spec.input_step), scale_(spec.weight_step / layer.step),
+          rows_((layer.rows + lanes16 - 1) / lanes16 * lanes16) {
+        const LayerSpec &first = spec.layers[0];
+        exact_ = Array<double>(static_cast<size_t>(layer.rows) * layer.padded);
+        Array<double> reach(layer.padded);
+        if (on_grid_) pairs_ = Array<int16_t>(static_cast<size_t>(rows_) * layer.padded);
+        for (uint32_t r = 0; r < layer.rows; r++)
+            for (uint32_t c = 0; c < layer.channels; c++) {
+                const double w = first.weights[static_cast<size_t>(r) * layer.channels + c];
+                const size_t place = N::place(c);
+                exact_[static_cast<size_t>(r) * layer.padded + place] = w;
+                reach[place] += w < 0 ? -w : w;
+                if (on_grid_)
+                    pairs_[(static_cast<size_t>(r / 2) * layer.padded + place) * 2 + r % 2] = static_cast<int16_t>(w);
+            }
+        for (const double sum : reach) reach_ = larger(reach_, sum);
+    }
+
+    Memory memory(const Layer<N> &layer) const {
+        Memory memory;
+        memory.currents = Array<Value>(static_cast<size_t>(layer.pixels) * layer.padded);
+        return memory;
+    }
+
+    void read(const Layer<N> &layer, Kind kind, const void *data, Memory &memory, Units &units) const {
+        units.clear();
+        switch (kind) {
+            case Kind::bytes: return read_numbers(layer, static_cast<const uint8_t *>(data), memory, units);
+            case Kind::floats: return read_numbers(layer, static_cast<const float *>(data), memory, units);
+            case Kind::doubles: return read_numbers(layer, static_cast<const double *>(data), memory, units);
+            case Kind::currents: return read_currents(layer, static_cast<const Value *>(data), memory, units);
+        }
+    }
+
+private:
+    template <class S>
+    void read_numbers(const Layer<N> &layer, const S *data, Memory &memory, Units &units) const {
+        const size_t size = static_cast<size_t>(layer.in_pixels) * layer.in_channels;
+        if (on_grid_ && input_step_ <= 1 && all_whole(data, size)) {
+            if (!memory.whole.size()) {
+                memory.whole = Array<int16_t>(size);
+                memory.whole_patches = Array<int16_t>(static_cast<size_t>(layer.pixels) * rows_);
+            }
+            pixel_major(data, layer.in_pixels, layer.in_channels, memory.whole.begin());
+            return read_patches(layer, memory.whole.begin(), memory.whole_patches.begin(), memory, units);
+        }
+        if (!memory.exact.size()) {
+            memory.exact = Array<double>(size);
+            memory.exact_patches = Array<double>(static_cast<size_t>(layer.pixels) * rows_);
+        }
+        pixel_major(data, layer.in_pixels, layer.in_channels, memory.exact.begin());
+        if (on_grid_)
+            for (double &x : memory.exact) x = __builtin_nearbyint(x / input_step_) * input_step_;
+        read_patches(layer, memory.exact.begin(), memory.exact_patches.begin(), memory, units);
+    }
+
+    // Whether all numbers are integers so small that their weighted sums fit 32 bits.
+    bool all_whole(const uint8_t *, size_t) const { return 255 * reach_ < 2147483648.0; }
+    template <class S>
+    bool all_whole(const S *data, size_t size) const {
+        constexpr S limit = 32767;
+        S largest = 0;
+        bool whole = true;
+        for (size_t i = 0; i < size; i++) {
+            const S x = data[i], magnitude = x < 0 ? -x : x;
+            largest = magnitude > largest ? magnitude : largest;
+            const S inside = magnitude > limit ? limit : magnitude;  // a float that fits no int must not be cast
+            whole &= static_cast<S>(static_cast<int32_t>(inside)) == magnitude;
+        }
+        return whole && static_cast<double>(largest) * reach_ < 2147483648.0;
+    }
+
+    template <class T>
+    void read_patches(const Layer<N> &layer, const T *pixels, T *patches, Memory &memory, Units &units) const {
+        for (uint32_t p = 0; p < layer.pixels; p++) {
+            T *const patch = patches + static_cast<size_t>(units.count()) * rows_;
+            std::memset(patch, 0, rows_ * sizeof(T));
+            for (uint32_t i = layer.fields[p]; i < layer.fields[p + 1]; i++) {
+                const Run &run = layer.runs[i];
+                std::memcpy(patch + run.row, pixels + static_cast<size_t>(run.pixel) * layer.in_channels,
+                            static_cast<size_t>(run.length) * layer.in_channels * sizeof(T));
+            }
+            bool fresh = true;
+            if (layer.shared_bias && layer.pixels > 1)
+                fresh = units.add(p, hashed(patch, rows_ * sizeof(T)), [&](uint32_t unit) {
+                    return !std::memcmp(patches + static_cast<size_t>(unit) * rows_, patch, rows_ * sizeof(T));
+                });
+            else
+                units.append(p);
+            if (fresh) set_current(layer, patch, p, memory.currents.begin() + current(layer, units.count() - 1));
+        }
+    }
+
+    void set_current(const Layer<N> &layer, const int16_t *patch, uint32_t pixel, Value *out) const {
+        for (uint32_t c = 0; c < layer.padded; c += 4 * lanes32) {
+            const uint32_t n = smaller<uint32_t>(4, (layer.padded - c) / lanes32);
+            i32v sum[4] = {};
+            if (n == 4)
+                add_pairs<4>(patch, layer.padded, c, sum);
+            else
+                for (uint32_t i = 0; i < n; i++) add_pairs<1>(patch, layer.padded, c + i * lanes32, sum + i);
+            double values[4 * lanes32];
+            for (uint32_t i = 0; i < n * lanes32; i++) values[i] = sum[i / lanes32][i % lanes32];
+            finish(layer, values, n * lanes32, pixel, c, out);
+        }
+    }
+    template <int V>
+    void add_pairs(const int16_t *patch, uint32_t padded, uint32_t c, i32v *sum) const {
+        i32v s[V];
+        for (int i = 0; i < V; i++) s[i] = sum[i];
+        const int16_t *w = pairs_.begin() + 2 * static_cast<size_t>(c);
+        for (uint32_t r = 0; r < rows_; r += 2, w += 2 * static_cast<size_t>(padded)) {
+            int32_t pair;
+            std::memcpy(&pair, patch + r, sizeof pair);
+            if (!pair) continue;  // black pixels
+            const i16v x = reinterpret_cast<i16v>(i32v{} + pair);
+            for (int i = 0; i < V; i++) s[i] += pair_products(x, load<i16v>(w + i * lanes16));
+        }
+        for (int i = 0; i < V; i++) sum[i] = s[i];
+    }
+
+    void set_current(const Layer<N> &layer, const double *patch, uint32_t pixel, Value *out) const {
+        constexpr uint32_t block = 32;
+        for (uint32_t c = 0; c < layer.padded; c += block) {
+            const uint32_t n = smaller(block, layer.padded - c);
+            double sum[block] = {};
+            for (uint32_t r = 0; r < layer.rows; r++) {
+                const double x = patch[r];
+                if (x == 0) continue;
+                const double *const w = exact_.begin() + static_cast<size_t>(r) * layer.padded + c;
+                for (uint32_t i = 0; i < n; i++) sum[i] += x * w[i];
+            }
+            finish(layer, sum, n, pixel, c, out);
+        }
+    }
+
+    void finish(const Layer<N> &layer, const double *sums, uint32_t n, uint32_t pixel, uint32_t c, Value *out) const {
+        const Value *const bias = layer.bias_of(pixel) + c, *const threshold = layer.threshold.begin() + c;
+        for (uint32_t i = 0; i < n; i++) {
+            double current = sums[i] * scale_ + static_cast<double>(bias[i]);
+            if (on_grid_) {  // clamped first: what is out of range need not be rounded
+                current = current < 0 ? 0 : current > threshold[i] ? static_cast<double>(threshold[i]) : current;
+                current = nearest(current);
+            }
+            out[c + i] = static_cast<Value>(current);
+        }
+    }
+
+    void read_currents(const Layer<N> &layer, const Value *data, Memory &memory, Units &units) const {
+        const size_t bytes = layer.padded * sizeof(Value);
+        for (uint32_t p = 0; p < layer.pixels; p++) {
+            Value *const row = memory.currents.begin() + current(layer, units.count());
+            for (uint32_t c = 0; c < layer.channels; c++)
+                row[N::place(c)] = data[static_cast<size_t>(p) * layer.channels + c];
+            units.add(p, hashed(row, bytes), [&](uint32_t unit) {
+                return !std::memcmp(memory.currents.begin() + current(layer, unit), row, bytes);
+            });
+        }
+    }
+
+    static size_t current(const Layer<N> &layer, uint32_t unit) { return static_cast<size_t>(unit) * layer.padded; }
+
+    bool on_grid_;
+    double input_step_, scale_, reach_ = 0;
+    uint32_t rows_;
+    Array<double> exact_;   // [rows][padded]
+    Array<int16_t> pairs_;  // [rows / 2][padded][2]
+};
+
+}  // namespace dqn2snn::DQN2SNN_ISA

@@ -1,0 +1,123 @@
+"""A plan in the numbers that the event engine reads: integers on the grid, floats off it."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dqn2snn._host import on_host
+from dqn2snn.decide import separations
+from dqn2snn.engine.event.lower import Synapses, image, lower
+from dqn2snn.graph import AffineLayer
+from dqn2snn.plan import SpikingLayer, SpikingPlan
+
+__all__ = ["build", "refusal"]
+
+
+def refusal(plan: SpikingPlan) -> str | None:
+    """Why the event engine does not take a plan; None if it does.
+
+    Args:
+        plan: The spiking network.
+
+    Returns:
+        str | None: A reason for people.
+    """
+    if len(plan.output.shape) != 1:
+        return f"its output has the shape {list(plan.output.shape)}"
+    for layer in plan.all_layers[1:]:
+        synapses = _lowered(layer.affine)
+        if isinstance(synapses, str):
+            return f"of layer {layer.name!r}: {synapses}"
+        if layer.weight_bits is not None and np.abs(synapses.weights).max(initial=0) * 2**layer.weight_bits > _INT16_MAX:
+            return f"of layer {layer.name!r}: weights that a pooling adds up leave 16 bits"
+    return None
+
+
+_INT16_MAX = 2**15 - 1
+
+
+@on_host()
+def _lowered(affine: AffineLayer) -> Synapses | str:
+    return lower(affine.cast(torch.float64, torch.device("cpu")))
+
+
+def build(plan: SpikingPlan, module: ModuleType) -> tuple[Any, bool]:
+    """The engine's network.
+
+    Args:
+        plan: A plan that `refusal` does not refuse.
+        module: The compiled extension.
+
+    Returns:
+        tuple[Any, bool]: The network, and whether it takes observations; else the first layer's currents.
+    """
+    first = _first(plan)
+    layers = [_layer(layer, _lowered(layer.affine) if i else first, module) for i, layer in enumerate(plan.all_layers)]
+    network = module.Network(
+        on_grid=plan.on_grid,
+        input_step=_step(plan.input_bits),
+        weight_step=_step(plan.layers[0].weight_bits),
+        layers=layers,
+        output_distance=separations(plan).double().numpy(),
+        readout_scale=plan.readout_scale,
+    )
+    return network, isinstance(first, Synapses) and len(first.weights) > 0
+
+
+def _first(plan: SpikingPlan) -> Synapses:
+    """The first layer's synapses; none at all where the engine cannot read them, which then takes currents."""
+    layer = plan.layers[0]
+    synapses = _lowered(layer.affine)
+    if isinstance(synapses, Synapses) and not synapses.repeats_rows:
+        return synapses
+    channels, height, width = image(layer.shape)
+    return Synapses(
+        fields=np.zeros(height * width + 1, np.uint32),
+        runs=np.zeros((0, 3), np.uint32),
+        weights=np.zeros((0, channels)),
+        repeats_rows=False,
+    )
+
+
+def _layer(layer: SpikingLayer, synapses: Synapses | str, module: ModuleType) -> Any:
+    if isinstance(synapses, str):
+        raise AssertionError(synapses)
+    in_channels, in_height, in_width = image(layer.affine.in_shape)
+    channels, height, width = image(layer.shape)
+    step = _step(layer.fraction_bits)
+    return module.Layer(
+        in_pixels=in_height * in_width,
+        in_channels=in_channels,
+        pixels=height * width,
+        channels=channels,
+        fields=synapses.fields,
+        runs=synapses.runs,
+        repeats_rows=synapses.repeats_rows,
+        weights=synapses.weights / _step(layer.weight_bits),
+        bias=_pixel_major(layer.affine.bias, layer) / step,
+        threshold=_per_channel(layer.threshold, channels) / step,
+        v_init=_per_channel(layer.v_init, channels) / step,
+        hard_reset=layer.reset == "zero",
+        step=step,
+    )
+
+
+def _step(bits: int | None) -> float:
+    return 1.0 if bits is None else 2.0**-bits
+
+
+def _pixel_major(bias: Tensor, layer: SpikingLayer) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """A bias of each channel `[C]`, or of each neuron `[pixels, C]`."""
+    bias = bias.detach().cpu().double()
+    if bias.ndim == 3:
+        bias = bias.permute(1, 2, 0).contiguous()
+    return bias.reshape(-1).numpy()
+
+
+def _per_channel(values: Tensor, channels: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return values.detach().cpu().double().expand(channels).contiguous().numpy()
