@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dqn2snn._host import on_host
 from dqn2snn.decide import separations
+from dqn2snn.engine.available import why_not
 from dqn2snn.engine.event.lower import Synapses, image, lower
 from dqn2snn.graph import AffineLayer
 from dqn2snn.plan import SpikingLayer, SpikingPlan
@@ -19,7 +20,7 @@ __all__ = ["build", "refusal"]
 
 
 def refusal(plan: SpikingPlan) -> str | None:
-    """Why the event engine does not take a plan; None if it does.
+    """Why the event engine cannot simulate a plan here; None if it can.
 
     Args:
         plan: The spiking network.
@@ -27,6 +28,9 @@ def refusal(plan: SpikingPlan) -> str | None:
     Returns:
         str | None: A reason for people.
     """
+    missing = why_not()
+    if missing is not None:
+        return missing
     if len(plan.output.shape) != 1:
         return f"its output has the shape {list(plan.output.shape)}"
     for layer in plan.all_layers[1:]:
