@@ -46,7 +46,7 @@ def load_extension(name: str) -> Extension:
         Extension: The module or the reason.
 
     Raises:
-        ArgumentError: If the environment variable `DQN2SNN_ISA` names an instruction set that is not for this processor.
+        ArgumentError: If the environment variable `DQN2SNN_ISA` names no instruction set of this processor.
 
     Example:
         >>> load_extension("dqn2snn.engine._no_such_module").why_not
@@ -62,7 +62,9 @@ def load_extension(name: str) -> Extension:
         return Extension(why_not=f"the event engine does not load ({error}); {REMEDY}")
     found = getattr(module, "version", None)
     if found != __version__:
-        return Extension(why_not=f"the event engine was compiled for dqn2snn {found}, not {__version__}; {REMEDY}")
+        return Extension(
+            why_not=f"the event engine was compiled for dqn2snn {found}, not {__version__}; {REMEDY}"
+        )
     try:
         return Extension(module, instruction_set=module.instruction_set())
     except ValueError as error:

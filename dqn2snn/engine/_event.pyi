@@ -1,0 +1,57 @@
+"""The compiled extension, cpp/module.cpp; cpp/simulate.hpp says what the numbers mean."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+version: str
+
+def instruction_set() -> str: ...
+
+class Layer:
+    def __init__(
+        self,
+        *,
+        in_pixels: int,
+        in_channels: int,
+        pixels: int,
+        channels: int,
+        fields: NDArray[np.uint32],
+        runs: NDArray[np.uint32],
+        repeats_rows: bool,
+        weights: NDArray[np.float64],
+        bias: NDArray[np.float64],
+        threshold: NDArray[np.float64],
+        v_init: NDArray[np.float64],
+        hard_reset: bool,
+        step: float,
+    ) -> None: ...
+
+class Network:
+    def __init__(
+        self,
+        *,
+        on_grid: bool,
+        input_step: float,
+        weight_step: float,
+        layers: Sequence[Layer],
+        output_distance: NDArray[np.float64],
+        readout_scale: float,
+    ) -> None: ...
+    def run(
+        self,
+        input: NDArray[Any],  # noqa: A002 (the name in the binary)
+        *,
+        currents: bool = False,
+        steps: int,
+        threads: int = 1,
+        every: int = 0,
+        margin: float = 0.0,
+        q: NDArray[np.float32] | None = None,
+        q_spike: NDArray[np.float32] | None = None,
+        counts: Sequence[NDArray[np.float32]] | None = None,
+        spikes: Sequence[NDArray[np.uint8]] | None = None,
+        used: NDArray[np.int64] | None = None,
+    ) -> None: ...
