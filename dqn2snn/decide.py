@@ -83,7 +83,7 @@ def decide(plan: SpikingPlan, record: Record, margin: float = MARGIN, every: int
 
 
 def settled(plan: SpikingPlan, q: Tensor, margin: float = MARGIN, every: int = EVERY) -> Tensor:
-    """The step at which each decision is settled, by the rule at the head of this module.
+    """The step at which each decision is settled, by the rule at the head of this module, in float32.
 
     Args:
         plan: The spiking network.
@@ -107,11 +107,11 @@ def settled(plan: SpikingPlan, q: Tensor, margin: float = MARGIN, every: int = E
     """
     check_rule(plan, margin, every)
     num_steps, batch = q.shape[:2]
-    checked = q[every - 1 :: every].double()
-    steps = torch.arange(every, num_steps + 1, every, device=q.device)
+    checked = q[every - 1 :: every].float()
+    steps = every * torch.arange(1, len(checked) + 1, device=q.device)
     best, actions = checked.max(dim=-1, keepdim=True)
-    ahead = steps[:, None, None] * (best - checked)
-    enough = ahead >= margin * separations(plan).to(q.device)[actions.squeeze(-1)]
+    lead = (best - checked) * steps[:, None, None]
+    enough = lead >= (margin * separations(plan).float().to(q.device))[actions.squeeze(-1)]
     last = torch.full((1, batch), num_steps, device=q.device)
     return torch.cat([torch.where(enough.all(dim=-1), steps[:, None], num_steps), last]).amin(dim=0)
 
@@ -149,11 +149,11 @@ def check_rule(plan: SpikingPlan, margin: float, every: int) -> None:
     """
     if isinstance(margin, bool) or not isinstance(margin, Real) or not 0 <= margin < math.inf:
         raise ArgumentError(
-            f"Expected a finite margin of 0 or more. Found {margin!r}. If in doubt, use {MARGIN:g}."
+            f"Expected a finite margin of 0 or more. Found margin={margin!r}. Use {MARGIN:g}."
         )
     if isinstance(every, bool) or not isinstance(every, Integral) or every < 1:
         raise ArgumentError(
-            f"Expected a positive whole number of steps between checks. Found every={every!r}."
+            f"Expected a positive whole number of steps between checks. Found every={every!r}. Use {EVERY}."
         )
     if plan.output.reset != "subtract":
         raise PlanError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
@@ -9,6 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from dqn2snn.decide import EVERY, MARGIN, Decision, check_rule, decide
+from dqn2snn.engine.choice import Engine, EngineChoice, PreparedPlan, check_engine
+from dqn2snn.engine.event import decide_event, q_event, simulate_event
 from dqn2snn.engine.layerwise import simulate_layerwise
 from dqn2snn.engine.modules import simulate_modules
 from dqn2snn.engine.reference import simulate_reference
@@ -24,8 +29,7 @@ __all__ = ["Backend", "Engine", "SpikingQNetwork"]
 Backend = Literal["snntorch", "norse"]
 """Whose neuron modules the network is built of."""
 
-Engine = Literal["auto", "torch", "modules", "reference"]
-"""How it is simulated: the fastest that applies, layer by layer, the native modules, or the float64 oracle."""
+_Slot = tuple[nn.Module, Mapping[str, Tensor | None], str]
 
 
 class SpikingQNetwork(nn.Module):
@@ -38,10 +42,13 @@ class SpikingQNetwork(nn.Module):
     Args:
         plan: What the network is.
         backend: "snntorch" or "norse".
-        engine: Default way to simulate it.
+        engine: Default way to simulate it: "auto", the fastest that applies; "event", by events, on the CPU;
+            "torch", layer by layer; "modules", the native modules step by step; "reference", the float64 oracle.
+        num_threads: Threads of the event engine, each of which decides other observations; None takes as many as
+            torch does. May be set later.
 
     Raises:
-        ArgumentError: If the backend or the engine is unknown.
+        ArgumentError: If the backend or the engine is unknown, or the event engine asked for where it does not apply.
         MissingExtraError: If the backend is not installed.
 
     Example:
@@ -55,13 +62,23 @@ class SpikingQNetwork(nn.Module):
         (torch.Size([64, 3, 2]), torch.Size([3, 8]))
     """
 
-    def __init__(self, plan: SpikingPlan, backend: Backend = "snntorch", engine: Engine = "auto") -> None:
+    def __init__(
+        self,
+        plan: SpikingPlan,
+        backend: Backend = "snntorch",
+        engine: Engine = "auto",
+        num_threads: int | None = None,
+    ) -> None:
         super().__init__()
         self.plan = plan
         self.backend = backend
-        self.engine = _checked_engine(engine)
+        self.engine = check_engine(engine)
+        self.num_threads = num_threads
         self.network = _native(plan, backend)
-        self._prepared: SpikingPlan | None = None
+        self._slot: _Slot | None = None
+        self._prepared: PreparedPlan | None = None
+        if engine == "event":
+            self._prepare().choose(engine)
 
     def forward(self, observations: Observations, num_steps: int | None = None) -> Tensor:
         """Q-values by the robust rate.
@@ -73,7 +90,10 @@ class SpikingQNetwork(nn.Module):
         Returns:
             Tensor: `[B, A]`, in the DQN's units, on the device of the network.
         """
-        return self.record(observations, num_steps).q[-1]
+        prepared, engine, batch, steps = self._start(observations, num_steps)
+        if engine == "event":
+            return q_event(prepared.events, batch, steps, threads=self._threads)
+        return self.record(batch, steps, engine=engine).q[-1]
 
     def record(
         self,
@@ -91,7 +111,7 @@ class SpikingQNetwork(nn.Module):
             num_steps: T; the plan's own by default.
             spikes: Keep every spike of every layer.
             engine: Another engine than the network's own.
-            progress: Show a progress bar (of the "torch" engine).
+            progress: Show a progress bar (of the engines "event" and "torch").
 
         Returns:
             Record: Q-values over time, spike counts and, if asked for, spikes.
@@ -100,15 +120,62 @@ class SpikingQNetwork(nn.Module):
             ObservationError: If the observations have the wrong shape, or hold NaN or infinity.
             PlanError: If `num_steps` is not positive, or more than the grid is exact for.
         """
-        steps = self.plan.check_steps(num_steps)
-        chosen = self.engine if engine is None else _checked_engine(engine)
-        batch = check_observations(observations, self.plan.input_shape).to(self._device)
+        prepared, chosen, batch, steps = self._start(observations, num_steps, engine)
         if chosen == "modules":
             return simulate_modules(self.network, self.plan, batch, steps, spikes=spikes)
+        if chosen == "event":
+            return simulate_event(
+                prepared.events, batch, steps, spikes=spikes, threads=self._threads, progress=progress
+            )
         with torch.no_grad():
             if chosen == "reference":
                 return simulate_reference(self.plan, batch, steps, spikes=spikes)
-            return simulate_layerwise(self._on_device(), batch, steps, spikes=spikes, progress=progress)
+            return simulate_layerwise(prepared.tensors, batch, steps, spikes=spikes, progress=progress)
+
+    def decide(
+        self,
+        observations: Observations,
+        max_steps: int | None = None,
+        margin: float = MARGIN,
+        every: int = EVERY,
+        *,
+        engine: Engine | None = None,
+    ) -> Decision:
+        """Decide each observation as soon as its best action is clear of the others; see `dqn2snn.decide`.
+
+        A heuristic that errs rarely at the default margin; the action after all steps may be another one. The event
+        engine stops early. The others simulate all steps and say when they might have stopped.
+
+        Args:
+            observations: `[B, *input_shape]`.
+            max_steps: Steps after which an undecided observation is decided; the plan's own T by default.
+            margin: How far ahead the best action must be, in typical errors.
+            every: Steps from one check to the next.
+            engine: Another engine than the network's own.
+
+        Returns:
+            Decision: Actions, the steps that each took, and the Q-values then.
+
+        Raises:
+            ArgumentError: If `margin` or `every` is out of range.
+            ObservationError: If the observations have the wrong shape, or hold NaN or infinity.
+            PlanError: If `max_steps` is not positive, or more than the grid is exact for; or if the output neurons
+                are reset to zero.
+        """
+        check_rule(self.plan, margin, every)
+        prepared, chosen, batch, steps = self._start(observations, max_steps, engine)
+        if chosen == "event":
+            q, used = decide_event(
+                prepared.events,
+                batch,
+                steps,
+                margin=float(margin),
+                every=min(int(every), steps + 1),
+                threads=self._threads,
+            )
+            return Decision(q.argmax(dim=1), used, q)
+        with torch.no_grad():
+            return decide(self.plan, self.record(batch, steps, engine=chosen), margin, every)
 
     def predict(
         self,
@@ -158,14 +225,70 @@ class SpikingQNetwork(nn.Module):
         return f"{self.plan.headline}, backend={self.backend!r}, engine={self.engine!r}"
 
     @property
-    def _device(self) -> torch.device:
-        return next(tensor.device for tensor in (*self.network.parameters(), *self.network.buffers()))
+    def engine_in_use(self) -> EngineChoice:
+        """The engine that simulates, and why this one: of `engine="auto"`, the one that applies."""
+        return self._prepare().choose(self.engine)
 
-    def _on_device(self) -> SpikingPlan:
-        """The plan in float32 on the network's device, cast once."""
-        if self._prepared is None or self._prepared.layers[0].threshold.device != self._device:
-            self._prepared = self.plan.cast(torch.float32, self._device)
-        return self._prepared
+    @property
+    def num_threads(self) -> int | None:
+        """Threads of the event engine; None for as many as torch uses."""
+        return self._num_threads
+
+    @num_threads.setter
+    def num_threads(self, num_threads: int | None) -> None:
+        if num_threads is not None:
+            whole = isinstance(num_threads, Integral) and not isinstance(num_threads, bool)
+            if not whole or num_threads < 1:
+                raise ArgumentError(
+                    f"Expected a positive number of threads, or None. Found num_threads={num_threads!r}. Use None."
+                )
+        self._num_threads = num_threads
+
+    @property
+    def _threads(self) -> int:
+        return self._num_threads or torch.get_num_threads()
+
+    @property
+    def _device(self) -> torch.device:
+        """The device of the network's first tensor, looked up where that is kept: `.to()` may replace it."""
+        slot, network = self._slot, self.network
+        if slot is None or slot[0] is not network:
+            slot = self._slot = _first_slot(network)
+        _, tensors, name = slot
+        tensor = tensors[name]
+        assert tensor is not None
+        return tensor.device
+
+    def _start(
+        self, observations: Observations, num_steps: int | None, engine: Engine | None = None
+    ) -> tuple[PreparedPlan, Engine, Tensor, int]:
+        """What every simulation begins with: the prepared plan, the engine, and the arguments, checked."""
+        steps = self.plan.check_steps(num_steps)
+        prepared = self._prepare()
+        chosen = prepared.choose(self.engine if engine is None else check_engine(engine)).name
+        batch = check_observations(observations, self.plan.input_shape)
+        return prepared, chosen, batch.to(prepared.device), steps
+
+    def _prepare(self) -> PreparedPlan:
+        """What the engines need of the plan, made once for each device."""
+        device, prepared = self._device, self._prepared
+        if prepared is None or prepared.plan is not self.plan or prepared.device != device:
+            prepared = self._prepared = PreparedPlan(self.plan, device)
+        return prepared
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies and pickles leave out what can be made again."""
+        return {**self.__dict__, "_slot": None, "_prepared": None}
+
+
+def _first_slot(network: nn.Module) -> _Slot:
+    return next(
+        (network, tensors, name)
+        for module in network.modules()
+        for tensors in (module._parameters, module._buffers)
+        for name, tensor in tensors.items()
+        if tensor is not None
+    )
 
 
 def _extremes(counts: Tensor, num_steps: int) -> tuple[str, str]:
@@ -183,9 +306,3 @@ def _native(plan: SpikingPlan, backend: Backend) -> nn.Module:
         network: nn.Module = to_norse(plan)
         return network
     raise ArgumentError(f'Expected backend="snntorch" or "norse". Found {backend!r}.')
-
-
-def _checked_engine(engine: Engine) -> Engine:
-    if engine not in ("auto", "torch", "modules", "reference"):
-        raise ArgumentError(f'Expected engine="auto", "torch", "modules" or "reference". Found {engine!r}.')
-    return engine

@@ -264,7 +264,7 @@ def test_more_steps_than_the_grid_is_exact_for_are_refused(
 def test_unknown_names_are_refused(snn: SpikingQNetwork, observations: Tensor) -> None:
     name: Any = "numpy"
     with pytest.raises(
-        ArgumentError, match=r'engine="auto", "torch", "modules" or "reference". Found \'numpy\''
+        ArgumentError, match=r'engine="auto", "event", "torch", "modules" or "reference". Found \'numpy\''
     ):
         SpikingQNetwork(snn.plan, engine=name)
     with pytest.raises(ArgumentError, match=r'backend="snntorch" or "norse". Found \'numpy\''):

@@ -22,7 +22,7 @@ __all__ = ["add_agent", "add_conversion", "add_plan", "agent_of", "convert_agent
 
 RECIPES = ("tan2021", "diehl2015", "rueckauer2017")  # by name, since the recipes themselves import torch
 BACKENDS = ("snntorch", "norse")
-ENGINES = ("auto", "torch", "modules", "reference")
+ENGINES = ("auto", "event", "torch", "modules", "reference")
 STEPS, RECIPE, OBSERVATIONS = 500, "tan2021", 5_000
 
 

@@ -37,7 +37,8 @@ EXTRAS = {
 """Packages by the extra that installs them; None for those without which nothing runs."""
 
 ENGINE_NOTES = {
-    "auto": 'the fastest that applies, here "torch"',
+    "auto": '"event" where it applies, else "torch"',
+    "event": "by events, in C++ on the CPU; reads the plan, the same for both backends",
     "torch": "layer by layer in chunks of time; reads the plan, the same for both backends",
     "modules": "the native snnTorch or Norse modules, step by step",
     "reference": "a float64 step loop, the oracle of the tests",
