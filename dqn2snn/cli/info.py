@@ -5,15 +5,20 @@ from __future__ import annotations
 import argparse
 import inspect
 import platform
+import warnings
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dqn2snn.cli._networks import BACKENDS, ENGINES
 from dqn2snn.cli._parser import Commands, Parser
 from dqn2snn.cli._plans import describe_plan
 from dqn2snn.cli._report import Report
+
+if TYPE_CHECKING:
+    from dqn2snn.engine.choice import EngineChoice
+    from dqn2snn.plan import SpikingPlan
 
 __all__ = ["add", "run"]
 
@@ -80,7 +85,21 @@ def run(args: argparse.Namespace) -> Report:
     from dqn2snn.plan_file import load_plan
 
     plan = load_plan(args.plan)
-    return Report(describe_plan(plan), f"{plan.summary()}\n\n{plan.reference}")
+    choice = _engine_for(plan)
+    data = {**describe_plan(plan), "engine": {"name": choice.name, "reason": choice.reason}}
+    return Report(data, f"{plan.summary()}\n\nEngine {choice}\n\n{plan.reference}")
+
+
+def _engine_for(plan: SpikingPlan) -> EngineChoice:
+    import torch
+
+    from dqn2snn.engine.choice import PreparedPlan
+
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", RuntimeWarning
+        )  # that the event engine is missing, which the choice says
+        return PreparedPlan(plan, torch.device("cpu")).choose("auto")
 
 
 def _installation() -> Report:
@@ -94,6 +113,7 @@ def _installation() -> Report:
         "packages": versions,
         "backends": {name: versions[name] is not None for name in BACKENDS},
         "engines": {name: ENGINE_NOTES[name] for name in ENGINES},
+        "event_engine": _event_engine(),
         "recipes": {name: _reference(recipe) for name, recipe in RECIPES.items()},
         "agents": agents,
     }
@@ -106,6 +126,7 @@ def _installation() -> Report:
         "Packages": packages,
         "Backends": {name: "ready" if ready else packages[name] for name, ready in data["backends"].items()},
         "Engines": data["engines"],
+        "Event engine": _described(data["event_engine"]),
         "Recipes": data["recipes"],
         "Agents": {
             name: f"{agent['env_id']}, mean return {agent['mean']:.1f} [{agent['ci95'][0]:.1f}, {agent['ci95'][1]:.1f}]"
@@ -113,6 +134,29 @@ def _installation() -> Report:
         },
     }
     return Report(data, _text(shown))
+
+
+def _event_engine() -> dict[str, Any]:
+    import torch
+
+    from dqn2snn.engine.available import instruction_set, why_not
+
+    return {
+        "available": why_not() is None,
+        "why_not": why_not(),
+        "instruction_set": instruction_set(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _described(event_engine: dict[str, Any]) -> dict[str, str]:
+    if not event_engine["available"]:
+        return {"not in use": event_engine["why_not"]}
+    return {
+        "in use": "wherever it applies",
+        "instruction set": event_engine["instruction_set"],
+        "threads": f"{event_engine['threads']}, as many as torch",
+    }
 
 
 def _text(shown: dict[str, str | dict[str, str]]) -> str:
