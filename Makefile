@@ -6,10 +6,11 @@ CONSTRAINTS ?= constraints.txt
 EXTRAS ?= gym,sb3,nir,plot,video,bench,test
 WORKERS ?= 2
 
+COMPILED = CMakeLists.txt $(wildcard cpp/*)
 BIN = $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS)
 
-.PHONY: demo test check docs lowest clean
+.PHONY: demo test check docs lowest sanitize clean
 
 demo: $(VENV)/.installed
 	$(BIN)/dqn2snn demo --output demo-output
@@ -35,8 +36,29 @@ build/lowest.txt: pyproject.toml
 	mkdir -p build
 	grep -oE '"[A-Za-z0-9-]+(\[[a-z0-9,]+\])?>=[0-9.]+' $< | sed -E 's/"//; s/\[.*\]//; s/>=/==/' | sort -u > $@
 
+# The tests of the event engine, compiled with the address and undefined-behaviour sanitizers, any finding of which
+# ends them. It lives in an environment of its own that borrows the libraries of $(VENV). Leaks are not looked for:
+# Python itself keeps memory until it ends. The libraries come first in the process, libstdc++ too because the
+# sanitizer has to know of exceptions that torch throws.
+SANITIZED = build/sanitize
+SANITIZERS = LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libstdc++.so)" \
+  ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1
+SANITIZE_ARGS ?= tests/engine dqn2snn/engine
+
+sanitize: $(SANITIZED)/.installed
+	$(SANITIZERS) $(SANITIZED)/bin/python -W error -c 'from dqn2snn.engine.available import event_engine; event_engine()'
+	$(SANITIZERS) $(SANITIZED)/bin/python -m pytest $(SANITIZE_ARGS)
+
+$(SANITIZED)/.installed: $(VENV)/.installed
+	$(PYTHON) -m venv $(SANITIZED)
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	  > "$$($(SANITIZED)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/libraries.pth"
+	DQN2SNN_REQUIRE_ENGINE=1 $(SANITIZED)/bin/python -m pip install --quiet --no-deps \
+	  --config-settings cmake.define.DQN2SNN_SANITIZE=ON --config-settings cmake.build-type=RelWithDebInfo --editable .
+	touch $@
+
 # Norse asks for torchvision, which it does not import and which would bring another torch: hence --no-deps.
-$(VENV)/.installed: pyproject.toml $(CONSTRAINTS)
+$(VENV)/.installed: pyproject.toml $(CONSTRAINTS) $(COMPILED)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 	  { echo 'Expected Python 3.10 or newer as "$(PYTHON)". Found: '"$$($(PYTHON) --version 2>&1)"'. Run: make PYTHON=/path/to/python3'; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' || \
