@@ -54,11 +54,9 @@ def load_extension(name: str) -> Extension:
     """
     try:
         module = importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name != name:
-            raise
-        return Extension(why_not=f"the event engine was not compiled; {REMEDY}")
     except ImportError as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == name:
+            return Extension(why_not=f"the event engine was not compiled; {REMEDY}")
         return Extension(why_not=f"the event engine does not load ({error}); {REMEDY}")
     found = getattr(module, "version", None)
     if found != __version__:
