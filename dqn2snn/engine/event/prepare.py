@@ -37,12 +37,20 @@ def refusal(plan: SpikingPlan) -> str | None:
         synapses = _lowered(layer.affine)
         if isinstance(synapses, str):
             return f"of layer {layer.name!r}: {synapses}"
-        if layer.weight_bits is not None and np.abs(synapses.weights).max(initial=0) * 2**layer.weight_bits > _INT16_MAX:
+        if not _fits_int16(synapses, layer.weight_bits):
             return f"of layer {layer.name!r}: weights that a pooling adds up leave 16 bits"
     return None
 
 
 _INT16_MAX = 2**15 - 1
+_ROWS_MAX = 2**16
+
+
+def _fits_int16(synapses: Synapses, weight_bits: int | None) -> bool:
+    """Whether weights on the grid, which a pooling may have added up, are 16-bit numbers."""
+    if weight_bits is None:
+        return True
+    return float(np.abs(synapses.weights).max(initial=0)) * 2.0**weight_bits <= _INT16_MAX
 
 
 @on_host()
@@ -77,7 +85,11 @@ def _first(plan: SpikingPlan) -> Synapses:
     """The first layer's synapses; none at all where the engine cannot read them, which then takes currents."""
     layer = plan.layers[0]
     synapses = _lowered(layer.affine)
-    if isinstance(synapses, Synapses) and not synapses.repeats_rows:
+    if (
+        isinstance(synapses, Synapses)
+        and not synapses.repeats_rows
+        and _fits_int16(synapses, layer.weight_bits)
+    ):
         return synapses
     channels, height, width = image(layer.shape)
     return Synapses(
