@@ -40,8 +40,8 @@ def crossing(times: Sequence[LayerTimes]) -> float | None:
         float | None: The rate; None if events are faster at all of them.
 
     Example:
-        >>> crossing([LayerTimes(0.1, 1.0, 3.0), LayerTimes(0.5, 5.0, 3.0)])
-        0.3
+        >>> crossing([LayerTimes(0.25, 1.0, 3.0), LayerTimes(0.75, 5.0, 3.0)])
+        0.5
         >>> crossing([LayerTimes(0.1, 1.0, 3.0)])
     """
     before: LayerTimes | None = None

@@ -14,8 +14,16 @@ if TYPE_CHECKING:
 
 __all__ = ["draw"]
 
-_OWN = {"event": "#0072B2", "torch": "#56B4E9"}
-_PEERS = ("#E69F00", "#F0B840", "#F7D488", "#009E73", "#66C5AB", "#CC79A7", "#E3B3CE", "#D55E00", "#555555")
+# A hue for each library, a shade for each of its contestants; Okabe and Ito's hues.
+_SHADES = {
+    "dqn2snn": ("#0072B2", "#56B4E9"),
+    "snntorch": ("#A66F00", "#E69F00", "#F5CE7A"),
+    "norse": ("#006B4F", "#5FC4A4"),
+    "spikingjelly": ("#8F4A75", "#CC79A7"),
+    "sinabs": ("#D55E00",),
+    "bindsnet": ("#555555",),
+}
+_OTHER = ("#999999",)
 _WIDTH = 0.86
 
 
@@ -47,13 +55,22 @@ def draw(results: Mapping[str, Any], path: Path, threads: int = 1) -> None:
             panel.set_title(f"{network}, batch of {batch}", fontsize="medium")
         row[0].set_ylabel("CPU time / DQN pass")
     handles, labels = _legend(panels)
-    figure.legend(handles, labels, loc="outside lower center", ncols=6, frameon=False, fontsize="small")
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=2 * len(batches), frameon=False, fontsize="small"
+    )
     figure.savefig(path)
 
 
 def _colours(results: Mapping[str, Any]) -> dict[str, str]:
-    peers = [name for name, entry in results["contestants"].items() if entry["kind"] == "peer"]
-    return {**_OWN, **{name: _PEERS[number % len(_PEERS)] for number, name in enumerate(peers)}}
+    colours: dict[str, str] = {}
+    seen: dict[str, int] = {}
+    for name, entry in results["contestants"].items():
+        if entry["kind"] != "dqn":
+            shades = _SHADES.get(entry["package"], _OTHER)
+            number = seen.get(entry["package"], 0)
+            seen[entry["package"]] = number + 1
+            colours[name] = shades[number % len(shades)]
+    return colours
 
 
 def _draw_panel(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -19,7 +20,7 @@ from dqn2snn.benchmark.timing import Budget, time_together
 from dqn2snn.benchmark.workloads import Workload
 from dqn2snn.engine import simulate_reference
 
-__all__ = ["FORMAT_VERSION", "Cell", "Results", "Settings", "cells", "run"]
+__all__ = ["FORMAT_VERSION", "Cell", "Results", "Settings", "cells", "described", "run"]
 
 FORMAT_VERSION = 1
 
@@ -81,6 +82,17 @@ class Cell:
     threads: int
     batch: int
     num_steps: int
+
+
+def described(settings: Settings) -> dict[str, Any]:
+    """The settings as they are in the JSON file.
+
+    Example:
+        >>> described(Settings())["steps"]
+        [4, 16, 64, 500]
+    """
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(settings)))
+    return plain
 
 
 def cells(settings: Settings) -> Iterator[Cell]:
@@ -148,8 +160,10 @@ def _begin(settings: Settings) -> Results:
         "machine": machine(),
         "load_average": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
         "versions": versions(contestant.package for contestant in contestants),
-        "settings": asdict(settings),
-        "contestants": {each.name: {"kind": each.kind, "note": each.note} for each in contestants},
+        "settings": described(settings),
+        "contestants": {
+            each.name: {"kind": each.kind, "package": each.package, "note": each.note} for each in contestants
+        },
         "networks": {},
         "cells": [],
         "memory": {},

@@ -12,15 +12,14 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from tqdm.auto import tqdm
 
 from dqn2snn.benchmark.picture import draw
 from dqn2snn.benchmark.report import text
-from dqn2snn.benchmark.run import FORMAT_VERSION, Results, Settings, cells, run
+from dqn2snn.benchmark.run import FORMAT_VERSION, Results, Settings, cells, described, run
 from dqn2snn.cli._parser import Parser, positive_number
 from dqn2snn.errors import CheckpointError, Dqn2SnnError, MissingExtraError
 
@@ -122,7 +121,7 @@ def _run(args: argparse.Namespace, settings: Settings) -> Results:
 def _earlier(path: Path, settings: Settings) -> Results:
     try:
         results: Results = json.loads(path.read_text(encoding="utf-8"))
-        same = results["format_version"] == FORMAT_VERSION and results["settings"] == _plain(asdict(settings))
+        same = results["format_version"] == FORMAT_VERSION and results["settings"] == described(settings)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
             f"{path}: Expected results to resume. Found: {error}. Remove the file."
@@ -132,11 +131,6 @@ def _earlier(path: Path, settings: Settings) -> Results:
             f"{path}: Expected results of the same settings. Found others. Choose another --output."
         )
     return results
-
-
-def _plain(value: Any) -> Any:
-    """As it comes back from JSON."""
-    return json.loads(json.dumps(value))
 
 
 def _write(path: Path, results: Results) -> None:
