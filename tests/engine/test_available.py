@@ -18,8 +18,8 @@ import dqn2snn
 from dqn2snn.engine import available
 from dqn2snn.engine.available import event_engine, instruction_set, load_extension, why_not
 from dqn2snn.errors import ArgumentError
+from tests.engine.compiled import needs_extension
 
-needs_extension = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 PACKAGE = Path(dqn2snn.__file__).parent
 USE = """
 import torch, dqn2snn
