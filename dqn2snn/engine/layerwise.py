@@ -16,7 +16,8 @@ from tqdm.auto import tqdm
 
 from dqn2snn.dynamics import initial_membrane
 from dqn2snn.encode import constant_current
-from dqn2snn.ops import Reshape
+from dqn2snn.engine.lookup import looked_up
+from dqn2snn.ops import Dense, Reshape
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.record import Record, readouts
 
@@ -27,6 +28,12 @@ _ROWS = 512
 
 _BATCH = 128
 """Samples that are simulated at once."""
+
+_RARE = 0.125
+"""Spikes per neuron and step below which looking up the columns of a matrix beats multiplying with it."""
+
+_WIDE = 128
+"""Outputs that a matrix needs for that."""
 
 
 def simulate_layerwise(
@@ -58,73 +65,100 @@ def simulate_layerwise(
 
 @dataclass
 class _Layer:
-    """A layer while it is simulated: its membrane, its spike counts and, if asked for, its spikes."""
+    """A layer while it is simulated.
+
+    Attributes:
+        plan: What it is.
+        columns: Its transposed matrix, if it has one that is worth looking up.
+        membrane: `[B, *shape]`.
+        counts: Spikes so far, `[B, *shape]`.
+        fired: Memory for the spikes of a chunk, `[c, B, *shape]`; new memory for every chunk costs page faults.
+        kept: All spikes so far, if they were asked for.
+    """
 
     plan: SpikingLayer
+    columns: Tensor | None
     membrane: Tensor
     counts: Tensor
+    fired: Tensor
     kept: list[Tensor] | None
+
+    def currents(self, spikes: Tensor) -> Tensor:
+        """What spikes `[c, B, *in_shape]` of the layer before cause, `[c, B, *shape]`."""
+        flat = spikes.flatten(0, 1)
+        if self.columns is None or float(flat.mean()) > _RARE:
+            currents = self.plan.affine(flat)
+        else:
+            currents = looked_up(self.columns, flat.flatten(1)) + self.plan.affine.bias
+        unflat: Tensor = currents.unflatten(0, spikes.shape[:2])
+        return unflat
 
     def run(self, currents: Tensor, membranes: list[Tensor] | None = None) -> Tensor:
         """Scan currents `[c, B, *shape]` (or one constant current for all, expanded) over time to spikes."""
         theta, v = self.plan.threshold, self.membrane
-        fired = _like(currents, v)
+        fired = self.fired[: len(currents)]
         for current, spike in zip(currents, fired, strict=True):
             v += current
             torch.ge(v, theta, out=spike)
-            self.counts += spike
             if self.plan.reset == "subtract":
                 v.addcmul_(spike, theta, value=-1)
             else:
                 torch.where(spike > 0, self.plan.v_init, v, out=v)
             if membranes is not None:
                 membranes.append(v.clone())
+        self.counts += fired.sum(0)
         if self.kept is not None:
             self.kept.append(fired.bool())
         return fired
-
-
-def _like(currents: Tensor, membrane: Tensor) -> Tensor:
-    """Memory for spikes, laid out like the membrane, so that the next layer needs no copy."""
-    steps, batch = currents.shape[:2]
-    flat = torch.empty(
-        steps * batch,
-        *currents.shape[2:],
-        dtype=membrane.dtype,
-        device=membrane.device,
-        memory_format=_layout(membrane),
-    )
-    return flat.view(steps, batch, *currents.shape[2:])
 
 
 def _simulate(
     plan: SpikingPlan, observations: Tensor, num_steps: int, spikes: bool, dtype: torch.dtype
 ) -> Record:
     batch = len(observations)
+    chunk = min(num_steps, max(1, _ROWS // max(1, batch)))
     layers = [
-        _start(layer.cast(dtype, observations.device), batch, spikes, _wanted_layout(following))
+        _start(layer.cast(dtype, observations.device), batch, chunk, spikes, _wanted_layout(following))
         for layer, following in zip(plan.all_layers, (*plan.all_layers[1:], None), strict=True)
     ]
     constant = constant_current(plan, observations).to(dtype)
     constant = constant.contiguous(memory_format=_layout(layers[0].membrane))
     trains: list[Tensor] = []
     membranes: list[Tensor] = []
-    chunk = max(1, _ROWS // max(1, batch))
     for start in range(0, num_steps, chunk):
         steps = min(chunk, num_steps - start)
         fired = layers[0].run(constant.expand(steps, *constant.shape))
         for layer in layers[1:]:
-            currents = layer.plan.affine(fired.flatten(0, 1)).unflatten(0, (steps, batch))
-            fired = layer.run(currents, membranes if layer is layers[-1] else None)
-        trains.append(fired)
+            fired = layer.run(layer.currents(fired), membranes if layer is layers[-1] else None)
+        trains.append(fired.clone())
     q, q_spike = readouts(plan, torch.cat(trains), torch.stack(membranes))
     kept = tuple(torch.cat(layer.kept) for layer in layers if layer.kept is not None) if spikes else None
     return Record(num_steps, plan.layer_names, q, q_spike, tuple(layer.counts for layer in layers), kept)
 
 
-def _start(layer: SpikingLayer, batch: int, spikes: bool, layout: torch.memory_format) -> _Layer:
+def _start(layer: SpikingLayer, batch: int, chunk: int, spikes: bool, layout: torch.memory_format) -> _Layer:
     membrane = initial_membrane(layer, batch).contiguous(memory_format=layout)
-    return _Layer(layer, membrane, torch.zeros_like(membrane), [] if spikes else None)
+    # Laid out like the membrane, so that the next layer needs no copy.
+    flat = membrane.new_empty((chunk * batch, *layer.shape)).contiguous(memory_format=layout)
+    return _Layer(
+        plan=layer,
+        columns=_columns(layer, chunk * batch),
+        membrane=membrane,
+        counts=torch.zeros_like(membrane),
+        fired=flat.unflatten(0, (chunk, batch)),
+        kept=[] if spikes else None,
+    )
+
+
+def _columns(layer: SpikingLayer, rows: int) -> Tensor | None:
+    """The transposed matrix of a layer that does nothing else to spikes, if it pays for its copy."""
+    *before, last = layer.affine.ops
+    if not isinstance(last, Dense) or not all(isinstance(op, Reshape) for op in before):
+        return None
+    weight = last.weight
+    if weight.is_cpu and weight.dtype == torch.float32 and len(weight) >= _WIDE and 2 * rows >= _ROWS:
+        return weight.t().contiguous()
+    return None
 
 
 def _wanted_layout(following: SpikingLayer | None) -> torch.memory_format:
