@@ -6,6 +6,7 @@ import copy
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import gymnasium
@@ -15,6 +16,8 @@ import torch
 from torch import Tensor, nn
 
 import dqn2snn
+from dqn2snn.engine.available import why_not
+from dqn2snn.engine.choice import PreparedPlan
 from dqn2snn.errors import ArgumentError, ObservationError, PlanError
 from dqn2snn.network import Backend, Engine, SpikingQNetwork
 from tests import agents
@@ -70,6 +73,53 @@ def test_the_engine_of_a_call_goes_before_that_of_the_network(observations: Tens
     snn = SpikingQNetwork(agents.plan("cartpole"), engine="reference")
     assert snn.record(observations, 4).q.dtype == torch.float64
     assert snn.record(observations, 4, engine="torch").q.dtype == torch.float32
+
+
+def test_auto_takes_the_event_engine_where_it_is_and_torch_elsewhere(snn: SpikingQNetwork) -> None:
+    choice = snn.engine_in_use
+    assert choice.name == ("torch" if why_not() else "event")
+    assert choice.reason == (why_not() or "it is the fastest here")
+    assert str(choice) == f"{choice.name}: {choice.reason}"
+    for engine in ("torch", "modules", "reference"):
+        other = SpikingQNetwork(snn.plan, engine=engine)
+        assert str(other.engine_in_use) == f"{engine}: it was asked for"
+
+
+def test_off_the_cpu_auto_takes_torch_and_the_event_engine_is_refused(snn: SpikingQNetwork) -> None:
+    elsewhere = PreparedPlan(snn.plan, torch.device("cuda:0"))
+    choice = elsewhere.choose("auto")
+    assert choice.name == "torch"
+    assert choice.reason == "the network is on cuda:0 and the event engine runs on the CPU"
+    with pytest.raises(ArgumentError, match=r'Found that the network is on cuda:0.*Use engine="auto"'):
+        elsewhere.choose("event")
+
+
+def test_it_follows_its_modules_from_device_to_device(snn: SpikingQNetwork, observations: Tensor) -> None:
+    before = snn(observations, 8)
+    snn.network.to("meta")  # stands for any other device
+    assert "on meta" in snn.engine_in_use.reason
+    snn.network = SpikingQNetwork(snn.plan).network
+    assert torch.equal(snn(observations, 8), before)
+    snn.to("meta")
+    assert "on meta" in snn.engine_in_use.reason
+
+
+def test_another_plan_is_another_network(snn: SpikingQNetwork, observations: Tensor) -> None:
+    before = snn(observations, 8)
+    snn.plan = replace(snn.plan, readout_scale=2 * snn.plan.readout_scale)
+    for engine in ENGINES:
+        torch.testing.assert_close(snn.record(observations, 8, engine=engine).q[-1].float(), 2 * before)
+
+
+def test_threads_follow_those_of_torch_until_they_are_set(snn: SpikingQNetwork, observations: Tensor) -> None:
+    assert snn.num_threads is None
+    assert snn._threads == torch.get_num_threads()
+    expected = snn(observations, 8)
+    snn.num_threads = 3
+    assert snn._threads == 3
+    assert SpikingQNetwork(snn.plan, num_threads=2).num_threads == 2
+    assert torch.equal(snn(observations, 8), expected)
+    assert copy.deepcopy(snn).num_threads == 3
 
 
 def test_the_modules_may_be_trained_and_the_plan_stays(snn: SpikingQNetwork, observations: Tensor) -> None:
@@ -185,7 +235,7 @@ def test_it_survives_copies(backend: Backend, observations: Tensor) -> None:
     expected = snn(observations, 30)
     snn.record(observations, 3, engine="modules")  # with gradients
     for twin in (copy.deepcopy(snn), pickle.loads(pickle.dumps(snn))):
-        for engine in ("torch", "modules", "reference"):
+        for engine in ENGINES:
             torch.testing.assert_close(twin.record(observations, 30, engine=engine).q[-1].float(), expected)
 
 
@@ -271,6 +321,14 @@ def test_unknown_names_are_refused(snn: SpikingQNetwork, observations: Tensor) -
         SpikingQNetwork(snn.plan, backend=name)
     with pytest.raises(ArgumentError, match="Found 'numpy'"):
         snn.record(observations, engine=name)
+
+
+@pytest.mark.parametrize("num_threads", [0, -1, 1.5, True, "2"])
+def test_a_number_of_threads_that_is_none_is_refused(snn: SpikingQNetwork, num_threads: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"positive number of threads, or None\. Found num_threads="):
+        snn.num_threads = num_threads
+    with pytest.raises(ArgumentError, match="positive number of threads"):
+        SpikingQNetwork(snn.plan, num_threads=num_threads)
 
 
 def test_without_norse_the_error_has_the_pip_line_and_snntorch_works() -> None:
