@@ -7,7 +7,8 @@
 
 namespace dqn2snn::DQN2SNN_ISA {
 
-constexpr uint32_t longest_chunk = 16;
+constexpr uint32_t longest_chunk = 64;
+constexpr uint32_t rows_of_block = 512;
 constexpr size_t list_budget = 4 << 20;  // entries of the lists of a layer
 
 template <class N>
@@ -25,6 +26,7 @@ public:
     typename Input<N>::Memory input;
     Array<LayerState<N>> layers;
     Gatherer gatherer;
+    Array<typename N::Value> sums;       // of a layer that reads its inputs directly, [chunk][padded]
     Array<typename N::Value> membranes;  // of the output, [chunk][padded]
     Array<float> q, totals;              // [actions]
 };
@@ -53,7 +55,7 @@ public:
         Memory<N> *const memory = new Memory<N>;
         memory->input = input_->memory(layers_[0]);
         memory->layers = Array<LayerState<N>>(layers_.size());
-        size_t widest = 0;
+        size_t widest = 0, direct = 0;
         for (size_t i = 0; i < layers_.size(); i++) {
             const Layer<N> &layer = layers_[i];
             LayerState<N> &state = memory->layers[i];
@@ -63,8 +65,10 @@ public:
             state.counts = Counts(static_cast<size_t>(layer.pixels) * layer.words);
             if (i + 1 < layers_.size()) state.lists = SpikeLists(layer.pixels, layer.channels, chunk_);
             if (i > 0) widest = larger(widest, field_size(layer));
+            if (layer.direct) direct = larger<size_t>(direct, layer.padded);
         }
         memory->gatherer = Gatherer(widest, chunk_);
+        memory->sums = Array<Value>(direct * chunk_);
         const Layer<N> &output = layers_[layers_.size() - 1];
         memory->membranes = Array<Value>(static_cast<size_t>(output.padded) * chunk_);
         memory->q = Array<float>(output.channels);
@@ -97,7 +101,8 @@ private:
             for (uint32_t i = layer.fields[p]; i < layer.fields[p + 1]; i++) size += layer.runs[i].length;
             largest = larger(largest, size);
         }
-        return layer.direct ? 0 : largest * layer.in_channels;
+        if (layer.direct) return layer.rows_fit_events() ? 0 : larger(rows_of_block, layer.in_channels);
+        return largest * layer.in_channels;
     }
 
     void start(Memory<N> &memory, bool counts) const {
@@ -116,17 +121,44 @@ private:
         const Layer<N> &layer = layers_[i];
         LayerState<N> &state = memory.layers[i];
         const bool last = i + 1 == layers_.size();
-        for (uint32_t u = 0; u < state.units.count(); u++) {
-            const uint32_t pixel = state.units.pixel(u);
-            const Events events = i == 0 ? memory.gatherer.none(steps)
-                                         : memory.gatherer.gather(layer, pixel, memory.layers[i - 1].lists, steps);
-            const Value *const bias = i == 0 ? memory.input.currents.begin() + static_cast<size_t>(u) * layer.padded
-                                             : layer.bias_of(pixel);
-            fire_pixel(layer, bias, events, steps, state.v.begin() + static_cast<size_t>(u) * layer.padded,
-                       state.spikes.begin() + static_cast<size_t>(u) * chunk_ * layer.words,
-                       last ? memory.membranes.begin() : nullptr);
+        Value *const record = last ? memory.membranes.begin() : nullptr;
+        if (i > 0 && layer.direct) {
+            sum_directly(memory, i, steps);
+            fire_pixel(layer, memory.sums.begin(), layer.padded, memory.gatherer.none(steps), steps, state.v.begin(),
+                       state.spikes.begin(), record);
+        } else {
+            for (uint32_t u = 0; u < state.units.count(); u++) {
+                const uint32_t pixel = state.units.pixel(u);
+                const size_t place = static_cast<size_t>(u) * layer.padded;
+                const Value *const bias = i == 0 ? memory.input.currents.begin() + place : layer.bias_of(pixel);
+                const Events events = i == 0
+                                          ? memory.gatherer.none(steps)
+                                          : memory.gatherer.gather(layer, pixel, memory.layers[i - 1].lists, steps);
+                fire_pixel(layer, bias, 0, events, steps, state.v.begin() + place,
+                           state.spikes.begin() + static_cast<size_t>(u) * chunk_ * layer.words, record);
+            }
         }
         if (!last) state.lists.fill(layer, state.units, state.spikes.begin(), steps);
+    }
+
+    // The currents of a layer that reads all inputs, step by step. Weight rows are visited block by block and, within a
+    // block, for all steps: a row that is used more than once is then still in the first level of the cache.
+    void sum_directly(Memory<N> &memory, size_t i, uint32_t steps) const {
+        const Layer<N> &layer = layers_[i];
+        for (uint32_t t = 0; t < steps; t++)
+            std::memcpy(memory.sums.begin() + t * static_cast<size_t>(layer.padded), layer.bias.begin(),
+                        layer.padded * sizeof(Value));
+        const uint32_t block = larger(1u, rows_of_block / layer.in_channels);
+        for (uint32_t k = 0; k < layer.num_tiles; k++) {
+            const Tile &tile = layer.tiles[k];
+            for (uint32_t first = 0; first < layer.in_pixels; first += block) {
+                const uint32_t last = smaller(first + block, layer.in_pixels);
+                const Events events = memory.gatherer.stretch(layer, memory.layers[i - 1].lists, first, last, steps);
+                const size_t row = layer.rows_fit_events() ? 0 : static_cast<size_t>(first) * layer.in_channels;
+                accumulate<N>(layer.weights.begin() + tile.weights + row * tile.width, tile.width / N::lanes, tile.group, events, steps,
+                              memory.sums.begin() + tile.channel, layer.padded);
+            }
+        }
     }
 
     void count(Memory<N> &memory, uint32_t steps) const {

@@ -8,45 +8,55 @@ namespace dqn2snn::DQN2SNN_ISA {
 
 constexpr size_t slack = 64;  // entries past the end of a list that may be overwritten
 
-// The spikes of a layer over a chunk of steps, one list a step: pixel * channels + channel, in ascending order.
+// The spikes of a layer over a chunk of steps, one list a step: pixel * channels + channel, modulo 2^16, in ascending
+// order of the pixels and channels.
 class SpikeLists {
 public:
     SpikeLists() = default;
     SpikeLists(uint32_t pixels, uint32_t channels, uint32_t chunk)
         : capacity_(static_cast<size_t>(pixels) * channels + slack), chunk_(chunk),
-          list_(capacity_ * chunk), starts_((static_cast<size_t>(pixels) + 1) * chunk) {}
+          list_(capacity_ * chunk), starts_((static_cast<size_t>(pixels) + 1) * chunk), sizes_(chunk) {}
 
     // spikes: [units][chunk][words]
     template <class N>
     void fill(const Layer<N> &layer, const Units &units, const uint64_t *spikes, uint32_t steps) {
-        const size_t unit_size = static_cast<size_t>(chunk_) * layer.words;
-        for (uint32_t t = 0; t < steps; t++) {
-            uint32_t *const list = list_.begin() + t * capacity_;
-            uint32_t *out = list;
-            for (uint32_t p = 0; p < layer.pixels; p++) {
-                starts_[static_cast<size_t>(p) * chunk_ + t] = static_cast<uint32_t>(out - list);
-                const uint64_t *const words = spikes + units.of(p) * unit_size + t * layer.words;
-                for (uint32_t w = 0; w < layer.words; w++) out = positions(words[w], p * layer.channels + 64 * w, out);
+        // Copies, because the compiler must assume that writing to a list changes members.
+        Event *const lists = list_.begin();
+        uint32_t *const sizes = sizes_.begin(), *start = starts_.begin();
+        const size_t capacity = capacity_, chunk = chunk_;
+        const uint32_t words = layer.words, channels = layer.channels, pixels = layer.pixels;
+        for (uint32_t t = 0; t < steps; t++) sizes[t] = 0;
+        for (uint32_t p = 0; p < pixels; p++, start += chunk) {
+            const uint64_t *word = spikes + units.of(p) * chunk * words;
+            for (uint32_t t = 0; t < steps; t++) {
+                Event *const list = lists + t * capacity, *out = list + sizes[t];
+                start[t] = sizes[t];
+                for (uint32_t w = 0, c = 0; w < words; w++, c += 64)
+                    out = positions(*word++, smaller(2u, (channels - c + 31) / 32), p * channels + c, out);
+                sizes[t] = static_cast<uint32_t>(out - list);
             }
-            starts_[static_cast<size_t>(layer.pixels) * chunk_ + t] = static_cast<uint32_t>(out - list);
         }
+        for (uint32_t t = 0; t < steps; t++) start[t] = sizes[t];
     }
-    const uint32_t *list(uint32_t t) const { return list_.begin() + t * capacity_; }
+    const Event *list(uint32_t t) const { return list_.begin() + t * capacity_; }
     // Where in the lists, step by step, the spikes of a pixel start.
     const uint32_t *starts(uint32_t pixel) const { return starts_.begin() + static_cast<size_t>(pixel) * chunk_; }
 
 private:
     size_t capacity_ = 0;
     uint32_t chunk_ = 0;
-    Array<uint32_t> list_, starts_;
+    Array<Event> list_;
+    Array<uint32_t> starts_, sizes_;
 };
 
-// n entries plus base; up to 31 entries past the end of `out` are overwritten.
-DQN2SNN_INLINE uint32_t *shifted(const uint32_t *list, uint32_t n, uint32_t base, uint32_t *out) {
-    for (uint32_t i = 0; i < 16; i += lanes32)
-        *reinterpret_cast<u32v_unaligned *>(out + i) = *reinterpret_cast<const u32v_unaligned *>(list + i) + base;
-    for (uint32_t i = 16; i < n; i += lanes32)
-        *reinterpret_cast<u32v_unaligned *>(out + i) = *reinterpret_cast<const u32v_unaligned *>(list + i) + base;
+// n entries plus base; up to 16 entries past the end of `out` are overwritten.
+DQN2SNN_INLINE Event *shifted(const Event *list, uint32_t n, uint32_t base, Event *out) {
+    uint32_t i = 0;
+    do {
+        *reinterpret_cast<u16v_unaligned *>(out + i) =
+            *reinterpret_cast<const u16v_unaligned *>(list + i) + static_cast<uint16_t>(base);
+        i += 16;
+    } while (__builtin_expect(i < n, 0));
     return out + n;
 }
 
@@ -58,22 +68,32 @@ public:
 
     template <class N>
     Events gather(const Layer<N> &layer, uint32_t pixel, const SpikeLists &lists, uint32_t steps) {
-        if (layer.direct) {
-            const uint32_t *const ends = lists.starts(layer.in_pixels);
-            for (uint32_t t = 0; t < steps; t++) begin_[t] = lists.list(t), end_[t] = lists.list(t) + ends[t];
-            return {begin_.begin(), end_.begin()};
-        }
         const Run *const first = layer.runs.begin() + layer.fields[pixel];
         const Run *const last = layer.runs.begin() + layer.fields[pixel + 1];
-        uint32_t *out = rows_.begin();
+        Event *out = rows_.begin();
         for (uint32_t t = 0; t < steps; t++) {
             begin_[t] = out;
-            const uint32_t *const list = lists.list(t);
+            const Event *const list = lists.list(t);
             for (const Run *run = first; run < last; run++) {
                 const uint32_t start = lists.starts(run->pixel)[t], end = lists.starts(run->pixel + run->length)[t];
                 out = shifted(list + start, end - start, run->row - run->pixel * layer.in_channels, out);
             }
             end_[t] = out;
+        }
+        return {begin_.begin(), end_.begin()};
+    }
+    // Those of a stretch of input pixels, as rows of the whole layer if it has no more than an event can name, otherwise
+    // of the stretch.
+    template <class N>
+    Events stretch(const Layer<N> &layer, const SpikeLists &lists, uint32_t first, uint32_t last, uint32_t steps) {
+        Event *out = rows_.begin();
+        for (uint32_t t = 0; t < steps; t++) {
+            begin_[t] = lists.list(t) + lists.starts(first)[t];
+            end_[t] = lists.list(t) + lists.starts(last)[t];
+            if (layer.rows_fit_events()) continue;
+            const Event *const begin = out;
+            out = shifted(begin_[t], static_cast<uint32_t>(end_[t] - begin_[t]), 0 - first * layer.in_channels, out);
+            begin_[t] = begin, end_[t] = out;
         }
         return {begin_.begin(), end_.begin()};
     }
@@ -83,8 +103,8 @@ public:
     }
 
 private:
-    Array<uint32_t> rows_;
-    Array<const uint32_t *> begin_, end_;
+    Array<Event> rows_;
+    Array<const Event *> begin_, end_;
 };
 
 }  // namespace dqn2snn::DQN2SNN_ISA

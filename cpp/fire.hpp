@@ -10,14 +10,17 @@
 
 namespace dqn2snn::DQN2SNN_ISA {
 
+using Event = uint16_t;  // a weight row, relative to the first one that can be meant
+
 // For each step of a chunk, the weight rows to add: those whose inputs spiked.
 struct Events {
-    const uint32_t **begin, **end;
+    const Event **begin, **end;
 };
 
 template <class Value>
 struct Neurons {  // of one output pixel and one tile
     const Value *bias, *threshold, *v_init;
+    size_t bias_stride; // from one step to the next: 0 for a constant current
     Value *v;
     uint64_t *spikes;   // the word of the first step
     size_t stride;      // words from one step to the next
@@ -26,26 +29,36 @@ struct Neurons {  // of one output pixel and one tile
     size_t record_stride;
 };
 
-// N vectors of 16-bit lanes. Sums of at most `group` rows fit 16 bits; then they are widened into the membranes.
+// Adds the weight rows of events, N vectors of 16-bit lanes each, to 32-bit sums in membrane order. Sums of at most `group` rows fit 16 bits; then they are widened into the membranes.
+template <int N>
+DQN2SNN_INLINE void add_rows(const int16_t *weights, uint32_t group, const Event *event, const Event *end,
+                             i32v *sums) {
+    while (event < end) {
+        const Event *const stop = static_cast<size_t>(end - event) > group ? event + group : end;
+        i16v sum[N] = {};
+        for (; event < stop; event++) {
+            const int16_t *const row = weights + static_cast<size_t>(*event) * N * lanes16;
+            for (int i = 0; i < N; i++) sum[i] += load<i16v>(row + i * lanes16);
+        }
+        for (int i = 0; i < N; i++) sums[2 * i] += even(sum[i]), sums[2 * i + 1] += odd(sum[i]);
+    }
+}
+template <int N>
+DQN2SNN_INLINE void add_rows(const float *weights, uint32_t, const Event *event, const Event *end, f32v *sums) {
+    for (; event < end; event++) {
+        const float *const row = weights + static_cast<size_t>(*event) * N * lanes32;
+        for (int i = 0; i < N; i++) sums[i] += load<f32v>(row + i * lanes32);
+    }
+}
+
 template <int N, bool hard>
 inline void fire(const int16_t *weights, uint32_t group, const Events &events, uint32_t steps,
                  const Neurons<int32_t> &neurons) {
-    constexpr uint32_t width = N * lanes16;
     i32v v[2 * N];
     for (int i = 0; i < 2 * N; i++) v[i] = load<i32v>(neurons.v + i * lanes32);
     for (uint32_t t = 0; t < steps; t++) {
-        for (int i = 0; i < 2 * N; i++) v[i] += load<i32v>(neurons.bias + i * lanes32);
-        const uint32_t *event = events.begin[t];
-        const uint32_t *const end = events.end[t];
-        while (event < end) {
-            const uint32_t *const stop = static_cast<size_t>(end - event) > group ? event + group : end;
-            i16v sum[N] = {};
-            for (; event < stop; event++) {
-                const int16_t *const row = weights + static_cast<size_t>(*event) * width;
-                for (int i = 0; i < N; i++) sum[i] += load<i16v>(row + i * lanes16);
-            }
-            for (int i = 0; i < N; i++) v[2 * i] += even(sum[i]), v[2 * i + 1] += odd(sum[i]);
-        }
+        for (int i = 0; i < 2 * N; i++) v[i] += load<i32v>(neurons.bias + t * neurons.bias_stride + i * lanes32);
+        add_rows<N>(weights, group, events.begin[t], events.end[t], v);
         uint64_t word = 0;
         for (int i = 0; i < N; i++) {
             i32v fired[2];
@@ -67,18 +80,14 @@ inline void fire(const int16_t *weights, uint32_t group, const Events &events, u
 
 // The same in raw floats, N vectors of them.
 template <int N, bool hard>
-inline void fire(const float *weights, uint32_t, const Events &events, uint32_t steps,
+inline void fire(const float *weights, uint32_t group, const Events &events, uint32_t steps,
                  const Neurons<float> &neurons) {
-    constexpr uint32_t width = N * lanes32;
     f32v v[N];
     for (int i = 0; i < N; i++) v[i] = load<f32v>(neurons.v + i * lanes32);
     for (uint32_t t = 0; t < steps; t++) {
         f32v sum[N];
-        for (int i = 0; i < N; i++) sum[i] = load<f32v>(neurons.bias + i * lanes32);
-        for (const uint32_t *event = events.begin[t]; event < events.end[t]; event++) {
-            const float *const row = weights + static_cast<size_t>(*event) * width;
-            for (int i = 0; i < N; i++) sum[i] += load<f32v>(row + i * lanes32);
-        }
+        for (int i = 0; i < N; i++) sum[i] = load<f32v>(neurons.bias + t * neurons.bias_stride + i * lanes32);
+        add_rows<N>(weights, group, events.begin[t], events.end[t], sum);
         uint64_t word = 0;
         for (int i = 0; i < N; i++) {
             v[i] += sum[i];
@@ -95,6 +104,21 @@ inline void fire(const float *weights, uint32_t, const Events &events, uint32_t 
     for (int i = 0; i < N; i++) store(neurons.v + i * lanes32, v[i]);
 }
 
+// Adds the events of every step to the sums of that step.
+template <class N, int V>
+inline void accumulate(const typename N::Weight *weights, uint32_t group, const Events &events, uint32_t steps,
+                       typename N::Value *sums, size_t stride) {
+    using Vector = typename N::Vector;
+    constexpr int n = V * static_cast<int>(N::lanes) / lanes32;
+    for (uint32_t t = 0; t < steps; t++, sums += stride) {
+        if (events.begin[t] == events.end[t]) continue;
+        Vector sum[n];
+        for (int i = 0; i < n; i++) sum[i] = load<Vector>(sums + i * lanes32);
+        add_rows<V>(weights, group, events.begin[t], events.end[t], sum);
+        for (int i = 0; i < n; i++) store(sums + i * lanes32, sum[i]);
+    }
+}
+
 template <bool hard, class Weight, class Value>
 DQN2SNN_INLINE void fire(const Weight *weights, uint32_t vectors, uint32_t group, const Events &events,
                          uint32_t steps, const Neurons<Value> &neurons) {
@@ -105,16 +129,26 @@ DQN2SNN_INLINE void fire(const Weight *weights, uint32_t vectors, uint32_t group
     }
 }
 
-// All channels of one output pixel; spikes[t * stride + w] gets word w of step t.
 template <class N>
-inline void fire_pixel(const Layer<N> &layer, const typename N::Value *bias, const Events &events,
+DQN2SNN_INLINE void accumulate(const typename N::Weight *weights, uint32_t vectors, uint32_t group,
+                               const Events &events, uint32_t steps, typename N::Value *sums, size_t stride) {
+    switch (vectors) {
+        case 1: return accumulate<N, 1>(weights, group, events, steps, sums, stride);
+        case 2: return accumulate<N, 2>(weights, group, events, steps, sums, stride);
+        default: return accumulate<N, 4>(weights, group, events, steps, sums, stride);
+    }
+}
+
+// All channels of one output pixel; spikes[t * words + w] gets word w of step t.
+template <class N>
+inline void fire_pixel(const Layer<N> &layer, const typename N::Value *bias, size_t bias_stride, const Events &events,
                        uint32_t steps, typename N::Value *v, uint64_t *spikes, typename N::Value *record) {
     for (uint32_t t = 0; t < steps * layer.words; t++) spikes[t] = 0;
     for (uint32_t i = 0; i < layer.num_tiles; i++) {
         const Tile &tile = layer.tiles[i];
         const uint32_t c = tile.channel;
         const Neurons<typename N::Value> neurons{bias + c, layer.threshold.begin() + c, layer.v_init.begin() + c,
-                                                 v + c, spikes + c / 64, layer.words, c % 64,
+                                                 bias_stride, v + c, spikes + c / 64, layer.words, c % 64,
                                                  record ? record + c : nullptr, layer.padded};
         const auto *const weights = layer.weights.begin() + tile.weights;
         if (layer.hard_reset)

@@ -16,16 +16,36 @@ DQN2SNN_INLINE double nearest(double x) {
 
 template <class T, class S>
 inline void pixel_major(const S *in, uint32_t pixels, uint32_t channels, T *out) {
-    if (channels == 1 || pixels == 1) {
-        for (size_t i = 0; i < static_cast<size_t>(pixels) * channels; i++) out[i] = static_cast<T>(in[i]);
-    } else if (channels == 4) {  // stacked frames
-        for (uint32_t p = 0; p < pixels; p++)
-            for (uint32_t c = 0; c < 4; c++) out[4 * p + c] = static_cast<T>(in[c * static_cast<size_t>(pixels) + p]);
-    } else {
-        for (uint32_t p = 0; p < pixels; p++)
-            for (uint32_t c = 0; c < channels; c++)
-                out[static_cast<size_t>(p) * channels + c] = static_cast<T>(in[c * static_cast<size_t>(pixels) + p]);
-    }
+    for (uint32_t p = 0; p < pixels; p++)
+        for (uint32_t c = 0; c < channels; c++)
+            out[static_cast<size_t>(p) * channels + c] = static_cast<T>(in[c * static_cast<size_t>(pixels) + p]);
+}
+// Stacks of four frames of bytes, by far the most common images: a pixel is one 64-bit word.
+inline void pixel_major_frames(const uint8_t *in, uint32_t pixels, int16_t *out) {
+    uint64_t *const words = reinterpret_cast<uint64_t *>(out);
+    for (uint32_t p = 0; p < pixels; p++)
+        words[p] = static_cast<uint64_t>(in[p]) | static_cast<uint64_t>(in[p + pixels]) << 16 |
+                   static_cast<uint64_t>(in[p + 2 * static_cast<size_t>(pixels)]) << 32 |
+                   static_cast<uint64_t>(in[p + 3 * static_cast<size_t>(pixels)]) << 48;
+}
+inline void pixel_major(const uint8_t *in, uint32_t pixels, uint32_t channels, int16_t *out) {
+    if (channels == 4) return pixel_major_frames(in, pixels, out);
+    pixel_major<int16_t, uint8_t>(in, pixels, channels, out);
+}
+
+// A short copy: calling the library costs more.
+template <class T>
+DQN2SNN_INLINE void copy(const T *from, size_t n, T *to) {
+    struct Piece {
+        unsigned char bytes[32];
+    };
+    const unsigned char *source = reinterpret_cast<const unsigned char *>(from);
+    unsigned char *target = reinterpret_cast<unsigned char *>(to);
+    size_t bytes = n * sizeof(T);
+    for (; bytes >= sizeof(Piece); bytes -= sizeof(Piece), source += sizeof(Piece), target += sizeof(Piece))
+        __builtin_memcpy(target, source, sizeof(Piece));
+    for (; bytes >= 8; bytes -= 8, source += 8, target += 8) __builtin_memcpy(target, source, 8);
+    for (; bytes; bytes--) *target++ = *source++;
 }
 
 template <class N>
@@ -40,7 +60,12 @@ public:
 
     Input(const NetworkSpec &spec, const Layer<N> &layer)
         : on_grid_(spec.on_grid), input_step_(spec.input_step), scale_(spec.weight_step / layer.step),
-          rows_((layer.rows + lanes16 - 1) / lanes16 * lanes16) {
+          rows_((layer.rows + lanes16 - 1) / lanes16 * lanes16), whole_(layer.pixels) {
+        for (uint32_t p = 0; p < layer.pixels; p++) {
+            size_t read = 0;
+            for (uint32_t i = layer.fields[p]; i < layer.fields[p + 1]; i++) read += layer.runs[i].length;
+            whole_[p] = read * layer.in_channels == layer.rows;
+        }
         const LayerSpec &first = spec.layers[0];
         exact_ = Array<double>(static_cast<size_t>(layer.rows) * layer.padded);
         Array<double> reach(layer.padded);
@@ -115,11 +140,11 @@ private:
     void read_patches(const Layer<N> &layer, const T *pixels, T *patches, Memory &memory, Units &units) const {
         for (uint32_t p = 0; p < layer.pixels; p++) {
             T *const patch = patches + static_cast<size_t>(units.count()) * rows_;
-            std::memset(patch, 0, rows_ * sizeof(T));
+            if (!whole_[p]) std::memset(patch, 0, rows_ * sizeof(T));
             for (uint32_t i = layer.fields[p]; i < layer.fields[p + 1]; i++) {
                 const Run &run = layer.runs[i];
-                std::memcpy(patch + run.row, pixels + static_cast<size_t>(run.pixel) * layer.in_channels,
-                            static_cast<size_t>(run.length) * layer.in_channels * sizeof(T));
+                copy(pixels + static_cast<size_t>(run.pixel) * layer.in_channels,
+                     static_cast<size_t>(run.length) * layer.in_channels, patch + run.row);
             }
             bool fresh = true;
             if (layer.shared_bias && layer.pixels > 1)
@@ -153,7 +178,6 @@ private:
         for (uint32_t r = 0; r < rows_; r += 2, w += 2 * static_cast<size_t>(padded)) {
             int32_t pair;
             std::memcpy(&pair, patch + r, sizeof pair);
-            if (!pair) continue;  // black pixels
             const i16v x = reinterpret_cast<i16v>(i32v{} + pair);
             for (int i = 0; i < V; i++) s[i] += pair_products(x, load<i16v>(w + i * lanes16));
         }
@@ -204,6 +228,7 @@ private:
     bool on_grid_;
     double input_step_, scale_, reach_ = 0;
     uint32_t rows_;
+    Array<bool> whole_;     // [pixels], whether every weight row is met, not only those inside the image
     Array<double> exact_;   // [rows][padded]
     Array<int16_t> pairs_;  // [rows / 2][padded][2]
 };

@@ -12,6 +12,7 @@ namespace dqn2snn::DQN2SNN_ISA {
 struct Grid {
     using Weight = int16_t;
     using Value = int32_t;
+    using Vector = i32v;  // of values
     static constexpr uint32_t lanes = lanes16, widest = 64;
     static constexpr int32_t never = INT32_MAX;  // a threshold out of reach
     // Channel c of a padded layer in the order of membranes: even lanes, then odd lanes.
@@ -23,6 +24,7 @@ struct Grid {
 struct Raw {
     using Weight = float;
     using Value = float;
+    using Vector = f32v;
     static constexpr uint32_t lanes = lanes32, widest = vector_bytes == 64 ? 64 : 32;
     static constexpr float never = __FLT_MAX__;
     static uint32_t place(uint32_t c) { return c; }
@@ -49,6 +51,7 @@ struct Layer {
     Array<Value> bias, threshold, v_init;
 
     size_t neurons() const { return static_cast<size_t>(pixels) * channels; }
+    bool rows_fit_events() const { return rows <= 1u << 16; }
     const Value *bias_of(uint32_t pixel) const {
         return bias.begin() + (shared_bias ? 0 : static_cast<size_t>(pixel) * padded);
     }

@@ -142,6 +142,7 @@ private:
 
 NB_MODULE(_event, module) {
     using namespace dqn2snn;
+    module.attr("version") = DQN2SNN_VERSION;
     module.def("instruction_set", [] { return chosen_engine().instruction_set; });
     nb::class_<LayerSpec>(module, "Layer")
         .def("__init__", [](LayerSpec *self, uint32_t in_pixels, uint32_t in_channels, uint32_t pixels, uint32_t channels,

@@ -68,9 +68,11 @@ inline uint64_t hashed(const void *data, size_t bytes) {
     }
     if (i < n) a = (a ^ p[i]) * 0xC2B2AE3Du;
     const u32v c = a + b * 0x27D4EB2Fu;
+    typedef uint64_t u64v __attribute__((vector_size(vector_bytes)));
+    const u64v words = reinterpret_cast<u64v>(c);
     uint64_t hash = 0;
-    for (int j = 0; j < lanes32; j++) hash = mixed(hash, c[j]);
-    return hash;
+    for (int j = 0; j < vector_bytes / 8; j++) hash += words[j] * (multiplier + 2 * static_cast<uint64_t>(j));
+    return hash ^ hash >> 29;
 }
 
 // The units of a layer behind another: pixels whose runs have the same shape and lead to the same units.

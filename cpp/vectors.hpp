@@ -5,13 +5,13 @@
 #pragma once
 
 #include <cstdint>
-#if defined(__AVX2__)
+#if defined(__SSE2__)
 #include <immintrin.h>
 #endif
 
 namespace dqn2snn::DQN2SNN_ISA {
 
-#if defined(__AVX512BW__)
+#if defined(__AVX512VBMI2__)
 constexpr int vector_bytes = 64;
 #else
 constexpr int vector_bytes = 32;
@@ -24,7 +24,7 @@ typedef int32_t i32v __attribute__((vector_size(vector_bytes)));
 typedef uint32_t u32v __attribute__((vector_size(vector_bytes)));
 typedef float f32v __attribute__((vector_size(vector_bytes)));
 typedef double f64v __attribute__((vector_size(vector_bytes)));
-typedef uint32_t u32v_unaligned __attribute__((vector_size(vector_bytes), aligned(4), may_alias));
+typedef uint16_t u16v_unaligned __attribute__((vector_size(32), aligned(2), may_alias));
 
 #define DQN2SNN_INLINE inline __attribute__((always_inline))
 
@@ -38,7 +38,7 @@ DQN2SNN_INLINE i32v odd(i16v a) { return reinterpret_cast<i32v>(a) >> 16; }
 
 // Bit i of the result: lane i of an interleaved pair of masks, whose lanes are all ones or all zeros.
 DQN2SNN_INLINE uint64_t interleaved_bits(i32v evens, i32v odds) {
-#if defined(__AVX512BW__)
+#if defined(__AVX512VBMI2__)
     const __mmask16 e = _mm512_movepi32_mask(reinterpret_cast<__m512i>(evens));
     const __mmask16 o = _mm512_movepi32_mask(reinterpret_cast<__m512i>(odds));
     return _pdep_u32(e, 0x55555555u) | _pdep_u32(o, 0xAAAAAAAAu);
@@ -47,17 +47,22 @@ DQN2SNN_INLINE uint64_t interleaved_bits(i32v evens, i32v odds) {
     const __m256i bytes = _mm256_packs_epi16(mask, mask);
     const uint32_t bits = static_cast<uint32_t>(_mm256_movemask_epi8(bytes));
     return (bits & 0xFFu) | (bits >> 8 & 0xFF00u);
-#else
-    uint64_t bits = 0;
-    for (int i = 0; i < lanes32; i++)
-        bits |= (static_cast<uint64_t>(evens[i] & 1) << 2 * i) | (static_cast<uint64_t>(odds[i] & 1) << (2 * i + 1));
-    return bits;
+#else  // every lane keeps its own bit of 16; those of a 64-bit word are folded together
+    typedef uint16_t u16v __attribute__((vector_size(vector_bytes)));
+    typedef uint64_t u64v __attribute__((vector_size(vector_bytes)));
+    constexpr u16v own = {1u << 0, 1u << 1, 1u << 2,  1u << 3,  1u << 4,  1u << 5,  1u << 6,  1u << 7,
+                          1u << 8, 1u << 9, 1u << 10, 1u << 11, 1u << 12, 1u << 13, 1u << 14, 1u << 15};
+    const i32v mask = (evens & 0xFFFF) | (odds << 16);
+    const u64v kept = reinterpret_cast<u64v>(reinterpret_cast<u16v>(mask) & own);
+    uint64_t bits = kept[0] | kept[1] | kept[2] | kept[3];
+    bits |= bits >> 32;
+    return (bits | bits >> 16) & 0xFFFF;
 #endif
 }
 
 // Bit i of the result: lane i of a mask.
 DQN2SNN_INLINE uint64_t bits(i32v mask) {
-#if defined(__AVX512BW__)
+#if defined(__AVX512VBMI2__)
     return _mm512_movepi32_mask(reinterpret_cast<__m512i>(mask));
 #elif defined(__AVX2__)
     return static_cast<uint32_t>(_mm256_movemask_ps(reinterpret_cast<__m256>(mask)));
@@ -68,27 +73,33 @@ DQN2SNN_INLINE uint64_t bits(i32v mask) {
 #endif
 }
 
-// The positions of set bits, plus base, appended to a list; up to 64 entries past its end are overwritten.
-DQN2SNN_INLINE uint32_t *positions(uint64_t word, uint32_t base, uint32_t *out) {
-#if defined(__AVX512BW__)
-    const __m512i first = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    __m512i index = _mm512_add_epi32(first, _mm512_set1_epi32(static_cast<int>(base)));
-    while (word) {
-        const __mmask16 mask = static_cast<__mmask16>(word);
-        _mm512_storeu_si512(out, _mm512_maskz_compress_epi32(mask, index));
-        out += __builtin_popcount(mask);
-        index = _mm512_add_epi32(index, _mm512_set1_epi32(16));
-        word >>= 16;
+// The positions of the set bits among the first 32 * halves, plus base, modulo 2^16, appended to a list; up to 16
+// entries past its end are overwritten.
+DQN2SNN_INLINE uint16_t *positions(uint64_t word, uint32_t halves, uint32_t base, uint16_t *out) {
+#if defined(__AVX512VBMI2__)
+    alignas(64) static constexpr uint16_t counting[32] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+                                                          16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
+    const __m512i first = _mm512_load_si512(counting);
+    for (uint32_t i = 0; i < halves; i++, word >>= 32, base += 32) {
+        const __mmask32 mask = static_cast<__mmask32>(word);
+        const __m512i found =
+            _mm512_maskz_compress_epi16(mask, _mm512_add_epi16(first, _mm512_set1_epi16(static_cast<short>(base))));
+        const int count = __builtin_popcount(mask);
+        _mm256_storeu_si256(reinterpret_cast<__m256i *>(out), _mm512_castsi512_si256(found));
+        if (__builtin_expect(count > 16, 0))
+            _mm256_storeu_si256(reinterpret_cast<__m256i *>(out + 16), _mm512_maskz_extracti64x4_epi64(0xF, found, 1));
+        out += count;
     }
     return out;
 #else
+    (void)halves;
     const int count = __builtin_popcountll(word);
     for (int i = 0; i < 4; i++) {  // most words have few; those that have less write what is overwritten
-        out[i] = base + static_cast<uint32_t>(word ? __builtin_ctzll(word) : 0);
+        out[i] = static_cast<uint16_t>(base + static_cast<uint32_t>(word ? __builtin_ctzll(word) : 0));
         word &= word - 1;
     }
     for (int i = 4; i < count; i++) {
-        out[i] = base + static_cast<uint32_t>(__builtin_ctzll(word));
+        out[i] = static_cast<uint16_t>(base + static_cast<uint32_t>(__builtin_ctzll(word)));
         word &= word - 1;
     }
     return out + count;
@@ -97,10 +108,18 @@ DQN2SNN_INLINE uint32_t *positions(uint64_t word, uint32_t base, uint32_t *out) 
 
 // Sums of products of neighbouring pairs, x[2i] y[2i] + x[2i+1] y[2i+1].
 DQN2SNN_INLINE i32v pair_products(i16v x, i16v y) {
-#if defined(__AVX512BW__)
+#if defined(__AVX512VBMI2__)
     return reinterpret_cast<i32v>(_mm512_madd_epi16(reinterpret_cast<__m512i>(x), reinterpret_cast<__m512i>(y)));
 #elif defined(__AVX2__)
     return reinterpret_cast<i32v>(_mm256_madd_epi16(reinterpret_cast<__m256i>(x), reinterpret_cast<__m256i>(y)));
+#elif defined(__SSE2__)
+    union Halves {
+        i16v whole;
+        __m128i half[2];
+    } a = {x}, b = {y};
+    a.half[0] = _mm_madd_epi16(a.half[0], b.half[0]);
+    a.half[1] = _mm_madd_epi16(a.half[1], b.half[1]);
+    return reinterpret_cast<i32v>(a.whole);
 #else
     return even(x) * even(y) + odd(x) * odd(y);
 #endif
