@@ -44,8 +44,12 @@ private:
 };
 
 template <class T>
-inline T smaller(T a, T b) { return a < b ? a : b; }
+inline T smaller(T a, T b) {
+    return a < b ? a : b;
+}
 template <class T>
-inline T larger(T a, T b) { return a < b ? b : a; }
+inline T larger(T a, T b) {
+    return a < b ? b : a;
+}
 
 }  // namespace dqn2snn::DQN2SNN_ISA

@@ -17,7 +17,7 @@ struct LayerState {
     Array<typename N::Value> v;  // [units][padded]
     Array<uint64_t> spikes;      // [units][chunk][words]
     SpikeLists lists;
-    Counts counts;               // [units][words]
+    Counts counts;  // [units][words]
 };
 
 template <class N>
@@ -131,9 +131,8 @@ private:
                 const uint32_t pixel = state.units.pixel(u);
                 const size_t place = static_cast<size_t>(u) * layer.padded;
                 const Value *const bias = i == 0 ? memory.input.currents.begin() + place : layer.bias_of(pixel);
-                const Events events = i == 0
-                                          ? memory.gatherer.none(steps)
-                                          : memory.gatherer.gather(layer, pixel, memory.layers[i - 1].lists, steps);
+                const Events events = i == 0 ? memory.gatherer.none(steps)
+                                             : memory.gatherer.gather(layer, pixel, memory.layers[i - 1].lists, steps);
                 fire_pixel(layer, bias, 0, events, steps, state.v.begin() + place,
                            state.spikes.begin() + static_cast<size_t>(u) * chunk_ * layer.words, record);
             }
@@ -155,8 +154,8 @@ private:
                 const uint32_t last = smaller(first + block, layer.in_pixels);
                 const Events events = memory.gatherer.stretch(layer, memory.layers[i - 1].lists, first, last, steps);
                 const size_t row = layer.rows_fit_events() ? 0 : static_cast<size_t>(first) * layer.in_channels;
-                accumulate<N>(layer.weights.begin() + tile.weights + row * tile.width, tile.width / N::lanes, tile.group, events, steps,
-                              memory.sums.begin() + tile.channel, layer.padded);
+                accumulate<N>(layer.weights.begin() + tile.weights + row * tile.width, tile.width / N::lanes,
+                              tile.group, events, steps, memory.sums.begin() + tile.channel, layer.padded);
             }
         }
     }
@@ -178,8 +177,8 @@ private:
             const LayerState<N> &state = memory.layers[i];
             for (uint32_t p = 0; p < layer.pixels; p++)
                 for (uint32_t c = 0; c < layer.channels; c++)
-                    out[i][static_cast<size_t>(c) * layer.pixels + p] = static_cast<float>(state.counts.of(
-                        static_cast<size_t>(state.units.of(p)) * layer.words + c / 64, c % 64, steps));
+                    out[i][static_cast<size_t>(c) * layer.pixels + p] = static_cast<float>(
+                        state.counts.of(static_cast<size_t>(state.units.of(p)) * layer.words + c / 64, c % 64, steps));
         }
     }
 

@@ -14,8 +14,11 @@ class SpikeLists {
 public:
     SpikeLists() = default;
     SpikeLists(uint32_t pixels, uint32_t channels, uint32_t chunk)
-        : capacity_(static_cast<size_t>(pixels) * channels + slack), chunk_(chunk),
-          list_(capacity_ * chunk), starts_((static_cast<size_t>(pixels) + 1) * chunk), sizes_(chunk) {}
+        : capacity_(static_cast<size_t>(pixels) * channels + slack),
+          chunk_(chunk),
+          list_(capacity_ * chunk),
+          starts_((static_cast<size_t>(pixels) + 1) * chunk),
+          sizes_(chunk) {}
 
     // spikes: [units][chunk][words]
     template <class N>
@@ -82,8 +85,8 @@ public:
         }
         return {begin_.begin(), end_.begin()};
     }
-    // Those of a stretch of input pixels, as rows of the whole layer if it has no more than an event can name, otherwise
-    // of the stretch.
+    // Those of a stretch of input pixels, as rows of the whole layer if it has no more than an event can name,
+    // otherwise of the stretch.
     template <class N>
     Events stretch(const Layer<N> &layer, const SpikeLists &lists, uint32_t first, uint32_t last, uint32_t steps) {
         Event *out = rows_.begin();

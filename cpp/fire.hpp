@@ -20,19 +20,19 @@ struct Events {
 template <class Value>
 struct Neurons {  // of one output pixel and one tile
     const Value *bias, *threshold, *v_init;
-    size_t bias_stride; // from one step to the next: 0 for a constant current
+    size_t bias_stride;  // from one step to the next: 0 for a constant current
     Value *v;
-    uint64_t *spikes;   // the word of the first step
-    size_t stride;      // words from one step to the next
-    uint32_t shift;     // where in the word the tile starts
-    Value *record;      // membranes after each step, or null
+    uint64_t *spikes;  // the word of the first step
+    size_t stride;     // words from one step to the next
+    uint32_t shift;    // where in the word the tile starts
+    Value *record;     // membranes after each step, or null
     size_t record_stride;
 };
 
-// Adds the weight rows of events, N vectors of 16-bit lanes each, to 32-bit sums in membrane order. Sums of at most `group` rows fit 16 bits; then they are widened into the membranes.
+// Adds the weight rows of events, N vectors of 16-bit lanes each, to 32-bit sums in membrane order. Sums of at most
+// `group` rows fit 16 bits; then they are widened into the membranes.
 template <int N>
-DQN2SNN_INLINE void add_rows(const int16_t *weights, uint32_t group, const Event *event, const Event *end,
-                             i32v *sums) {
+DQN2SNN_INLINE void add_rows(const int16_t *weights, uint32_t group, const Event *event, const Event *end, i32v *sums) {
     while (event < end) {
         const Event *const stop = static_cast<size_t>(end - event) > group ? event + group : end;
         i16v sum[N] = {};
@@ -66,8 +66,8 @@ inline void fire(const int16_t *weights, uint32_t group, const Events &events, u
                 const int k = 2 * i + j;
                 const i32v threshold = load<i32v>(neurons.threshold + k * lanes32);
                 fired[j] = v[k] >= threshold;
-                v[k] = hard ? (fired[j] ? load<i32v>(neurons.v_init + k * lanes32) : v[k])
-                            : v[k] - (threshold & fired[j]);
+                v[k] =
+                    hard ? (fired[j] ? load<i32v>(neurons.v_init + k * lanes32) : v[k]) : v[k] - (threshold & fired[j]);
             }
             word |= interleaved_bits(fired[0], fired[1]) << i * lanes16;
         }
@@ -120,8 +120,8 @@ inline void accumulate(const typename N::Weight *weights, uint32_t group, const 
 }
 
 template <bool hard, class Weight, class Value>
-DQN2SNN_INLINE void fire(const Weight *weights, uint32_t vectors, uint32_t group, const Events &events,
-                         uint32_t steps, const Neurons<Value> &neurons) {
+DQN2SNN_INLINE void fire(const Weight *weights, uint32_t vectors, uint32_t group, const Events &events, uint32_t steps,
+                         const Neurons<Value> &neurons) {
     switch (vectors) {  // a power of two, at most widest / lanes
         case 1: return fire<1, hard>(weights, group, events, steps, neurons);
         case 2: return fire<2, hard>(weights, group, events, steps, neurons);
@@ -147,9 +147,16 @@ inline void fire_pixel(const Layer<N> &layer, const typename N::Value *bias, siz
     for (uint32_t i = 0; i < layer.num_tiles; i++) {
         const Tile &tile = layer.tiles[i];
         const uint32_t c = tile.channel;
-        const Neurons<typename N::Value> neurons{bias + c, layer.threshold.begin() + c, layer.v_init.begin() + c,
-                                                 bias_stride, v + c, spikes + c / 64, layer.words, c % 64,
-                                                 record ? record + c : nullptr, layer.padded};
+        const Neurons<typename N::Value> neurons{bias + c,
+                                                 layer.threshold.begin() + c,
+                                                 layer.v_init.begin() + c,
+                                                 bias_stride,
+                                                 v + c,
+                                                 spikes + c / 64,
+                                                 layer.words,
+                                                 c % 64,
+                                                 record ? record + c : nullptr,
+                                                 layer.padded};
         const auto *const weights = layer.weights.begin() + tile.weights;
         if (layer.hard_reset)
             fire<true>(weights, tile.width / N::lanes, tile.group, events, steps, neurons);

@@ -59,8 +59,11 @@ public:
     };
 
     Input(const NetworkSpec &spec, const Layer<N> &layer)
-        : on_grid_(spec.on_grid), input_step_(spec.input_step), scale_(spec.weight_step / layer.step),
-          rows_((layer.rows + lanes16 - 1) / lanes16 * lanes16), whole_(layer.pixels) {
+        : on_grid_(spec.on_grid),
+          input_step_(spec.input_step),
+          scale_(spec.weight_step / layer.step),
+          rows_((layer.rows + lanes16 - 1) / lanes16 * lanes16),
+          whole_(layer.pixels) {
         for (uint32_t p = 0; p < layer.pixels; p++) {
             size_t read = 0;
             for (uint32_t i = layer.fields[p]; i < layer.fields[p + 1]; i++) read += layer.runs[i].length;

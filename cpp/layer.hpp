@@ -13,7 +13,7 @@ struct Grid {
     using Weight = int16_t;
     using Value = int32_t;
     using Vector = i32v;  // of values
-    static constexpr uint32_t lanes = lanes16, widest = 64;
+    static constexpr uint32_t lanes = lanes16, widest = lanes16 < 16 ? 32 : 64;
     static constexpr int32_t never = INT32_MAX;  // a threshold out of reach
     // Channel c of a padded layer in the order of membranes: even lanes, then odd lanes.
     static uint32_t place(uint32_t c) {
@@ -25,7 +25,7 @@ struct Raw {
     using Weight = float;
     using Value = float;
     using Vector = f32v;
-    static constexpr uint32_t lanes = lanes32, widest = vector_bytes == 64 ? 64 : 32;
+    static constexpr uint32_t lanes = lanes32, widest = 4 * lanes32;
     static constexpr float never = __FLT_MAX__;
     static uint32_t place(uint32_t c) { return c; }
 };
@@ -41,7 +41,7 @@ struct Layer {
     using Value = typename N::Value;
 
     uint32_t in_pixels, in_channels, pixels, channels, padded, words, rows, num_tiles;
-    bool direct;       // every neuron reads all inputs, in the order of the weight rows
+    bool direct;  // every neuron reads all inputs, in the order of the weight rows
     bool hard_reset, shared_bias;
     double step;
     Array<uint32_t> fields, shapes;  // shapes: equal for output pixels whose runs differ in their place only
@@ -168,9 +168,8 @@ inline Layer<N> prepared(const LayerSpec &spec) {
         const Tile &tile = layer.tiles[i];
         for (uint32_t r = 0; r < layer.rows; r++)
             for (uint32_t c = 0; c < tile.width && tile.channel + c < spec.channels; c++)
-                layer.weights[tile.weights + static_cast<size_t>(r) * tile.width + c] =
-                    static_cast<typename N::Weight>(
-                        spec.weights[static_cast<size_t>(r) * spec.channels + tile.channel + c]);
+                layer.weights[tile.weights + static_cast<size_t>(r) * tile.width + c] = static_cast<typename N::Weight>(
+                    spec.weights[static_cast<size_t>(r) * spec.channels + tile.channel + c]);
     }
     finish(layer, spec.repeats_rows);
     return layer;

@@ -35,10 +35,11 @@ LayerSpec layer(uint32_t in_pixels, uint32_t in_channels, uint32_t pixels, uint3
                 const Input<uint32_t> &fields, const Input<uint32_t> &runs, bool repeats_rows,
                 const Input<double> &weights, const Input<double> &bias, const Input<double> &threshold,
                 const Input<double> &v_init, bool hard_reset, double step) {
-    LayerSpec spec{in_pixels,       in_channels,  pixels,          channels,       copied(fields),
-                   {},              repeats_rows, copied(weights), copied(bias),   copied(threshold),
-                   copied(v_init),  hard_reset,   step};
-    for (size_t i = 0; i < runs.size(); i += 3) spec.runs.push_back({runs.data()[i], runs.data()[i + 1], runs.data()[i + 2]});
+    LayerSpec spec{in_pixels,    in_channels,     pixels,       channels,          copied(fields), {},
+                   repeats_rows, copied(weights), copied(bias), copied(threshold), copied(v_init), hard_reset,
+                   step};
+    for (size_t i = 0; i < runs.size(); i += 3)
+        spec.runs.push_back({runs.data()[i], runs.data()[i + 1], runs.data()[i + 2]});
     require(in_pixels && in_channels && pixels && channels, "layers with neurons");
     require(fields.size() == pixels + size_t{1} && spec.fields.front() == 0 && spec.fields.back() == spec.runs.size(),
             "fields that start at 0 and end at the number of runs");
@@ -65,7 +66,7 @@ public:
         const size_t actions = layers.back().channels;
         require(layers.back().pixels == 1, "one output neuron per action");
         require(output_distance.size() == actions * actions, "a distance for each pair of actions");
-        const NetworkSpec spec{on_grid,       input_step, weight_step, std::move(layers), copied(output_distance),
+        const NetworkSpec spec{on_grid,      input_step, weight_step, std::move(layers), copied(output_distance),
                                readout_scale};
         for (const LayerSpec &layer : spec.layers) neurons_.push_back(size_t{layer.pixels} * layer.channels);
         inputs_ = size_t{spec.layers[0].in_pixels} * spec.layers[0].in_channels;
@@ -97,7 +98,8 @@ public:
             std::vector<float *> count;
             std::vector<uint8_t *> spike;
             std::vector<std::ptrdiff_t> spike_stride;
-            for (size_t l = 0; counts && l < counts->size(); l++) count.push_back((*counts)[l].data() + i * neurons_[l]);
+            for (size_t l = 0; counts && l < counts->size(); l++)
+                count.push_back((*counts)[l].data() + i * neurons_[l]);
             for (size_t l = 0; spikes && l < spikes->size(); l++) {
                 spike.push_back((*spikes)[l].data() + i * neurons_[l]);
                 spike_stride.push_back(static_cast<std::ptrdiff_t>(batch * neurons_[l]));
@@ -145,13 +147,17 @@ NB_MODULE(_event, module) {
     module.attr("version") = DQN2SNN_VERSION;
     module.def("instruction_set", [] { return chosen_engine().instruction_set; });
     nb::class_<LayerSpec>(module, "Layer")
-        .def("__init__", [](LayerSpec *self, uint32_t in_pixels, uint32_t in_channels, uint32_t pixels, uint32_t channels,
-                const Input<uint32_t> &fields, const Input<uint32_t> &runs, bool repeats_rows,
-                const Input<double> &weights, const Input<double> &bias, const Input<double> &threshold,
-                const Input<double> &v_init, bool hard_reset, double step) {
-            new (self) LayerSpec(layer(in_pixels, in_channels, pixels, channels, fields, runs, repeats_rows, weights, bias, threshold, v_init, hard_reset, step));
-        }, nb::kw_only(), "in_pixels"_a, "in_channels"_a, "pixels"_a, "channels"_a, "fields"_a, "runs"_a,
-             "repeats_rows"_a, "weights"_a, "bias"_a, "threshold"_a, "v_init"_a, "hard_reset"_a, "step"_a);
+        .def(
+            "__init__",
+            [](LayerSpec *self, uint32_t in_pixels, uint32_t in_channels, uint32_t pixels, uint32_t channels,
+               const Input<uint32_t> &fields, const Input<uint32_t> &runs, bool repeats_rows,
+               const Input<double> &weights, const Input<double> &bias, const Input<double> &threshold,
+               const Input<double> &v_init, bool hard_reset, double step) {
+                new (self) LayerSpec(layer(in_pixels, in_channels, pixels, channels, fields, runs, repeats_rows,
+                                           weights, bias, threshold, v_init, hard_reset, step));
+            },
+            nb::kw_only(), "in_pixels"_a, "in_channels"_a, "pixels"_a, "channels"_a, "fields"_a, "runs"_a,
+            "repeats_rows"_a, "weights"_a, "bias"_a, "threshold"_a, "v_init"_a, "hard_reset"_a, "step"_a);
     nb::class_<Decisions>(module, "Network")
         .def(nb::init<bool, double, double, std::vector<LayerSpec>, const Input<double> &, double>(), nb::kw_only(),
              "on_grid"_a, "input_step"_a, "weight_step"_a, "layers"_a, "output_distance"_a, "readout_scale"_a)

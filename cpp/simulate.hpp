@@ -20,12 +20,12 @@ struct LayerSpec {
     uint32_t in_pixels, in_channels, pixels, channels;
     std::vector<uint32_t> fields;  // [pixels + 1], where the runs of each output pixel start
     std::vector<Run> runs;
-    bool repeats_rows;             // whether two runs of an output pixel share a weight row
-    std::vector<double> weights;   // [rows][channels]
-    std::vector<double> bias;      // [channels], or [pixels][channels]
+    bool repeats_rows;                      // whether two runs of an output pixel share a weight row
+    std::vector<double> weights;            // [rows][channels]
+    std::vector<double> bias;               // [channels], or [pixels][channels]
     std::vector<double> threshold, v_init;  // [channels]
     bool hard_reset;
-    double step;                   // the grid step; 1 off the grid
+    double step;  // the grid step; 1 off the grid
 };
 
 // The first layer's weights serve once a decision, so that they and the observation have grids of their own:

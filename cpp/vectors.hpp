@@ -13,8 +13,10 @@ namespace dqn2snn::DQN2SNN_ISA {
 
 #if defined(__AVX512VBMI2__)
 constexpr int vector_bytes = 64;
-#else
+#elif defined(__AVX2__)
 constexpr int vector_bytes = 32;
+#else
+constexpr int vector_bytes = 16;
 #endif
 constexpr int lanes16 = vector_bytes / 2;
 constexpr int lanes32 = vector_bytes / 4;
@@ -29,9 +31,13 @@ typedef uint16_t u16v_unaligned __attribute__((vector_size(32), aligned(2), may_
 #define DQN2SNN_INLINE inline __attribute__((always_inline))
 
 template <class V, class T>
-DQN2SNN_INLINE V load(const T *p) { return *reinterpret_cast<const V *>(p); }
+DQN2SNN_INLINE V load(const T *p) {
+    return *reinterpret_cast<const V *>(p);
+}
 template <class V, class T>
-DQN2SNN_INLINE void store(T *p, V v) { *reinterpret_cast<V *>(p) = v; }
+DQN2SNN_INLINE void store(T *p, V v) {
+    *reinterpret_cast<V *>(p) = v;
+}
 
 DQN2SNN_INLINE i32v even(i16v a) { return (reinterpret_cast<i32v>(a) << 16) >> 16; }
 DQN2SNN_INLINE i32v odd(i16v a) { return reinterpret_cast<i32v>(a) >> 16; }
@@ -47,16 +53,15 @@ DQN2SNN_INLINE uint64_t interleaved_bits(i32v evens, i32v odds) {
     const __m256i bytes = _mm256_packs_epi16(mask, mask);
     const uint32_t bits = static_cast<uint32_t>(_mm256_movemask_epi8(bytes));
     return (bits & 0xFFu) | (bits >> 8 & 0xFF00u);
-#else  // every lane keeps its own bit of 16; those of a 64-bit word are folded together
+#else  // every lane keeps its own bit of eight; then they are folded together
     typedef uint16_t u16v __attribute__((vector_size(vector_bytes)));
     typedef uint64_t u64v __attribute__((vector_size(vector_bytes)));
-    constexpr u16v own = {1u << 0, 1u << 1, 1u << 2,  1u << 3,  1u << 4,  1u << 5,  1u << 6,  1u << 7,
-                          1u << 8, 1u << 9, 1u << 10, 1u << 11, 1u << 12, 1u << 13, 1u << 14, 1u << 15};
+    constexpr u16v own = {1, 2, 4, 8, 16, 32, 64, 128};
     const i32v mask = (evens & 0xFFFF) | (odds << 16);
     const u64v kept = reinterpret_cast<u64v>(reinterpret_cast<u16v>(mask) & own);
-    uint64_t bits = kept[0] | kept[1] | kept[2] | kept[3];
+    uint64_t bits = kept[0] | kept[1];
     bits |= bits >> 32;
-    return (bits | bits >> 16) & 0xFFFF;
+    return (bits | bits >> 16) & 0xFF;
 #endif
 }
 
@@ -77,8 +82,9 @@ DQN2SNN_INLINE uint64_t bits(i32v mask) {
 // entries past its end are overwritten.
 DQN2SNN_INLINE uint16_t *positions(uint64_t word, uint32_t halves, uint32_t base, uint16_t *out) {
 #if defined(__AVX512VBMI2__)
-    alignas(64) static constexpr uint16_t counting[32] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
-                                                          16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
+    alignas(64) static constexpr uint16_t counting[32] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10,
+                                                          11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
+                                                          22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
     const __m512i first = _mm512_load_si512(counting);
     for (uint32_t i = 0; i < halves; i++, word >>= 32, base += 32) {
         const __mmask32 mask = static_cast<__mmask32>(word);
@@ -113,13 +119,7 @@ DQN2SNN_INLINE i32v pair_products(i16v x, i16v y) {
 #elif defined(__AVX2__)
     return reinterpret_cast<i32v>(_mm256_madd_epi16(reinterpret_cast<__m256i>(x), reinterpret_cast<__m256i>(y)));
 #elif defined(__SSE2__)
-    union Halves {
-        i16v whole;
-        __m128i half[2];
-    } a = {x}, b = {y};
-    a.half[0] = _mm_madd_epi16(a.half[0], b.half[0]);
-    a.half[1] = _mm_madd_epi16(a.half[1], b.half[1]);
-    return reinterpret_cast<i32v>(a.whole);
+    return reinterpret_cast<i32v>(_mm_madd_epi16(reinterpret_cast<__m128i>(x), reinterpret_cast<__m128i>(y)));
 #else
     return even(x) * even(y) + odd(x) * odd(y);
 #endif
