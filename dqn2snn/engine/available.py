@@ -18,7 +18,7 @@ from dqn2snn.errors import ArgumentError
 __all__ = ["Extension", "event_engine", "instruction_set", "load_extension", "why_not"]
 
 NAME = "dqn2snn.engine._event"
-REMEDY = "install GCC or Clang, then dqn2snn again from its source"
+REMEDY = "install GCC or Clang and the headers of Python, then dqn2snn again from its source"
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ def load_extension(name: str) -> Extension:
         ArgumentError: If the environment variable `DQN2SNN_ISA` names no instruction set of this processor.
 
     Example:
-        >>> load_extension("dqn2snn.engine._no_such_module").why_not
-        'the event engine was not compiled; install GCC or Clang, then dqn2snn again from its source'
+        >>> load_extension("dqn2snn.engine._no_such_module").why_not.partition(";")[0]
+        'the event engine was not compiled'
     """
     try:
         module = importlib.import_module(name)
@@ -96,8 +96,7 @@ def why_not() -> str | None:
     """Why the compiled extension cannot be used, as a clause; None where it can.
 
     Returns:
-        str | None: For example "the event engine was not compiled; install GCC or Clang, then dqn2snn again from
-        its source".
+        str | None: With what to do about it.
     """
     return _extension().why_not
 
