@@ -148,7 +148,7 @@ def _step(
 ) -> Step:
     observations = np.stack([slot.observation for slot in slots])
     with torch.inference_mode():
-        q = q_functions(torch.as_tensor(observations, dtype=torch.float32))
+        q = _values(q_functions, torch.as_tensor(observations, dtype=torch.float32), slots[0].env)
     for values in q:
         _check_q(values, slots)
     actions = [slot.choose(row, epsilon) for slot, row in zip(slots, q[0].argmax(1).tolist(), strict=True)]
@@ -161,6 +161,18 @@ def _step(
         rewards=np.array([reward for reward, _ in outcomes], dtype=np.float64),
         done=np.array([done for _, done in outcomes], dtype=np.bool_),
     )
+
+
+def _values(
+    q_functions: Callable[[Tensor], tuple[Tensor, ...]], observations: Tensor, env: gymnasium.Env[Any, Any]
+) -> tuple[Tensor, ...]:
+    try:
+        return q_functions(observations)
+    except RuntimeError as error:  # torch's, of shapes above all
+        raise EnvironmentMismatchError(
+            f"Expected a network that takes observations of shape {tuple(observations.shape)} from {env}. "
+            f"Found that it fails: {str(error).splitlines()[0]}. Use a network that was trained in this environment."
+        ) from error
 
 
 def _begin_next(slot: _Slot, queue: Iterator[int], seed: int) -> bool:

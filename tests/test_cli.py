@@ -276,6 +276,7 @@ REFUSED = {
     "evaluate cartpole --plan PLAN --driver me": "invalid choice: 'me'",
     "info truncated.safetensors": "truncated",
     "info empty": "Is a directory",
+    "info cartpole": "Run: dqn2snn convert cartpole",
     "demo --agents chess": "Found 'chess'",
     "demo --output text.safetensors": "Found the file 'text.safetensors'",
 }

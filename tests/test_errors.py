@@ -108,6 +108,11 @@ BAD: dict[str, tuple[Callable[[], Any], type[Dqn2SnnError], str]] = {
         errors.UnsupportedModuleError,
         r"`0\.weight` of torch\.bfloat16",
     ),
+    "no module": (
+        lambda: dqn2snn.convert(mlp().state_dict(), varied(4)),  # type: ignore[arg-type]
+        errors.UnsupportedModuleError,
+        "Found OrderedDict",
+    ),
     "no ReLU": (
         lambda: dqn2snn.convert(nn.Sequential(nn.Linear(4, 2)), varied(4)),
         errors.UnsupportedModuleError,

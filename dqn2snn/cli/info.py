@@ -15,6 +15,7 @@ from dqn2snn.cli._networks import BACKENDS, ENGINES
 from dqn2snn.cli._parser import Commands, Parser
 from dqn2snn.cli._plans import describe_plan
 from dqn2snn.cli._report import Report
+from dqn2snn.errors import ArgumentError
 
 if TYPE_CHECKING:
     from dqn2snn.engine.choice import EngineChoice
@@ -82,8 +83,14 @@ def run(args: argparse.Namespace) -> Report:
     """
     if args.plan is None:
         return _installation()
+    from dqn2snn import zoo
     from dqn2snn.plan_file import load_plan
 
+    if str(args.plan) in zoo.names() and not args.plan.exists():
+        raise ArgumentError(
+            f"Expected the file of a plan. Found the name of an agent, {str(args.plan)!r}. "
+            f"Run: dqn2snn convert {args.plan}"
+        )
     plan = load_plan(args.plan)
     choice = _engine_for(plan)
     data = {**describe_plan(plan), "engine": {"name": choice.name, "reason": choice.reason}}

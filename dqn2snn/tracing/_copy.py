@@ -23,7 +23,10 @@ def frozen_copy(network: nn.Module) -> nn.Module:
         UnsupportedModuleError: If it is not a module with finite float32 or float64 parameters that can be copied.
     """
     if not isinstance(network, nn.Module):
-        raise UnsupportedModuleError(f"Expected a torch.nn.Module. Found {type(network).__name__}.")
+        raise UnsupportedModuleError(
+            f"Expected a torch.nn.Module. Found {type(network).__name__}. Pass the Q-network itself: model.q_net of a "
+            "Stable-Baselines3 model, or the module that a state_dict was loaded into."
+        )
     for name, parameter in (*network.named_parameters(), *network.named_buffers()):
         _check(name, parameter)
     try:
