@@ -7,7 +7,7 @@
 
 namespace dqn2snn::DQN2SNN_ISA {
 
-constexpr uint32_t longest_chunk = 64;
+constexpr uint32_t longest_chunk = 64, shortest_chunk = 8;
 constexpr uint32_t rows_of_block = 512;
 constexpr size_t list_budget = 4 << 20;  // entries of the lists of a layer
 
@@ -45,7 +45,7 @@ public:
         }
         input_ = new Input<N>(spec, layers_[0]);
         chunk_ = static_cast<uint32_t>(larger<size_t>(1, smaller<size_t>(longest_chunk, list_budget / largest)));
-        for (size_t i = 0; i < distance_.size(); i++) distance_[i] = spec.output_distance[i];
+        for (size_t i = 0; i < distance_.size(); i++) distance_[i] = static_cast<float>(spec.output_distance[i]);
     }
     Simulator(const Simulator &) = delete;
     Simulator &operator=(const Simulator &) = delete;
@@ -81,9 +81,11 @@ public:
         Memory<N> &memory = static_cast<Memory<N> &>(workspace);
         input_->read(layers_[0], kind, data, memory.input, memory.layers[0].units);
         start(memory, out.counts != nullptr);
+        // What is simulated beyond the step that settles a decision is wasted.
+        const uint32_t chunk = request.every ? smaller(chunk_, larger(request.every, shortest_chunk)) : chunk_;
         uint32_t used = 0;
         for (bool settled = false; used < request.steps && !settled;) {
-            const uint32_t steps = smaller(chunk_, request.steps - used);
+            const uint32_t steps = smaller(chunk, request.steps - used);
             for (size_t i = 0; i < layers_.size(); i++) advance(memory, i, steps);
             if (out.counts) count(memory, steps);
             if (out.spikes) keep_spikes(memory, used, steps, out);
@@ -220,22 +222,23 @@ private:
         return request.every && used % request.every == 0 && settled(memory, used, request.margin);
     }
 
-    // Whether the lead of the best action over each other, summed over the steps, is `margin` times their distance.
-    bool settled(const Memory<N> &memory, uint32_t steps, double margin) const {
+    // Whether the lead of the best action over each other, summed over the steps, is `margin` times their distance; in
+    // the float32 operations of the rule in Python.
+    bool settled(const Memory<N> &memory, uint32_t steps, float margin) const {
         const size_t n = memory.q.size();
         size_t best = 0;
         for (size_t a = 1; a < n; a++)
             if (memory.q[a] > memory.q[best]) best = a;
         for (size_t a = 0; a < n; a++) {
-            const double lead = static_cast<double>(memory.q[best]) - static_cast<double>(memory.q[a]);
-            if (a != best && !(steps * lead >= margin * distance_[best * n + a])) return false;
+            const float lead = (memory.q[best] - memory.q[a]) * static_cast<float>(steps);
+            if (!(lead >= margin * distance_[best * n + a])) return false;
         }
         return true;
     }
 
     Array<Layer<N>> layers_;
     Input<N> *input_ = nullptr;
-    Array<double> distance_;
+    Array<float> distance_;
     double scale_;
     uint32_t chunk_;
 };

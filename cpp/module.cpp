@@ -75,7 +75,7 @@ public:
     }
 
     void run(const nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu> &input, bool currents, uint32_t steps,
-             size_t threads, uint32_t every, double margin, std::optional<Result<float>> q,
+             size_t threads, uint32_t every, float margin, std::optional<Result<float>> q,
              std::optional<Result<float>> q_spike, std::optional<std::vector<Result<float>>> counts,
              std::optional<std::vector<Result<uint8_t>>> spikes, std::optional<Result<int64_t>> used) const {
         const Kind kind = kind_of(input.dtype(), currents);
@@ -162,6 +162,6 @@ NB_MODULE(_event, module) {
         .def(nb::init<bool, double, double, std::vector<LayerSpec>, const Input<double> &, double>(), nb::kw_only(),
              "on_grid"_a, "input_step"_a, "weight_step"_a, "layers"_a, "output_distance"_a, "readout_scale"_a)
         .def("run", &Decisions::run, "input"_a, nb::kw_only(), "currents"_a = false, "steps"_a, "threads"_a = 1,
-             "every"_a = 0, "margin"_a = 0.0, "q"_a = nb::none(), "q_spike"_a = nb::none(), "counts"_a = nb::none(),
+             "every"_a = 0, "margin"_a = 0.0f, "q"_a = nb::none(), "q_spike"_a = nb::none(), "counts"_a = nb::none(),
              "spikes"_a = nb::none(), "used"_a = nb::none());
 }

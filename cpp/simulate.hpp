@@ -45,7 +45,7 @@ enum class Kind { bytes, floats, doubles, currents };
 struct Request {
     uint32_t steps;
     uint32_t every;  // 0: all steps; otherwise stop once the action is settled, looked at every so many steps
-    double margin;
+    float margin;
 };
 
 // Where the results of one decision go; pointers may be null.
