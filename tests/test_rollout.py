@@ -137,7 +137,7 @@ def test_a_network_for_another_environment_is_refused() -> None:
 def test_a_network_that_fails_on_the_observations_is_refused() -> None:
     network = nn.Linear(8, 2)
     steps = play(lambda obs: (network(obs),), "CartPole-v1", episodes=range(2))
-    message = r"shape \(2, 4\) from .*CartPole.*Found that it fails .*shapes.* Use a network"
+    message = r"shape \(2, 4\) from .*CartPole.*Found that it fails: .*shapes.* Use a network"
     with pytest.raises(EnvironmentMismatchError, match=message) as caught:
         next(steps)
     assert "\n" not in str(caught.value)
