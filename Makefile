@@ -36,7 +36,7 @@ build/lowest.txt: pyproject.toml
 	mkdir -p build
 	grep -oE '"[A-Za-z0-9-]+(\[[a-z0-9,]+\])?>=[0-9.]+' $< | sed -E 's/"//; s/\[.*\]//; s/>=/==/' | sort -u > $@
 
-# The tests of the event engine, compiled with the address and undefined-behaviour sanitizers, any finding of which
+# The tests of the event engine, compiled with GCC's address and undefined-behaviour sanitizers, any finding of which
 # ends them. It lives in an environment of its own that borrows the libraries of $(VENV). Leaks are not looked for:
 # Python itself keeps memory until it ends. The libraries come first in the process, libstdc++ too because the
 # sanitizer has to know of exceptions that torch throws.
