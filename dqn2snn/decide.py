@@ -34,7 +34,7 @@ from dqn2snn.record import Record
 
 __all__ = ["EVERY", "MARGIN", "Decision", "check_rule", "decide", "separations", "settled"]
 
-MARGIN = 3.0
+MARGIN = 2.0
 """Of the rule, if no other is given."""
 
 EVERY = 4

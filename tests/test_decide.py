@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
+import runpy
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from dqn2snn.decide import Decision, decide, separations, settled
+from dqn2snn.decide import MARGIN, Decision, decide, separations, settled
 from dqn2snn.engine import simulate_layerwise
 from dqn2snn.engine.choice import Engine
 from dqn2snn.errors import ArgumentError, ObservationError, PlanError
@@ -24,6 +27,7 @@ from dqn2snn.record import Record
 from tests import agents
 from tests.geometries import plans
 
+DOCS = Path(__file__).parent.parent / "docs"
 ENGINES: list[Engine] = ["auto", "torch", "modules", "reference"]
 MARGINS = st.sampled_from([0.0, 0.25, 1.0, 2.5])
 EVERY = st.integers(1, 9)
@@ -220,6 +224,41 @@ def test_settled_decisions_are_nearly_always_those_of_all_steps(name: str) -> No
 def test_most_steps_are_saved(name: str) -> None:
     decision = decide(*visited(name), margin=1.0)
     assert decision.steps.double().mean() < agents.NUM_STEPS / 3
+
+
+# What the page says of it
+
+
+@pytest.fixture
+def measured() -> dict[str, Any]:
+    """What examples/anytime.py measured last."""
+    agents_: dict[str, Any] = json.loads((DOCS / "results" / "anytime.json").read_text())["agents"]
+    return agents_
+
+
+def test_the_page_shows_the_table_that_was_measured(measured: dict[str, Any]) -> None:
+    example = runpy.run_path(str(DOCS.parent / "examples" / "anytime.py"))
+    page = (DOCS / "explanation" / "anytime.md").read_text(encoding="utf-8")
+    shown = page.split("<!-- anytime -->")[1].split("<!-- /anytime -->")[0].strip()
+    assert shown == example["table"](measured)
+
+
+def test_what_the_page_says_in_words_was_measured(measured: dict[str, Any]) -> None:
+    rows = {name: {row["margin"]: row for row in agent["margins"]} for name, agent in measured.items()}
+    assert sum(agent["observations"] for agent in measured.values()) == 14_000
+    assert min(agent["episodes"] for agent in measured.values()) >= 20
+    for name, agent in rows.items():
+        assert agent[MARGIN]["same_as_all_steps"]["mean"] == 1.0, "at the default no action differed"
+        assert agent[MARGIN]["same_as_all_steps"]["low"] > 0.9975
+        assert agent[1.0]["same_as_all_steps"]["mean"] > 0.99
+        assert agent[0.5]["same_as_all_steps"]["mean"] > 1 - 1 / 5.9
+        assert (
+            agent[0.5]["fixed_steps"]["same_as_all_steps"]["mean"] < agent[0.5]["same_as_all_steps"]["mean"]
+        )
+        if name.startswith("minatar"):
+            assert 150 <= round(agent[MARGIN]["mean_steps"]) <= 240
+    assert rows["acrobot"][MARGIN]["quantiles"]["0.5"] == 48
+    assert rows["acrobot"][MARGIN]["quantiles"]["0.95"] > 380
 
 
 # What it refuses

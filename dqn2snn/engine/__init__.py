@@ -1,7 +1,8 @@
 """Simulating a `SpikingPlan` without neuron modules.
 
 `reference` is the float64 step loop that says what is right; `layerwise` gives the same spikes faster, one
-layer after the other in chunks of time.
+layer after the other in chunks of time; `event` touches only the weights of neurons that spike. `choice` says
+which of them simulates a plan.
 """
 
 from __future__ import annotations

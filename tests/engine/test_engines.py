@@ -25,7 +25,7 @@ from tests.geometries import plans
 from tests.neurons.textbook import textbook_neuron
 from tests.properties import assert_same_counts, assert_same_q_values, assert_same_spikes
 
-ENGINES: list[Engine] = ["reference", "torch", "modules"]
+ENGINES: list[Engine] = ["reference", "auto", "torch", "modules"]  # auto is event where that is compiled
 BACKENDS: list[Backend] = ["snntorch", "norse"]
 NATIVE = [("torch", "snntorch"), ("modules", "snntorch"), ("modules", "norse")]
 

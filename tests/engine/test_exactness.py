@@ -54,7 +54,7 @@ def test_a_batch_of_more_than_one_chunk_fires_the_spikes_of_the_oracle(name: str
     assert_same_spikes(record, agents.oracle(name, 513, 16))
 
 
-@pytest.mark.parametrize("engine", ["reference", "torch", "modules"])
+@pytest.mark.parametrize("engine", ["reference", "auto", "torch", "modules"])
 @pytest.mark.parametrize("name", ["lunarlander", "minatar-freeway"])
 def test_a_short_run_is_the_beginning_of_a_long_one(name: str, engine: Engine) -> None:
     snn = SpikingQNetwork(agents.plan(name), engine=engine)

@@ -51,7 +51,7 @@ def wide_case(random: Random, grid: str | None = "auto") -> WideCase | None:
         stats = calibrate(graph, observations)
         raw = diehl2015(graph, stats, num_steps=1, grid=None)
         num_steps, batch = _extent(random, raw)
-        first, *others = (_driven(layer, drive) for layer in neurons.of(raw))
+        first, *others = (driven(layer, drive) for layer in neurons.of(raw))
         *layers, output = (replace(first, v_init=first.v_init.clamp(min=0)), *others)
         plan = replace(raw, layers=tuple(layers), output=output, num_steps=num_steps)
         plan = plan if grid is None else on_grid(plan, grid, stats.observation_magnitude)
@@ -67,7 +67,7 @@ def _extent(random: Random, plan: SpikingPlan) -> tuple[int, int]:
     return num_steps, random.randint(1, max(1, min(9, rounds // num_steps)))
 
 
-def _driven(layer: SpikingLayer, drive: float) -> SpikingLayer:
+def driven(layer: SpikingLayer, drive: float) -> SpikingLayer:
     affine = layer.affine
     current = drive * per_channel(layer.threshold, layer.shape)
     if affine.bias.ndim == 1:
