@@ -6,17 +6,16 @@ grid the spikes are those of the float64 reference, one by one.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from dqn2snn.encode import constant_current
-from dqn2snn.engine.available import event_engine
+from dqn2snn.engine.available import event_engine, why_not
 from dqn2snn.engine.event.lower import image
 from dqn2snn.engine.event.prepare import build, refusal
+from dqn2snn.errors import ArgumentError
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.record import Record
 
@@ -31,12 +30,17 @@ class EventNetwork:
 
     Args:
         plan: A plan that `refusal` does not refuse.
+
+    Raises:
+        ArgumentError: If the extension is not there.
     """
 
     def __init__(self, plan: SpikingPlan) -> None:
         self.plan = plan
-        self._network, self._reads_observations = build(plan, event_engine())
-        self._counts = [math.prod(layer.shape) for layer in plan.all_layers]
+        module = event_engine()
+        if module is None:
+            raise ArgumentError(f"Expected the event engine to be there. Found that {why_not()}.")
+        self._network, self._reads_observations = build(plan, module)
 
     def run(self, observations: Tensor, num_steps: int, threads: int, **results: object) -> None:
         """Simulate a batch and write the results into arrays, as `Network.run` of the extension does.
@@ -119,7 +123,9 @@ def simulate_event(
     return Record.join([_record(network, observations[part], num_steps, spikes, threads) for part in parts])
 
 
-def _record(network: EventNetwork, observations: Tensor, num_steps: int, spikes: bool, threads: int) -> Record:
+def _record(
+    network: EventNetwork, observations: Tensor, num_steps: int, spikes: bool, threads: int
+) -> Record:
     plan, batch = network.plan, len(observations)
     shapes = [layer.shape for layer in plan.all_layers]
     q, q_spike = (np.empty((num_steps, batch, plan.num_actions), np.float32) for _ in range(2))
@@ -137,7 +143,13 @@ def _record(network: EventNetwork, observations: Tensor, num_steps: int, spikes:
 
 
 def decide_event(
-    network: EventNetwork, observations: Tensor, max_steps: int, *, margin: float, every: int, threads: int = 1
+    network: EventNetwork,
+    observations: Tensor,
+    max_steps: int,
+    *,
+    margin: float,
+    every: int,
+    threads: int = 1,
 ) -> tuple[Tensor, Tensor]:
     """Simulate each observation until its action is settled, by the rule of `dqn2snn.decide`.
 
@@ -155,5 +167,7 @@ def decide_event(
     q = np.empty((len(observations), network.plan.num_actions), np.float32)
     used = np.empty(len(observations), np.int64)
     for part in _parts(len(observations)):
-        network.run(observations[part], max_steps, threads, every=every, margin=margin, q=q[part], used=used[part])
+        network.run(
+            observations[part], max_steps, threads, every=every, margin=margin, q=q[part], used=used[part]
+        )
     return torch.from_numpy(q), torch.from_numpy(used)

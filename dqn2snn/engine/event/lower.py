@@ -114,7 +114,10 @@ def _pooled(op: SumPool, height: int, width: int) -> tuple[int, int]:
 
 
 def _windows(
-    size: tuple[int, int], kernel: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int],
+    size: tuple[int, int],
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: tuple[int, int],
     dilation: tuple[int, int] = (1, 1),
 ) -> tuple[_Links, int, int]:
     """The links of a sliding window over an image, and the size of what it gives."""
@@ -235,7 +238,8 @@ def _blocks(sequences: list[tuple[int, ...]]) -> tuple[dict[tuple[int, ...], int
 
 def _repeats(fields: NDArray[np.uint32], runs: NDArray[np.uint32], channels: int) -> bool:
     """Whether two runs of some output pixel overlap in their rows."""
-    output = np.repeat(np.arange(len(fields) - 1), np.diff(fields.astype(np.int64)))
+    counts = (fields[1:] - fields[:-1]).astype(np.int64)
+    output = np.repeat(np.arange(len(counts)), counts)
     first, last = runs[:, 2].astype(np.int64), runs[:, 2] + runs[:, 1].astype(np.int64) * channels
     order = np.lexsort((first, output))
     same = output[order][1:] == output[order][:-1]

@@ -37,6 +37,9 @@ def refusal(plan: SpikingPlan) -> str | None:
         synapses = _lowered(layer.affine)
         if isinstance(synapses, str):
             return f"of layer {layer.name!r}: {synapses}"
+        inputs = image(layer.affine.in_shape)[0] if len(synapses.runs) == 1 else len(synapses.weights)
+        if inputs > _ROWS_MAX:
+            return f"of layer {layer.name!r}: its neurons read {inputs:,} inputs, more than {_ROWS_MAX:,}"
         if not _fits_int16(synapses, layer.weight_bits):
             return f"of layer {layer.name!r}: weights that a pooling adds up leave 16 bits"
     return None
@@ -69,7 +72,10 @@ def build(plan: SpikingPlan, module: ModuleType) -> tuple[Any, bool]:
         tuple[Any, bool]: The network, and whether it takes observations; else the first layer's currents.
     """
     first = _first(plan)
-    layers = [_layer(layer, _lowered(layer.affine) if i else first, module) for i, layer in enumerate(plan.all_layers)]
+    layers = [
+        _layer(layer, _lowered(layer.affine) if i else first, module)
+        for i, layer in enumerate(plan.all_layers)
+    ]
     network = module.Network(
         on_grid=plan.on_grid,
         input_step=_step(plan.input_bits),
