@@ -250,6 +250,14 @@ def test_only_correct_peers_are_compared_with(tiny: Results) -> None:
     assert "norse does not give the reference's spikes" in text(results)
 
 
+def test_peers_as_in_tutorials_are_a_choice_of_their_own() -> None:
+    results = run(replace(TINY, steps=(2,), batches=(1,), every_step=True))
+    (tutorial,), (any_form,) = comparisons(results, every_step=True), comparisons(results)
+    assert tutorial.peer is not None
+    assert tutorial.peer.endswith("-every-step")
+    assert any_form.to_peer["torch"] <= tutorial.to_peer["torch"]
+
+
 def test_whoever_differs_in_a_cell_is_not_correct(tiny: Results) -> None:
     results = copy.deepcopy(tiny)
     assert "snntorch-if" in correct_peers(results, "cartpole")

@@ -24,7 +24,7 @@ from dqn2snn.cli._parser import Parser
 from dqn2snn.errors import Dqn2SnnError
 from dqn2snn.table import format_table
 
-__all__ = ["RATES", "crossing", "main"]
+__all__ = ["RATES", "crossing", "main", "table"]
 
 RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 BAD_INPUT = 2
@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args.output.mkdir(parents=True, exist_ok=True)
     data = json.dumps(results, indent=1)
     (args.output / "crossover.json").write_text(data + "\n", encoding="utf-8")
-    sys.stdout.write((data if args.json else _text(results)) + "\n")
+    sys.stdout.write((data if args.json else format_table(*table(results))) + "\n")
     return 0
 
 
@@ -118,8 +118,15 @@ def _run(network: str, budget: Budget) -> dict[str, Any]:
     }
 
 
-def _text(results: dict[str, Any]) -> str:
-    """Event-driven time as a share of dense time: what is below 1 is won."""
+def table(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Event-driven time as a share of dense time: what is below 1 is won.
+
+    Args:
+        results: The content of the JSON file.
+
+    Returns:
+        tuple[list[str], list[list[str]]]: Header, and a row for each layer.
+    """
     layers = results["layers"].items()
     rates = [f"{time['rate']:.0%}" for time in next(iter(results["layers"].values()))["times"]]
     rows = [
@@ -130,7 +137,7 @@ def _text(results: dict[str, Any]) -> str:
         ]
         for name, layer in layers
     ]
-    return format_table([f"{results['network']}: events / dense", *rates, "equal at"], rows)
+    return [f"{results['network']}: events / dense", *rates, "equal at"], rows
 
 
 if __name__ == "__main__":

@@ -34,19 +34,24 @@ class Comparison:
     to_dqn: Mapping[str, float]
 
 
-def comparisons(results: Mapping[str, Any], clock: Clock = "cpu") -> Iterator[Comparison]:
+def comparisons(
+    results: Mapping[str, Any], clock: Clock = "cpu", *, every_step: bool = False
+) -> Iterator[Comparison]:
     """Compare the engines of dqn2snn with the fastest correct peer and with the DQN, in every cell.
 
     Args:
         results: The content of the JSON file.
         clock: CPU time or wall time.
+        every_step: Compare with the fastest of those peers that compute the first layer at every step.
 
     Yields:
         Comparison: One for each cell, in order.
     """
     for cell in results["cells"]:
         seconds = seconds_of(cell, clock)
-        peers = {name: seconds[name] for name in correct_peers(results, cell["network"]) if name in seconds}
+        correct = [name for name in correct_peers(results, cell["network"]) if name in seconds]
+        forms = [name for name in correct if results["contestants"][name]["every_step"] or not every_step]
+        peers = {name: seconds[name] for name in forms}
         fastest = min(peers, key=peers.__getitem__, default=None)
         own = {name: seconds[name] for name in _of_kind(results, "own") if name in seconds}
         dqn = min((seconds[name] for name in _of_kind(results, "dqn") if name in seconds), default=None)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dqn2snn.benchmark.ratios import Clock, Comparison, comparisons, incorrect
 from dqn2snn.table import format_table
 
-__all__ = ["markdown", "text"]
+__all__ = ["as_markdown", "checks_markdown", "markdown", "memory_markdown", "text"]
 
 _HEADER = ("network", "threads", "B", "T", "fastest correct peer", "event", "torch", "event", "torch")
 _ABOVE = "times as fast as that peer (event, torch); in forward passes of the DQN (event, torch)"
@@ -29,7 +29,9 @@ def text(results: Mapping[str, Any], clock: Clock = "cpu") -> str:
     return "\n".join([title, "", format_table(_HEADER, rows), "", *_remarks(results)])
 
 
-def markdown(results: Mapping[str, Any], network: str, threads: int, clock: Clock = "cpu") -> str:
+def markdown(
+    results: Mapping[str, Any], network: str, threads: int, clock: Clock = "cpu", *, every_step: bool = False
+) -> str:
     """The ratios of one network for a page.
 
     Args:
@@ -37,6 +39,7 @@ def markdown(results: Mapping[str, Any], network: str, threads: int, clock: Cloc
         network: Its name.
         threads: Threads of torch.
         clock: CPU time or wall time.
+        every_step: Compare with those peers that compute the first layer at every step.
 
     Returns:
         str: A table in Markdown, with a line end.
@@ -52,11 +55,74 @@ def markdown(results: Mapping[str, Any], network: str, threads: int, clock: Cloc
     )
     rows = [
         _row(comparison)[2:]
-        for comparison in comparisons(results, clock)
+        for comparison in comparisons(results, clock, every_step=every_step)
         if comparison.network == network and comparison.threads == threads
     ]
-    lines = [header, ("---:", "---:", "---", *("---:" for _ in header[3:])), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return as_markdown(header, rows, left=0)
+
+
+def memory_markdown(results: Mapping[str, Any]) -> str:
+    """Peak memory for a page.
+
+    Args:
+        results: The content of the JSON file.
+
+    Returns:
+        str: A table in Markdown, with a line end.
+    """
+    entries = results["memory"].get("contestants", {}).items()
+    rows = [(name, f"{entry['mebibytes']:,.0f}") for name, entry in entries if "mebibytes" in entry]
+    return as_markdown(("contestant", "peak, MiB"), rows)
+
+
+def checks_markdown(results: Mapping[str, Any]) -> str:
+    """Who took part, how, and whether with the reference's spikes, for a page.
+
+    Args:
+        results: The content of the JSON file.
+
+    Returns:
+        str: A table in Markdown, with a line end.
+    """
+    spiking = {name: each for name, each in results["contestants"].items() if each["kind"] != "dqn"}
+    rows = [(f"`{name}`", each["note"], _verdict(results, name)) for name, each in spiking.items()]
+    return as_markdown(("contestant", "what it is", "spike counts that differ"), rows, left=3)
+
+
+def _verdict(results: Mapping[str, Any], name: str) -> str:
+    reasons = {network["unavailable"].get(name) for network in results["networks"].values()} - {None}
+    if reasons:
+        return f"takes no part: {'; '.join(sorted(map(str, reasons)))}"
+    outcomes = [
+        network["checks"][name] for network in results["networks"].values() if name in network["checks"]
+    ]
+    wrong = sum(sum(outcome["mismatches"]) for outcome in outcomes)
+    in_cells = sum(
+        incorrect(results, network).get(name, {}).get("in_cells", 0) for network in results["networks"]
+    )
+    found = f"{wrong:,} of {sum(outcome['counts'] for outcome in outcomes):,}"
+    return f"{found}; {in_cells:,} outputs in the cells" if in_cells else found
+
+
+def as_markdown(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """A table for a page.
+
+    Args:
+        header: Names of the columns.
+        rows: Cells.
+        left: How many columns are aligned left; the others are aligned right.
+
+    Returns:
+        str: Markdown, with a line end.
+
+    Example:
+        >>> print(as_markdown(["agent", "T"], [["cartpole", "64"]]), end="")
+        | agent | T |
+        | --- | ---: |
+        | cartpole | 64 |
+    """
+    rule = ["---" if column < left else "---:" for column in range(len(header))]
+    return "".join(f"| {' | '.join(line)} |\n" for line in (header, rule, *rows))
 
 
 def _row(comparison: Comparison) -> tuple[str, ...]:

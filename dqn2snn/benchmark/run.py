@@ -162,7 +162,13 @@ def _begin(settings: Settings) -> Results:
         "versions": versions(contestant.package for contestant in contestants),
         "settings": described(settings),
         "contestants": {
-            each.name: {"kind": each.kind, "package": each.package, "note": each.note} for each in contestants
+            each.name: {
+                "kind": each.kind,
+                "package": each.package,
+                "note": each.note,
+                "every_step": each.every_step,
+            }
+            for each in contestants
         },
         "networks": {},
         "cells": [],

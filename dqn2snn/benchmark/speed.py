@@ -135,8 +135,15 @@ def _earlier(path: Path, settings: Settings) -> Results:
 
 def _write(path: Path, results: Results) -> None:
     temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps(results, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    temporary.write_text(_lines(results), encoding="utf-8")
     os.replace(temporary, path)
+
+
+def _lines(results: Results) -> str:
+    """JSON with a line for each cell, so that two runs can be compared line by line."""
+    head = json.dumps({**results, "cells": []}, indent=1, allow_nan=False)
+    cells_ = ",\n".join(f"  {json.dumps(cell, allow_nan=False)}" for cell in results["cells"])
+    return head.replace('"cells": []', f'"cells": [\n{cells_}\n ]' if cells_ else '"cells": []') + "\n"
 
 
 if __name__ == "__main__":

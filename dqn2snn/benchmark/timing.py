@@ -70,8 +70,11 @@ class Timing:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data."""
-        return asdict(self)
+        """Plain data, times to four digits, which is more than a repetition reproduces."""
+        return {
+            name: float(f"{value:.4g}") if isinstance(value, float) else value
+            for name, value in asdict(self).items()
+        }
 
 
 def time_together(calls: Mapping[str, Call], budget: Budget) -> tuple[dict[str, Timing], dict[str, Tensor]]:

@@ -14,7 +14,7 @@ from dqn2snn.plan import SpikingPlan
 
 __all__ = ["CONTESTANTS"]
 
-_PIP = "--no-deps norse"
+_PIP = "--no-deps norse && pip install nir nirtorch"
 
 
 def _stock(plan: SpikingPlan) -> list[nn.Module]:

@@ -12,7 +12,7 @@ from dqn2snn.plan import SpikingPlan
 
 __all__ = ["CONTESTANTS"]
 
-_PIP = "--no-deps sinabs && pip install pbr"
+_PIP = "--no-deps sinabs && pip install pbr nir nirtorch matplotlib"
 
 
 def _folded(plan: SpikingPlan, once: bool) -> Simulation:

@@ -13,7 +13,7 @@ from dqn2snn.plan import SpikingPlan
 
 __all__ = ["CONTESTANTS"]
 
-_PIP = "--no-deps spikingjelly && pip install loguru"
+_PIP = "--no-deps spikingjelly && pip install loguru h5py matplotlib"
 
 
 def _neurons(plan: SpikingPlan, step_mode: str) -> list[nn.Module]:
