@@ -9,6 +9,7 @@ chunk, whatever the number of steps.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -69,7 +70,7 @@ class _Layer:
 
     Attributes:
         plan: What it is.
-        columns: Its transposed matrix, if it has one that is worth looking up.
+        wide: Whether it has a matrix whose columns are worth looking up.
         membrane: `[B, *shape]`.
         counts: Spikes so far, `[B, *shape]`.
         fired: Memory for the spikes of a chunk, `[c, B, *shape]`; new memory for every chunk costs page faults.
@@ -77,19 +78,24 @@ class _Layer:
     """
 
     plan: SpikingLayer
-    columns: Tensor | None
+    wide: bool
     membrane: Tensor
     counts: Tensor
     fired: Tensor
     kept: list[Tensor] | None
 
+    @cached_property
+    def columns(self) -> Tensor:
+        """The transposed matrix."""
+        return self.plan.affine.weight.t().contiguous()
+
     def currents(self, spikes: Tensor) -> Tensor:
         """What spikes `[c, B, *in_shape]` of the layer before cause, `[c, B, *shape]`."""
         flat = spikes.flatten(0, 1)
-        if self.columns is None or float(flat.mean()) > _RARE:
-            currents = self.plan.affine(flat)
-        else:
+        if self.wide and float(flat.mean()) < _RARE:
             currents = looked_up(self.columns, flat.flatten(1)) + self.plan.affine.bias
+        else:
+            currents = self.plan.affine(flat)
         unflat: Tensor = currents.unflatten(0, spikes.shape[:2])
         return unflat
 
@@ -106,7 +112,7 @@ class _Layer:
                 torch.where(spike > 0, self.plan.v_init, v, out=v)
             if membranes is not None:
                 membranes.append(v.clone())
-        self.counts += fired.sum(0)
+        self.counts += torch.sum(fired, 0, out=torch.empty_like(v))  # which is slow in another layout
         if self.kept is not None:
             self.kept.append(fired.bool())
         return fired
@@ -139,10 +145,12 @@ def _simulate(
 def _start(layer: SpikingLayer, batch: int, chunk: int, spikes: bool, layout: torch.memory_format) -> _Layer:
     membrane = initial_membrane(layer, batch).contiguous(memory_format=layout)
     # Laid out like the membrane, so that the next layer needs no copy.
-    flat = membrane.new_empty((chunk * batch, *layer.shape)).contiguous(memory_format=layout)
+    flat = torch.empty(
+        (chunk * batch, *layer.shape), dtype=membrane.dtype, device=membrane.device, memory_format=layout
+    )
     return _Layer(
         plan=layer,
-        columns=_columns(layer, chunk * batch),
+        wide=_is_wide(layer, chunk * batch),
         membrane=membrane,
         counts=torch.zeros_like(membrane),
         fired=flat.unflatten(0, (chunk, batch)),
@@ -150,15 +158,13 @@ def _start(layer: SpikingLayer, batch: int, chunk: int, spikes: bool, layout: to
     )
 
 
-def _columns(layer: SpikingLayer, rows: int) -> Tensor | None:
-    """The transposed matrix of a layer that does nothing else to spikes, if it pays for its copy."""
+def _is_wide(layer: SpikingLayer, rows: int) -> bool:
+    """Whether a layer only multiplies spikes with a matrix, one that pays for its transposed copy."""
     *before, last = layer.affine.ops
     if not isinstance(last, Dense) or not all(isinstance(op, Reshape) for op in before):
-        return None
+        return False
     weight = last.weight
-    if weight.is_cpu and weight.dtype == torch.float32 and len(weight) >= _WIDE and 2 * rows >= _ROWS:
-        return weight.t().contiguous()
-    return None
+    return weight.is_cpu and weight.dtype == torch.float32 and len(weight) >= _WIDE and 2 * rows >= _ROWS
 
 
 def _wanted_layout(following: SpikingLayer | None) -> torch.memory_format:

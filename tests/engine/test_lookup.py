@@ -30,7 +30,7 @@ def test_it_is_the_matrix_product(rows: int, neurons: int, outputs: int, rate: f
     assert torch.equal(spikes, before)
 
 
-@pytest.mark.parametrize("rare", [-1.0, 1.0], ids=["never", "always"])
+@pytest.mark.parametrize("rare", [-1.0, 2.0], ids=["never", "always"])
 @pytest.mark.parametrize("name", agents.NAMES)
 def test_looking_up_or_not_fires_the_spikes_of_the_oracle(
     name: str, rare: float, monkeypatch: pytest.MonkeyPatch
@@ -46,16 +46,12 @@ def test_looking_up_or_not_fires_the_spikes_of_the_oracle(
     assert_same_q_values(record, expected)
 
 
-def test_the_engine_looks_up_where_it_pays() -> None:
-    fed = {
-        name: [layerwise._columns(layer.cast(torch.float32), 512) for layer in agents.plan(name).layers]
-        for name in ("minatar-freeway", "cartpole")
-    }
-    convolution, dense = fed["minatar-freeway"]
-    assert convolution is None
-    assert dense is not None
-    assert torch.equal(dense, agents.plan("minatar-freeway").layers[1].affine.weight.t().float())
-    assert all(columns is None for columns in fed["cartpole"])
-    few = layerwise._columns(agents.plan("minatar-freeway").layers[1].cast(torch.float32), 16)
-    exact = layerwise._columns(agents.plan("minatar-freeway").layers[1], 512)
-    assert few is exact is None
+def test_wide_matrices_are_looked_up() -> None:
+    convolution, dense = (layer.cast(torch.float32) for layer in agents.plan("minatar-freeway").layers)
+    assert layerwise._is_wide(dense, rows=512)
+    assert not layerwise._is_wide(convolution, rows=512)
+    assert not layerwise._is_wide(dense, rows=16)
+    assert not layerwise._is_wide(dense.cast(torch.float64), rows=512)
+    assert not any(
+        layerwise._is_wide(layer.cast(torch.float32), 512) for layer in agents.plan("cartpole").all_layers
+    )
