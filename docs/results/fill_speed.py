@@ -1,0 +1,57 @@
+r"""Put the tables of speed.json and crossover.json on the page about speed, between <!-- name --> and <!-- /name -->.
+
+python -m dqn2snn.benchmark.speed --output docs/results
+python -m dqn2snn.benchmark.speed --output docs/results/every-step --every-step --no-memory \
+    --networks nature --threads 1 --batches 1 32
+python -m dqn2snn.benchmark.crossover --output docs/results
+python docs/results/fill_speed.py
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dqn2snn.benchmark import crossover
+from dqn2snn.benchmark.report import as_markdown, checks_markdown, markdown, memory_markdown
+
+HERE = Path(__file__).resolve().parent
+PAGE = HERE.parent / "explanation" / "speed.md"
+
+
+def tables(
+    speed: Mapping[str, Any], every_step: Mapping[str, Any], crossing: dict[str, Any]
+) -> dict[str, str]:
+    """The tables of the page by the names of their places."""
+    one_thread = {name: markdown(speed, name, 1) for name in speed["networks"]}
+    return {
+        **one_thread,
+        "every step": markdown(every_step, "nature", 1, every_step=True),
+        "two threads": markdown(speed, "nature", 2, "wall"),
+        "checks": checks_markdown(speed),
+        "memory": memory_markdown(speed),
+        "crossover": as_markdown(*crossover.table(crossing)),
+    }
+
+
+def filled(page: str, content: Mapping[str, str]) -> str:
+    """The page with all tables in their places."""
+    for name, table in content.items():
+        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+        before, _, rest = page.partition(begin)
+        _, closed, after = rest.partition(end)
+        assert closed, f"the page lacks the place {name!r}"
+        page = f"{before}{begin}\n\n{table}\n{end}{after}"
+    return page
+
+
+def kept() -> dict[str, str]:
+    """The tables of the kept results."""
+    names = ("speed.json", "every-step/speed.json", "crossover.json")
+    return tables(*(json.loads((HERE / name).read_text(encoding="utf-8")) for name in names))
+
+
+if __name__ == "__main__":
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), kept()), encoding="utf-8")

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+import json
+import runpy
+from pathlib import Path
+
+from dqn2snn.benchmark.ratios import incorrect
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_page_shows_the_kept_results() -> None:
+    fill = runpy.run_path(str(ROOT / "docs" / "results" / "fill_speed.py"))
+    page = fill["PAGE"].read_text(encoding="utf-8")
+    assert fill["filled"](page, fill["kept"]()) == page
+
+
+def test_the_kept_results_have_equal_spikes_of_our_engines() -> None:
+    results = json.loads((ROOT / "docs" / "results" / "speed.json").read_text(encoding="utf-8"))
+    for network, found in results["networks"].items():
+        assert not {"event", "torch"} & set(incorrect(results, network))
+        assert found["checks"]["event"]["counts"] >= 2 * sum(found["neurons"][:-1])
