@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from torch import Tensor
 
 from dqn2snn.benchmark import speed, workloads
+from dqn2snn.benchmark.atari import random_play
 from dqn2snn.benchmark.checking import check, differing_outputs
 from dqn2snn.benchmark.exact import exact_in_float32
 from dqn2snn.benchmark.memory import peak_memory
@@ -283,6 +284,17 @@ def test_the_seeded_network_fires_as_told_to() -> None:
         if isinstance(module, torch.nn.ReLU):
             top = x.flatten().kthvalue(int(0.999 * x.numel())).values
             assert 0.08 < float(x.mean() / top) < 0.12
+
+
+def test_frames_are_those_of_random_play() -> None:
+    pytest.importorskip("ale_py")
+    frames = random_play(["pong", "breakout"], 6, seed=1)
+    assert frames.shape == (6, 4, 84, 84)
+    assert torch.equal(frames, frames.round())
+    assert frames.min() >= 0
+    assert 100 < frames.max() <= 255
+    assert len({frame.sum().item() for frame in frames}) == 6
+    assert torch.equal(frames, random_play(["pong", "breakout"], 6, seed=1))
 
 
 def test_trained_atari_networks_are_read() -> None:

@@ -37,11 +37,6 @@ def random_play(games: Sequence[str], count: int, seed: int = 0) -> Tensor:
 
     Raises:
         MissingExtraError: If ale-py is not installed.
-
-    Example:
-        >>> frames = random_play(["pong"], 2)
-        >>> frames.shape, bool((frames == frames.round()).all()), frames.max() > 100
-        (torch.Size([2, 4, 84, 84]), True, tensor(True))
     """
     generator = np.random.default_rng(seed)
     share = -(-count // len(games))
