@@ -21,7 +21,8 @@ from dqn2snn.benchmark.peers import CONTESTANTS, Contestant, Simulation, Unavail
 from dqn2snn.benchmark.peers.contestant import library
 from dqn2snn.benchmark.ratios import comparisons, correct_peers, incorrect
 from dqn2snn.benchmark.report import markdown, text
-from dqn2snn.benchmark.run import Cell, Results, Settings, cells, run
+from dqn2snn.benchmark.run import Results, run
+from dqn2snn.benchmark.settings import Cell, Settings, cells
 from dqn2snn.benchmark.timing import Budget, Timing, time_together
 from dqn2snn.benchmark.workloads import Workload
 from dqn2snn.encode import constant_current
@@ -190,9 +191,7 @@ def test_cells_come_short_calls_first() -> None:
 
 def test_a_run_has_all_cells_and_survives_json(tiny: Results) -> None:
     assert json.loads(json.dumps(tiny, allow_nan=False)) == tiny
-    assert [Cell(e["network"], e["threads"], e["batch"], e["num_steps"]) for e in tiny["cells"]] == list(
-        cells(TINY)
-    )
+    assert [Cell.of(entry) for entry in tiny["cells"]] == list(cells(TINY))
     assert tiny["networks"]["cartpole"]["checks"]["torch"]["equal"]
     for cell in tiny["cells"]:
         assert cell["contestants"]["torch"]["differing_outputs"] == 0

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -13,14 +12,16 @@ from torch import Tensor
 
 from dqn2snn.benchmark import workloads
 from dqn2snn.benchmark.checking import check, differing_outputs
-from dqn2snn.benchmark.machine import available_memory, machine, versions
+from dqn2snn.benchmark.limits import too_much
+from dqn2snn.benchmark.machine import machine, versions
 from dqn2snn.benchmark.memory import peak_memory
 from dqn2snn.benchmark.peers import CONTESTANTS, Contestant, Simulation, UnavailableError, build
+from dqn2snn.benchmark.settings import Cell, Settings, cells, described
 from dqn2snn.benchmark.timing import Budget, time_together
 from dqn2snn.benchmark.workloads import Workload
 from dqn2snn.engine import simulate_reference
 
-__all__ = ["FORMAT_VERSION", "Cell", "Results", "Settings", "cells", "described", "run"]
+__all__ = ["FORMAT_VERSION", "Results", "run"]
 
 FORMAT_VERSION = 1
 
@@ -29,84 +30,6 @@ Results = dict[str, Any]
 
 _JUDGE = "torch"
 """Whose output the others are compared with in every cell; it has been compared with the reference itself."""
-
-_TENSORS = 4
-"""How many tensors of all steps a contestant that keeps time holds at its peak: measured, three to four."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What is measured.
-
-    Attributes:
-        networks: Names for `workloads.load`.
-        steps: T.
-        batches: B.
-        threads: Threads of torch.
-        every_step: Whether peers also take part in their second form, with the first layer at every step.
-        check_steps: T of the comparison with the reference.
-        check_counts: Spike counts that it has, about: the batch is as large as that, from 2 to 32.
-        memory: T and B of the measurement of memory, which only the first network has; None for none.
-        budget: How long to measure.
-    """
-
-    networks: tuple[str, ...] = ("nature", "cartpole", "lunarlander", "minatar-freeway")
-    steps: tuple[int, ...] = (4, 16, 64, 500)
-    batches: tuple[int, ...] = (1, 32, 256)
-    threads: tuple[int, ...] = (1, 2)
-    every_step: bool = False
-    check_steps: int = workloads.NUM_STEPS
-    check_counts: int = 50_000
-    memory: tuple[int, int] | None = (500, 32)
-    budget: Budget = field(default_factory=Budget)
-
-    @staticmethod
-    def quick() -> Settings:
-        """Half a minute: small agents and few steps."""
-        return Settings(
-            networks=("cartpole", "minatar-freeway"),
-            steps=(4, 16),
-            batches=(1, 8),
-            threads=(1,),
-            check_steps=32,
-            memory=None,
-            budget=Budget(sample=0.002, contestant=0.02, rounds=(1, 3)),
-        )
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One place in the table of results."""
-
-    network: str
-    threads: int
-    batch: int
-    num_steps: int
-
-
-def described(settings: Settings) -> dict[str, Any]:
-    """The settings as they are in the JSON file.
-
-    Example:
-        >>> described(Settings())["steps"]
-        [4, 16, 64, 500]
-    """
-    plain: dict[str, Any] = json.loads(json.dumps(asdict(settings)))
-    return plain
-
-
-def cells(settings: Settings) -> Iterator[Cell]:
-    """All places, in the order in which they are measured: short calls say how long the long ones will take.
-
-    Example:
-        >>> len(list(cells(Settings())))
-        96
-    """
-    for network in settings.networks:
-        for threads in settings.threads:
-            for batch in sorted(settings.batches):
-                for num_steps in sorted(settings.steps):
-                    yield Cell(network, threads, batch, num_steps)
 
 
 def run(
@@ -129,7 +52,7 @@ def run(
     """
     results = _begin(settings) if earlier is None else earlier
     contestants = _contestants(settings)
-    done = {_place(entry) for entry in results["cells"]}
+    done = {Cell.of(entry) for entry in results["cells"]}
     threads_before = torch.get_num_threads()
     try:
         for name in settings.networks:
@@ -226,7 +149,7 @@ def _measure(
     entries: dict[str, Any] = {}
     calls: dict[str, Callable[[], Tensor]] = {}
     for contestant, simulation in simulations.items():
-        reason = _too_much(cell, contestant, workload, budget, results)
+        reason = too_much(cell, contestant, workload.plan, budget, results["cells"])
         if reason is None:
             calls[contestant.name] = _call(simulation, observations, cell.num_steps)
         else:
@@ -243,48 +166,6 @@ def _measure(
 
 def _call(simulation: Simulation, observations: Tensor, num_steps: int) -> Callable[[], Tensor]:
     return lambda: simulation.q(observations, num_steps)
-
-
-def _too_much(
-    cell: Cell, contestant: Contestant, workload: Workload, budget: Budget, results: Results
-) -> str | None:
-    """Why a contestant is not timed in a cell: the rule of the budget."""
-    seconds = 0.0 if contestant.kind == "dqn" else _predicted_seconds(cell, contestant, results)
-    if seconds > budget.longest_call:
-        return f"one call would take about {seconds:.0f} s, the budget is {budget.longest_call:g} s"
-    if contestant.keeps_time:
-        neurons = sum(layer.affine.neurons for layer in workload.plan.layers)
-        needed = _TENSORS * 4 * neurons * cell.num_steps * cell.batch
-        allowed = min(budget.memory, available_memory() // 2)
-        if needed > allowed:
-            return f"would need about {needed / 2**30:.0f} GiB, the budget is {allowed / 2**30:.0f} GiB"
-    return None
-
-
-def _predicted_seconds(cell: Cell, contestant: Contestant, results: Results) -> float:
-    """What a call will take, in proportion to the nearest smaller cell; 0 where there is none."""
-    known = [
-        (place.batch == cell.batch, place.num_steps * place.batch, entry["wall_min"])
-        for place, entry in _timed(results, contestant.name)
-        if (place.network, place.threads) == (cell.network, cell.threads)
-        and place.batch <= cell.batch
-        and place.num_steps <= cell.num_steps
-    ]
-    if not known:
-        return 0.0
-    _, size, seconds = max(known)
-    return float(seconds) * cell.num_steps * cell.batch / size
-
-
-def _timed(results: Results, name: str) -> Iterator[tuple[Cell, dict[str, Any]]]:
-    for entry in results["cells"]:
-        found = entry["contestants"].get(name, {})
-        if "wall_min" in found:
-            yield _place(entry), found
-
-
-def _place(entry: dict[str, Any]) -> Cell:
-    return Cell(entry["network"], entry["threads"], entry["batch"], entry["num_steps"])
 
 
 def _has_memory(settings: Settings, results: Results, name: str) -> bool:
