@@ -47,7 +47,7 @@ SANITIZE_ARGS ?= tests/engine dqn2snn/engine
 
 sanitize: $(SANITIZED)/.installed
 	$(SANITIZERS) $(SANITIZED)/bin/python -W error -c 'from dqn2snn.engine.available import event_engine; event_engine()'
-	$(SANITIZERS) $(SANITIZED)/bin/python -m pytest $(SANITIZE_ARGS)
+	$(SANITIZERS) $(SANITIZED)/bin/python -m pytest --capture=sys $(SANITIZE_ARGS)  # a finding is written to fd 2
 
 $(SANITIZED)/.installed: $(VENV)/.installed
 	$(PYTHON) -m venv $(SANITIZED)
