@@ -132,7 +132,8 @@ def separations(plan: SpikingPlan) -> Tensor:
         (weights,) = torch.autograd.grad(run(affine.ops, spikes).diagonal().sum(), spikes)
     threshold = per_channel(plan.output.threshold, plan.output.shape).double().expand(plan.num_actions)
     rows = weights.flatten(1) / threshold[:, None]
-    return abs(plan.readout_scale) * (rows[:, None] - rows).square().sum(dim=-1).sqrt()
+    distances: Tensor = torch.cdist(rows, rows, compute_mode="donot_use_mm_for_euclid_dist")
+    return abs(plan.readout_scale) * distances
 
 
 def check_rule(plan: SpikingPlan, margin: float, every: int) -> None:
