@@ -13,11 +13,15 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
 import dqn2snn
+from dqn2snn.cli import main
 from dqn2snn.engine import available
 from dqn2snn.engine.available import event_engine, instruction_set, load_extension, why_not
 from dqn2snn.errors import ArgumentError
+from dqn2snn.plan_file import save_plan
 from tests.engine.compiled import needs_extension
 
 PACKAGE = Path(dqn2snn.__file__).parent
@@ -109,6 +113,21 @@ def test_the_stub_names_what_the_binary_takes() -> None:
             names = [arg.arg for arg in (*function.args.args, *function.args.kwonlyargs) if arg.arg != "self"]
             signature = getattr(getattr(module, kind.name), function.name).__doc__
             assert re.findall(r"(\w+): ", signature.partition("->")[0])[: len(names)] == names
+
+
+def test_info_says_which_engine_simulates_and_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["event_engine"] == {
+        "available": why_not() is None,
+        "why_not": why_not(),
+        "instruction_set": instruction_set(),
+        "threads": torch.get_num_threads(),
+    }
+    net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    save_plan(dqn2snn.convert(net, torch.rand(64, 4), num_steps=8).plan, tmp_path / "small.safetensors")
+    assert main(["info", str(tmp_path / "small.safetensors")]) == 0
+    expected = "Engine event: " if why_not() is None else f"Engine torch: {why_not()}"
+    assert expected in capsys.readouterr().out
 
 
 def test_a_file_that_is_no_library_gives_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
