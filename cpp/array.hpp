@@ -8,16 +8,27 @@
 #include <cstring>
 #include <new>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 namespace dqn2snn::DQN2SNN_ISA {
+
+constexpr size_t huge_page = 1 << 21;
 
 template <class T>
 class Array {
 public:
     Array() = default;
     explicit Array(size_t size) : size_(size) {
-        const size_t bytes = (size * sizeof(T) + 127) / 64 * 64;  // kernels may write one vector past the end
-        data_ = static_cast<T *>(std::aligned_alloc(64, bytes));
+        const size_t bytes = rounded(size * sizeof(T) + 64);  // kernels may write one vector past the end
+        const bool large = bytes >= huge_page / 2;
+        data_ = static_cast<T *>(std::aligned_alloc(large ? huge_page : 64, bytes));
         if (!data_) throw std::bad_alloc();
+#if defined(__linux__)
+        // Rows of weights are read here and there: in small pages, their addresses would be looked up again and again.
+        if (large) madvise(static_cast<void *>(data_), bytes, MADV_HUGEPAGE);
+#endif
         std::memset(static_cast<void *>(data_), 0, bytes);
     }
     Array(Array &&other) noexcept : data_(other.data_), size_(other.size_) { other.data_ = nullptr; }
@@ -39,6 +50,10 @@ public:
     size_t size() const { return size_; }
 
 private:
+    static size_t rounded(size_t bytes) {
+        const size_t unit = bytes >= huge_page / 2 ? huge_page : 64;
+        return (bytes + unit - 1) / unit * unit;
+    }
     T *data_ = nullptr;
     size_t size_ = 0;
 };

@@ -20,7 +20,8 @@ class Comparison:
         threads: Threads of torch.
         batch: B.
         num_steps: T.
-        peer: The fastest peer with the reference's spikes; None if nobody was timed.
+        peer: The fastest peer with the reference's spikes; None if nobody was timed. Loops of other libraries around
+            neurons of dqn2snn are not peers.
         to_peer: How many times as fast as that peer each engine of dqn2snn is.
         to_dqn: How many forward passes of the DQN the same decisions take, for each engine.
     """

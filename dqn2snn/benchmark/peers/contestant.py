@@ -14,8 +14,8 @@ from dqn2snn.plan import SpikingPlan
 
 __all__ = ["Contestant", "Kind", "Simulation", "UnavailableError", "build", "library", "peers"]
 
-Kind = Literal["own", "dqn", "peer"]
-"""An engine of dqn2snn, the float32 forward pass of the DQN, or another library."""
+Kind = Literal["own", "modules", "dqn", "peer"]
+"""An engine of dqn2snn, its neuron modules in another library's loop, the DQN itself, or that library alone."""
 
 
 class UnavailableError(Dqn2SnnError):
@@ -66,6 +66,7 @@ def peers(
     make: Callable[[SpikingPlan, bool], Simulation],
     *,
     keeps_time: bool = False,
+    kind: Kind = "peer",
 ) -> tuple[Contestant, Contestant]:
     """Another library in two forms: with the first current computed once a decision, and with it at every step.
 
@@ -75,15 +76,16 @@ def peers(
         note: How it is used.
         make: From the plan, and whether the first current is computed once, to the simulation.
         keeps_time: Whether it holds all steps of a layer at once.
+        kind: "modules" if the neurons are ours.
 
     Returns:
         tuple[Contestant, Contestant]: The two.
     """
     return (
-        Contestant(name, "peer", package, note, lambda plan, _: make(plan, True), keeps_time),
+        Contestant(name, kind, package, note, lambda plan, _: make(plan, True), keeps_time),
         Contestant(
             f"{name}-every-step",
-            "peer",
+            kind,
             package,
             f"{note}, first layer at every step",
             lambda plan, _: make(plan, False),

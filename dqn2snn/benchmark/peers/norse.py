@@ -53,5 +53,5 @@ def _loop(
 
 CONTESTANTS = (
     *peers("norse", "norse", "IAFCell (reset to zero), step loop", _loop(_stock)),
-    *peers("norse-if", "norse", "dqn2snn.neurons.norse.IFCell, step loop", _loop(_own)),
+    *peers("norse-if", "norse", "dqn2snn.neurons.norse.IFCell, step loop", _loop(_own), kind="modules"),
 )

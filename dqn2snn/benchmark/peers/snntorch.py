@@ -57,5 +57,5 @@ CONTESTANTS = (
         "Leaky(beta=1) with a firing function that fires at v = threshold, step loop",
         _loop(_at_threshold),
     ),
-    *peers("snntorch-if", "snntorch", "dqn2snn.neurons.snntorch.IF, step loop", _loop(_own)),
+    *peers("snntorch-if", "snntorch", "dqn2snn.neurons.snntorch.IF, step loop", _loop(_own), kind="modules"),
 )
