@@ -21,12 +21,13 @@ inline void pixel_major(const S *in, uint32_t pixels, uint32_t channels, T *out)
             out[static_cast<size_t>(p) * channels + c] = static_cast<T>(in[c * static_cast<size_t>(pixels) + p]);
 }
 // Stacks of four frames of bytes, by far the most common images: a pixel is one 64-bit word.
-inline void pixel_major_frames(const uint8_t *in, uint32_t pixels, int16_t *out) {
-    uint64_t *const words = reinterpret_cast<uint64_t *>(out);
+inline void pixel_major_frames(const uint8_t *__restrict in, uint32_t pixels, int16_t *__restrict out) {
+    typedef uint64_t Word __attribute__((may_alias));
+    const size_t frame = pixels;
+    Word *const words = reinterpret_cast<Word *>(out);
     for (uint32_t p = 0; p < pixels; p++)
-        words[p] = static_cast<uint64_t>(in[p]) | static_cast<uint64_t>(in[p + pixels]) << 16 |
-                   static_cast<uint64_t>(in[p + 2 * static_cast<size_t>(pixels)]) << 32 |
-                   static_cast<uint64_t>(in[p + 3 * static_cast<size_t>(pixels)]) << 48;
+        words[p] = static_cast<uint64_t>(in[p]) | static_cast<uint64_t>(in[p + frame]) << 16 |
+                   static_cast<uint64_t>(in[p + 2 * frame]) << 32 | static_cast<uint64_t>(in[p + 3 * frame]) << 48;
 }
 inline void pixel_major(const uint8_t *in, uint32_t pixels, uint32_t channels, int16_t *out) {
     if (channels == 4) return pixel_major_frames(in, pixels, out);
@@ -37,7 +38,7 @@ inline void pixel_major(const uint8_t *in, uint32_t pixels, uint32_t channels, i
 template <class T>
 DQN2SNN_INLINE void copy(const T *from, size_t n, T *to) {
     struct Piece {
-        unsigned char bytes[32];
+        unsigned char bytes[vector_bytes];
     };
     const unsigned char *source = reinterpret_cast<const unsigned char *>(from);
     unsigned char *target = reinterpret_cast<unsigned char *>(to);
@@ -164,12 +165,14 @@ private:
         for (uint32_t c = 0; c < layer.padded; c += 4 * lanes32) {
             const uint32_t n = smaller<uint32_t>(4, (layer.padded - c) / lanes32);
             i32v sum[4] = {};
-            if (n == 4)
-                add_pairs<4>(patch, layer.padded, c, sum);
-            else
-                for (uint32_t i = 0; i < n; i++) add_pairs<1>(patch, layer.padded, c + i * lanes32, sum + i);
-            double values[4 * lanes32];
-            for (uint32_t i = 0; i < n * lanes32; i++) values[i] = sum[i / lanes32][i % lanes32];
+            switch (n) {
+                case 4: add_pairs<4>(patch, layer.padded, c, sum); break;
+                case 3: add_pairs<3>(patch, layer.padded, c, sum); break;
+                case 2: add_pairs<2>(patch, layer.padded, c, sum); break;
+                default: add_pairs<1>(patch, layer.padded, c, sum);
+            }
+            int32_t values[4 * lanes32];
+            std::memcpy(values, sum, sizeof values);
             finish(layer, values, n * lanes32, pixel, c, out);
         }
     }
@@ -202,15 +205,20 @@ private:
         }
     }
 
-    void finish(const Layer<N> &layer, const double *sums, uint32_t n, uint32_t pixel, uint32_t c, Value *out) const {
+    template <class S>
+    void finish(const Layer<N> &layer, const S *sums, uint32_t n, uint32_t pixel, uint32_t c,
+                Value *__restrict out) const {
         const Value *const bias = layer.bias_of(pixel) + c, *const threshold = layer.threshold.begin() + c;
-        for (uint32_t i = 0; i < n; i++) {
-            double current = sums[i] * scale_ + static_cast<double>(bias[i]);
-            if (on_grid_) {  // clamped first: what is out of range need not be rounded
-                current = current < 0 ? 0 : current > threshold[i] ? static_cast<double>(threshold[i]) : current;
-                current = nearest(current);
-            }
-            out[c + i] = static_cast<Value>(current);
+        if (!on_grid_) {
+            for (uint32_t i = 0; i < n; i++)
+                out[c + i] = static_cast<Value>(static_cast<double>(sums[i]) + static_cast<double>(bias[i]));
+            return;
+        }
+        const double scale = scale_;
+        for (uint32_t i = 0; i < n; i++) {  // clamped first: what is out of range need not be rounded
+            const double current = static_cast<double>(sums[i]) * scale + static_cast<double>(bias[i]);
+            const double most = static_cast<double>(threshold[i]), positive = current < 0 ? 0 : current;
+            out[c + i] = static_cast<Value>(nearest(positive > most ? most : positive));
         }
     }
 
