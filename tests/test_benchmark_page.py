@@ -9,10 +9,11 @@ from dqn2snn.benchmark.ratios import incorrect
 ROOT = Path(__file__).parents[1]
 
 
-def test_the_page_shows_the_kept_results() -> None:
+def test_the_pages_show_the_kept_results() -> None:
     fill = runpy.run_path(str(ROOT / "docs" / "results" / "fill_speed.py"))
-    page = fill["PAGE"].read_text(encoding="utf-8")
-    assert fill["filled"](page, fill["kept"]()) == page
+    for path, content in fill["kept"]().items():
+        page = path.read_text(encoding="utf-8")
+        assert fill["filled"](page, content) == page
 
 
 def test_the_kept_results_have_equal_spikes_of_our_engines() -> None:

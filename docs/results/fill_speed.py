@@ -1,4 +1,5 @@
-r"""Put the tables of speed.json and crossover.json on the page about speed, between <!-- name --> and <!-- /name -->.
+r"""Put the tables of the kept measurements on the page about speed and in the README, between <!-- name --> and
+<!-- /name -->.
 
 python -m dqn2snn.benchmark.speed --output docs/results
 python -m dqn2snn.benchmark.speed --output docs/results/every-step --every-step --no-memory \
@@ -19,6 +20,7 @@ from dqn2snn.benchmark.report import as_markdown, checks_markdown, markdown, mem
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "explanation" / "speed.md"
+README = HERE.parents[1] / "README.md"
 
 
 def tables(
@@ -47,11 +49,14 @@ def filled(page: str, content: Mapping[str, str]) -> str:
     return page
 
 
-def kept() -> dict[str, str]:
-    """The tables of the kept results."""
+def kept() -> dict[Path, dict[str, str]]:
+    """The tables of the kept results, page by page."""
     names = ("speed.json", "every-step/speed.json", "crossover.json")
-    return tables(*(json.loads((HERE / name).read_text(encoding="utf-8")) for name in names))
+    speed, every_step, crossing = (json.loads((HERE / name).read_text(encoding="utf-8")) for name in names)
+    tutorials = {"speed": markdown(every_step, "nature", 1, every_step=True)}
+    return {PAGE: tables(speed, every_step, crossing), README: tutorials}
 
 
 if __name__ == "__main__":
-    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), kept()), encoding="utf-8")
+    for path, content in kept().items():
+        path.write_text(filled(path.read_text(encoding="utf-8"), content), encoding="utf-8")
