@@ -30,16 +30,23 @@ public:
         if (large) madvise(static_cast<void *>(data_), bytes, MADV_HUGEPAGE);
 #endif
         std::memset(static_cast<void *>(data_), 0, bytes);
+        for (size_t i = 0; i < size; i++) new (data_ + i) T;  // numbers stay zero
     }
     Array(Array &&other) noexcept : data_(other.data_), size_(other.size_) { other.data_ = nullptr; }
     Array &operator=(Array &&other) noexcept {
         T *const data = data_;
+        const size_t size = size_;
         data_ = other.data_;
         size_ = other.size_;
         other.data_ = data;
+        other.size_ = size;
         return *this;
     }
-    ~Array() { std::free(data_); }
+    ~Array() {
+        if (!data_) return;
+        for (T &element : *this) element.~T();
+        std::free(data_);
+    }
 
     T *begin() { return data_; }
     const T *begin() const { return data_; }
