@@ -90,6 +90,9 @@ def test_auto_takes_the_finest_grid_that_is_exact(made: tuple[SpikingPlan, Tenso
             on_grid(raw, 8, magnitude)
         return
     finest = min(layer.fraction_bits or 0 for layer in auto.all_layers[1:])
+    largest = [float(layer.affine.weight.abs().max()) for layer in raw.all_layers[1:]]
+    if any(0 < weight * 2**finest < 16 for weight in largest):
+        return  # what is fine enough for one layer leaves another one too few levels
     assert_on_grid(on_grid(raw, finest, magnitude))
     if finest < MAX_FRACTION_BITS:
         with pytest.raises(PlanError, match=rf"on a grid of 2\^-{finest + 1}"):
