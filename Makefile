@@ -21,6 +21,7 @@ test: $(VENV)/.installed
 check: $(VENV)/.installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/clang-format --dry-run --Werror cpp/*.cpp cpp/*.hpp
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
