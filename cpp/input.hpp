@@ -54,6 +54,7 @@ class Input {
 public:
     using Value = typename N::Value;
     struct Memory {  // of a workspace
+        Array<uint8_t> bytes;
         Array<int16_t> whole, whole_patches;
         Array<double> exact, exact_patches;
         Array<Value> currents;  // [units][padded]
@@ -106,12 +107,12 @@ private:
     template <class S>
     void read_numbers(const Layer<N> &layer, const S *data, Memory &memory, Units &units) const {
         const size_t size = static_cast<size_t>(layer.in_pixels) * layer.in_channels;
-        if (on_grid_ && input_step_ <= 1 && all_whole(data, size)) {
+        if (const uint8_t *const bytes = as_bytes(data, size, memory.bytes)) {
             if (!memory.whole.size()) {
                 memory.whole = Array<int16_t>(size);
                 memory.whole_patches = Array<int16_t>(static_cast<size_t>(layer.pixels) * rows_);
             }
-            pixel_major(data, layer.in_pixels, layer.in_channels, memory.whole.begin());
+            pixel_major(bytes, layer.in_pixels, layer.in_channels, memory.whole.begin());
             return read_patches(layer, memory.whole.begin(), memory.whole_patches.begin(), memory, units);
         }
         if (!memory.exact.size()) {
@@ -124,20 +125,30 @@ private:
         read_patches(layer, memory.exact.begin(), memory.exact_patches.begin(), memory, units);
     }
 
-    // Whether all numbers are integers so small that their weighted sums fit 32 bits.
-    bool all_whole(const uint8_t *, size_t) const { return 255 * reach_ < 2147483648.0; }
+    // The numbers as bytes, if that is what they are and if their weighted sums fit 32 bits; otherwise null.
+    bool takes_bytes() const { return on_grid_ && input_step_ <= 1 && 255 * reach_ < 2147483648.0; }
+    const uint8_t *as_bytes(const uint8_t *data, size_t, Array<uint8_t> &) const {
+        return takes_bytes() ? data : nullptr;
+    }
     template <class S>
-    bool all_whole(const S *data, size_t size) const {
-        constexpr S limit = 32767;
-        S largest = 0;
-        bool whole = true;
-        for (size_t i = 0; i < size; i++) {
-            const S x = data[i], magnitude = x < 0 ? -x : x;
-            largest = magnitude > largest ? magnitude : largest;
-            const S inside = magnitude > limit ? limit : magnitude;  // a float that fits no int must not be cast
-            whole &= static_cast<S>(static_cast<int32_t>(inside)) == magnitude;
+    const uint8_t *as_bytes(const S *data, size_t size, Array<uint8_t> &bytes) const {
+        if (!takes_bytes()) return nullptr;
+        if (!bytes.size()) bytes = Array<uint8_t>(size);
+        constexpr size_t block = 512;  // fractions are found out early
+        for (size_t i = 0; i < size; i += block)
+            if (!copy_whole(data + i, smaller(block, size - i), bytes.begin() + i)) return nullptr;
+        return bytes.begin();
+    }
+    template <class S>
+    static bool copy_whole(const S *__restrict in, size_t n, uint8_t *__restrict out) {
+        int32_t differ = 0;
+        for (size_t i = 0; i < n; i++) {
+            const S positive = in[i] > 0 ? in[i] : 0, inside = positive < 255 ? positive : 255;
+            const int32_t whole = static_cast<int32_t>(inside);
+            out[i] = static_cast<uint8_t>(whole);
+            differ |= static_cast<S>(whole) != in[i];
         }
-        return whole && static_cast<double>(largest) * reach_ < 2147483648.0;
+        return !differ;
     }
 
     template <class T>
