@@ -1,5 +1,6 @@
-r"""Put the tables of the kept measurements on the page about speed and in the README, between <!-- name --> and
-<!-- /name -->.
+r"""Put the tables of the kept measurements into the page about speed and the README.
+
+Each goes between <!-- name --> and <!-- /name -->.
 
 python -m dqn2snn.benchmark.speed --output docs/results
 python -m dqn2snn.benchmark.speed --output docs/results/every-step --every-step --no-memory \
