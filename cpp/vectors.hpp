@@ -25,7 +25,6 @@ typedef int16_t i16v __attribute__((vector_size(vector_bytes)));
 typedef int32_t i32v __attribute__((vector_size(vector_bytes)));
 typedef uint32_t u32v __attribute__((vector_size(vector_bytes)));
 typedef float f32v __attribute__((vector_size(vector_bytes)));
-typedef double f64v __attribute__((vector_size(vector_bytes)));
 typedef uint16_t u16v_unaligned __attribute__((vector_size(32), aligned(2), may_alias));
 
 #define DQN2SNN_INLINE inline __attribute__((always_inline))
