@@ -132,12 +132,14 @@ def _record(
     counts = [np.empty((batch, *shape), np.float32) for shape in shapes]
     kept = [np.empty((num_steps, batch, *shape), np.uint8) for shape in shapes] if spikes else None
     network.run(observations, num_steps, threads, q=q, q_spike=q_spike, counts=counts, spikes=kept)
+    spent = tuple(torch.from_numpy(count) for count in counts)
     return Record(
         num_steps=num_steps,
         layer_names=plan.layer_names,
         q=torch.from_numpy(q),
         q_spike=torch.from_numpy(q_spike),
-        counts=tuple(torch.from_numpy(count) for count in counts),
+        counts=spent,
+        sent=spent,
         spikes=None if kept is None else tuple(torch.from_numpy(spike).bool() for spike in kept),
     )
 

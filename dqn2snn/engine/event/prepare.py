@@ -31,6 +31,9 @@ def refusal(plan: SpikingPlan) -> str | None:
     missing = why_not()
     if missing is not None:
         return missing
+    unspoken = _unspoken(plan)
+    if unspoken is not None:
+        return unspoken
     if len(plan.output.shape) != 1:
         return f"its output has the shape {list(plan.output.shape)}"
     for layer in plan.all_layers[1:]:
@@ -42,6 +45,20 @@ def refusal(plan: SpikingPlan) -> str | None:
             return f"of layer {layer.name!r}: its neurons read {inputs:,} inputs, more than {_ROWS_MAX:,}"
         if not _fits_int16(synapses, layer.weight_bits):
             return f"of layer {layer.name!r}: weights that a pooling adds up leave 16 bits"
+    return None
+
+
+def _unspoken(plan: SpikingPlan) -> str | None:
+    """What a plan says that the engine does not know, as a clause."""
+    if plan.stateful or plan.coding != "rate":
+        return "its decisions are not those of rate coding from rest, which is all that the event engine knows"
+    for layer in plan.all_layers:
+        if not layer.plain:
+            return f"neurons of layer {layer.name!r} send more than one spike a step or take some back"
+        if layer.step_bias is not None:
+            return f"the bias of layer {layer.name!r} is not the same at all steps"
+        if layer.v_init.numel() > max(1, layer.shape[0]):
+            return f"layer {layer.name!r} has an initial membrane for each neuron"
     return None
 
 
