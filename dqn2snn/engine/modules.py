@@ -48,7 +48,7 @@ def simulate_modules(
         membranes.append(output_membrane(state).to(dtype))
     q, q_spike = readouts(plan, torch.stack(trains[-1]), torch.stack(membranes))
     kept = tuple(torch.stack(train) for train in trains) if spikes else None
-    return Record(num_steps, plan.layer_names, q, q_spike, tuple(counts), kept)
+    return Record(num_steps, plan.layer_names, q, q_spike, tuple(counts), tuple(counts), kept)
 
 
 def _face(
