@@ -8,8 +8,11 @@ The bound is a proof, not a measurement. After T steps the membrane of neuron j 
 
     |v_j| <= |v_init| + T max( sum_i max(W_ji, 0) + max(b_j, 0),  sum_i max(-W_ji, 0) + max(-b_j, 0) ),
 
-whatever spikes arrive, and so does every partial sum. The finest grid that satisfies it is chosen for each
-layer, at most 2^-14 of the threshold, with weights that fit int16.
+whatever spikes arrive, and so does every partial sum. Where neurons send up to k spikes a step, or L altogether, that
+many take the place of T; where they take spikes back, what has come in and what has been sent may be of any sign when
+they meet, and the sum over |W_ji| takes the place of the larger of its two parts, with k more spikes for those that are on
+their way. The finest grid that satisfies it is chosen for each layer, at most 2^-14 of the threshold, with weights that
+fit int16.
 """
 
 from __future__ import annotations
@@ -68,9 +71,11 @@ def on_grid(plan: SpikingPlan, grid: int | str, observation_magnitude: float) ->
     largest_input = observation_magnitude or 1.0
     input_bits = _INPUT_BITS - math.ceil(math.log2(largest_input))
     first = _first_on_grid(plan.layers[0], max(choices), input_bits, largest_input)
-    others = tuple(_layer_on_grid(layer, plan.num_steps, choices) for layer in plan.layers[1:])
-    output = _layer_on_grid(plan.output, plan.num_steps, choices)
-    return replace(plan, layers=(first, *others), output=output, input_bits=input_bits)
+    others = [
+        _layer_on_grid(layer, before, plan.num_steps, choices)
+        for before, layer in zip(plan.layers, plan.all_layers[1:], strict=True)
+    ]
+    return replace(plan, layers=(first, *others[:-1]), output=others[-1], input_bits=input_bits)
 
 
 def _choices(grid: int | str) -> range:
@@ -122,14 +127,16 @@ def _magnitude(affine: AffineLayer) -> AffineLayer:
     return affine.with_parameters(affine.weight.abs(), affine.bias.abs())
 
 
-def _layer_on_grid(layer: SpikingLayer, num_steps: int, choices: range) -> SpikingLayer:
-    """The finest of `choices` on which the layer is exact."""
+def _layer_on_grid(
+    layer: SpikingLayer, before: SpikingLayer, num_steps: int, choices: range
+) -> SpikingLayer:
+    """The finest of `choices` on which the layer is exact, given the one that sends it spikes."""
     for bits in choices:
         affine = layer.affine.with_parameters(
             rounded(layer.affine.weight, bits), rounded(layer.affine.bias, bits)
         )
         placed = _placed(layer, affine, bits, bits)
-        if _exact(placed, num_steps, bits):
+        if _exact(placed, before, num_steps, bits):
             _check_levels(layer, bits, num_steps)
             return placed
     tried, remedy = (
@@ -155,25 +162,37 @@ def _placed(layer: SpikingLayer, affine: AffineLayer, bits: int, weight_bits: in
         v_init=rounded(layer.v_init, bits),
         fraction_bits=bits,
         weight_bits=weight_bits,
+        step_bias=None if layer.step_bias is None else rounded(layer.step_bias, bits),
     )
 
 
-def _exact(layer: SpikingLayer, num_steps: int, bits: int) -> bool:
+def _exact(layer: SpikingLayer, before: SpikingLayer, num_steps: int, bits: int) -> bool:
     if num_steps >= 2**_FLOAT32_BITS:
         return False
     largest_weight = float(layer.affine.weight.abs().max())
-    bound = float(layer.v_init.abs().max()) + num_steps * max(
-        largest_current(layer.affine), float(layer.threshold.max())
-    )
+    bound = largest_membrane(layer, before, num_steps)
     return largest_weight * 2**bits <= _INT16_MAX and bound <= 2.0 ** (_FLOAT32_BITS - bits)
 
 
-def largest_current(affine: AffineLayer) -> float:
-    """The largest magnitude of excitation or inhibition that spikes can cause in one step."""
-    spikes = torch.ones(1, *affine.in_shape, dtype=torch.float64)
-    excitation = affine.with_parameters(affine.weight.clamp(min=0), affine.bias.clamp(min=0))
-    inhibition = affine.with_parameters((-affine.weight).clamp(min=0), (-affine.bias).clamp(min=0))
-    return max(float(part(spikes).max()) for part in (excitation, inhibition))
+def largest_membrane(layer: SpikingLayer, before: SpikingLayer, num_steps: int) -> float:
+    """The bound at the head of this module, for a layer and the one that sends it spikes."""
+    affine, steps = layer.affine, float(num_steps)
+    most = _most_spikes(before, num_steps) + (before.max_spikes if before.signed else 0)
+    spikes = torch.full((1, *affine.in_shape), float(most), dtype=torch.float64)
+    excitation, inhibition = (
+        affine.with_parameters((sign * affine.weight).clamp(min=0), steps * (sign * affine.bias).clamp(min=0))(spikes)
+        for sign in (1, -1)
+    )
+    reach = excitation + inhibition if before.signed else torch.maximum(excitation, inhibition)
+    extra = 0.0 if layer.step_bias is None else float(layer.step_bias.abs().amax(1).sum())
+    sent = _most_spikes(layer, num_steps) * float(layer.threshold.max())
+    return float(layer.v_init.abs().max()) + max(float(reach.max()) + extra, sent)
+
+
+def _most_spikes(layer: SpikingLayer, num_steps: int) -> int:
+    """That a neuron can have sent at any time, those taken back subtracted."""
+    most = num_steps * layer.max_spikes
+    return most if layer.max_count is None else layer.max_count
 
 
 def _check_levels(layer: SpikingLayer, bits: int, num_steps: int) -> None:

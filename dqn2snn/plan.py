@@ -22,26 +22,40 @@ from dqn2snn.graph import AffineLayer, per_channel
 from dqn2snn.ops import Conv, Dense, Shape, run
 from dqn2snn.table import format_table
 
-__all__ = ["FORMAT_VERSION", "Reset", "SpikingLayer", "SpikingPlan", "check_num_steps"]
+__all__ = ["FORMAT_VERSION", "Coding", "Reset", "SpikingLayer", "SpikingPlan", "check_num_steps"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 Reset = Literal["subtract", "zero"]
 """After a spike the membrane loses one threshold ("subtract", soft) or starts again from v_init ("zero", hard)."""
+
+Coding = Literal["rate", "delta", "latency"]
+"""What spikes mean: how often they come ("rate"), changes of a level that persists from one decision to the next
+("delta"), or the time at which the only one comes ("latency")."""
 
 
 @dataclass(frozen=True, eq=False)
 class SpikingLayer:
     """One layer of integrate-and-fire neurons and the synapses that lead to it.
 
+    With N the spikes that a neuron has sent so far, those taken back subtracted, k = `max_spikes` and L = `max_count`,
+
+        v <- v + I;    s = clip(floor(v / theta), lowest, min(k, L - N));    v <- v - s theta;    N <- N + s,
+
+    where lowest = -min(k, N) in a signed layer and 0 in others. The defaults are the integrate-and-fire neuron.
+
     Attributes:
-        affine: Synapses and bias currents, in float64; `I[t] = W s[t] + b` with s in {0, 1}.
+        affine: Synapses and bias currents, in float64; `I[t] = W s[t] + b`.
         threshold: `[]` or `[C]`, one per channel.
-        v_init: `[]` or `[C]`, membrane before the first step.
+        v_init: `[]`, `[C]` or one per neuron, membrane before the first step.
         reset: What a spike does to the membrane.
         fraction_bits: Biases, thresholds and membranes are multiples of 2^-fraction_bits; None for raw floats.
         weight_bits: Weights are int16 multiples of 2^-weight_bits; the same as `fraction_bits` but in the
             first layer, which sees observations instead of spikes.
+        max_spikes: k, spikes that a neuron sends in one step at most ("burst", where more than one).
+        signed: Whether negative spikes take back earlier ones once the membrane is below zero.
+        max_count: L, spikes that a neuron has sent at most, those taken back subtracted; None for no limit.
+        step_bias: `[T, C]`, a current for each step beside the bias, not in the first layer; None for none.
     """
 
     affine: AffineLayer
@@ -50,6 +64,10 @@ class SpikingLayer:
     reset: Reset = "subtract"
     fraction_bits: int | None = None
     weight_bits: int | None = None
+    max_spikes: int = 1
+    signed: bool = False
+    max_count: int | None = None
+    step_bias: Tensor | None = None
 
     @property
     def name(self) -> str:
@@ -61,13 +79,23 @@ class SpikingLayer:
         """Shape of the layer's neurons."""
         return self.affine.out_shape
 
+    @property
+    def plain(self) -> bool:
+        """Whether the neurons send one spike a step at most and never take one back."""
+        return self.max_spikes == 1 and not self.signed and self.max_count is None
+
     def cast(self, dtype: torch.dtype, device: torch.device | None = None) -> SpikingLayer:
         """The same layer in another dtype, thresholds shaped to broadcast over neurons."""
+        step_bias = self.step_bias
+        if step_bias is not None:
+            step_bias = step_bias.reshape(*step_bias.shape[:2], *(1 for _ in self.shape[1:]))
+            step_bias = step_bias.to(device=device, dtype=dtype)
         return replace(
             self,
             affine=self.affine.cast(dtype, device),
             threshold=per_channel(self.threshold, self.shape).to(device=device, dtype=dtype),
             v_init=per_channel(self.v_init, self.shape).to(device=device, dtype=dtype),
+            step_bias=step_bias,
         )
 
 
@@ -84,6 +112,10 @@ class SpikingPlan:
         reference: The paper that describes it.
         input_bits: Observations are rounded to multiples of 2^-input_bits; None for raw floats.
         report: What calibration found, for people: numbers and strings only.
+        coding: What spikes mean. In "delta" coding the first layer receives the *change* of its current at the first
+            step of a decision, biases of later layers are part of `v_init`, and state persists between decisions.
+        carry: Of what a decision leaves in a membrane, the part that the next decision starts with.
+        warmup_steps: Additional steps of the first decision of an episode, in which a "delta" network settles.
     """
 
     layers: tuple[SpikingLayer, ...]
@@ -94,6 +126,9 @@ class SpikingPlan:
     reference: str
     input_bits: int | None = None
     report: Mapping[str, Any] = field(default_factory=dict)
+    coding: Coding = "rate"
+    carry: float = 0.0
+    warmup_steps: int = 0
 
     @property
     def input_shape(self) -> Shape:
@@ -114,6 +149,11 @@ class SpikingPlan:
     def layer_names(self) -> tuple[str, ...]:
         """Names of the hidden layers and of the output."""
         return tuple(layer.name for layer in self.all_layers)
+
+    @property
+    def stateful(self) -> bool:
+        """Whether a decision depends on those before it in the episode."""
+        return self.coding == "delta" or self.carry != 0
 
     @property
     def on_grid(self) -> bool:

@@ -23,8 +23,12 @@ class Record:
         layer_names: The hidden layers, then the output.
         q: `[T, B, A]`, Q-values after 1..T steps by the robust rate, in the DQN's units.
         q_spike: `[T, B, A]`, the same by spike counts alone.
-        counts: Spikes of every neuron in T steps, `[B, *shape]` for each layer.
-        spikes: `[T, B, *shape]` bool for each layer, if they were asked for.
+        counts: Spikes of every neuron in T steps, those taken back subtracted, `[B, *shape]` for each layer. It is
+            what the neuron has told the next layer; of a "delta" network, what it has told since it was at rest.
+        sent: Spikes that were sent in these steps, whatever their sign, `[B, *shape]` for each layer. It is what
+            they cost; equal to `counts` where no spike takes back another.
+        spikes: `[T, B, *shape]` for each layer, if they were asked for; bool where neurons send one spike a step at
+            most, int8 where they send several or take some back.
     """
 
     num_steps: int
@@ -32,6 +36,7 @@ class Record:
     q: Tensor
     q_spike: Tensor
     counts: tuple[Tensor, ...]
+    sent: tuple[Tensor, ...]
     spikes: tuple[Tensor, ...] | None = None
 
     @staticmethod
@@ -52,30 +57,37 @@ class Record:
             q=torch.cat([part.q for part in parts], dim=1),
             q_spike=torch.cat([part.q_spike for part in parts], dim=1),
             counts=tuple(torch.cat([part.counts[i] for part in parts]) for i in layers),
+            sent=tuple(torch.cat([part.sent[i] for part in parts]) for i in layers),
             spikes=spikes,
         )
 
 
-def readouts(plan: SpikingPlan, spikes: Tensor, membrane: Tensor) -> tuple[Tensor, Tensor]:
+def readouts(
+    plan: SpikingPlan, spikes: Tensor, membrane: Tensor, before: Tensor | float = 0.0
+) -> tuple[Tensor, Tensor]:
     """Q-values after every step, by the robust rate and by spike counts.
 
     With N the spikes so far, V the membrane after the reset and theta the threshold of the output neurons,
 
         robust rate = (N theta + V - V(0)) / (t theta),    rate = N / t,
 
-    and a Q-value is `readout_scale` times a rate (Tan et al. 2021).
+    and a Q-value is `readout_scale` times a rate (Tan et al. 2021). In "delta" coding a level takes the place of the
+    rate: nothing is divided by t, and V(0), which holds the bias, is not subtracted.
 
     Args:
         plan: The spiking network.
         spikes: `[T, B, A]` of the output neurons.
         membrane: `[T, B, A]`, after the reset of each step.
+        before: Spikes that the output neurons sent before these steps, `[B, A]`.
 
     Returns:
         tuple[Tensor, Tensor]: Q-values `[T, B, A]` each.
     """
     output = plan.output.cast(membrane.dtype, membrane.device)
     theta, v_init = (per_channel(x, output.shape) for x in (output.threshold, output.v_init))
+    counts = before + spikes.to(membrane.dtype).cumsum(0)
+    if plan.coding == "delta":
+        return plan.readout_scale * ((counts * theta + membrane) / theta), plan.readout_scale * counts
     steps = torch.arange(1, len(spikes) + 1, dtype=membrane.dtype, device=membrane.device).reshape(-1, 1, 1)
-    counts = spikes.to(membrane.dtype).cumsum(0)
     robust = (counts * theta + membrane - v_init) / (steps * theta)
     return plan.readout_scale * robust, plan.readout_scale * (counts / steps)

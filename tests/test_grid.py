@@ -18,7 +18,7 @@ from dqn2snn.encode import constant_current
 from dqn2snn.engine import simulate_layerwise, simulate_reference
 from dqn2snn.errors import ArgumentError, PlanError
 from dqn2snn.graph import AffineLayer
-from dqn2snn.grid import MAX_FRACTION_BITS, largest_current, on_grid, rounded
+from dqn2snn.grid import MAX_FRACTION_BITS, largest_membrane, on_grid, rounded
 from dqn2snn.ops import Dense
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.recipes import diehl2015, tan2021
@@ -138,9 +138,7 @@ def test_no_train_of_spikes_leads_a_membrane_beyond_the_bound(case: tuple[Spikin
     layer, spikes, _ = case
     neurons = layer.cast(torch.float64)
     v = neurons.v_init.expand(1, *layer.shape)
-    bound = float(layer.v_init.abs().max()) + len(spikes) * max(
-        largest_current(layer.affine), float(layer.threshold.max())
-    )
+    bound = largest_membrane(layer, layer, len(spikes))
     assert layer.fraction_bits is not None
     assert bound <= 2.0 ** (24 - layer.fraction_bits)
     for arriving in spikes:

@@ -8,21 +8,24 @@ chunk, whatever the number of steps.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, repeat
 
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from dqn2snn.dynamics import initial_membrane
+from dqn2snn.dynamics import NeuronState
 from dqn2snn.encode import constant_current
 from dqn2snn.engine.lookup import looked_up
 from dqn2snn.ops import Dense, Reshape
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.record import Record, readouts
+from dqn2snn.state import NetworkState, at_rest
 
-__all__ = ["simulate_layerwise"]
+__all__ = ["advance_layerwise", "simulate_layerwise"]
 
 _ROWS = 512
 """Samples times steps of one chunk: about what a convolution needs to run at full speed."""
@@ -59,9 +62,30 @@ def simulate_layerwise(
     Returns:
         Record: In `dtype`.
     """
+    ready = plan.cast(dtype, observations.device)
     batches = observations.split(_BATCH)
     bar = tqdm(batches, desc="simulate", leave=False, disable=not progress)
-    return Record.join([_simulate(plan, batch, num_steps, spikes, dtype) for batch in bar])
+    return Record.join(
+        [_simulate(ready, batch, num_steps, spikes, at_rest(ready, len(batch)))[0] for batch in bar]
+    )
+
+
+def advance_layerwise(
+    plan: SpikingPlan, observations: Tensor, num_steps: int, state: NetworkState, *, spikes: bool = False
+) -> tuple[Record, NetworkState]:
+    """The same from any state.
+
+    Args:
+        plan: The spiking network, cast to float32 or float64, on the device of the observations.
+        observations: `[B, *input_shape]`.
+        num_steps: T.
+        state: In which the decision begins, of the dtype of the plan; it is not changed.
+        spikes: Keep every spike of every layer.
+
+    Returns:
+        tuple[Record, NetworkState]: What happened, and the state after the last step.
+    """
+    return _simulate(plan, observations, num_steps, spikes, state)
 
 
 @dataclass
@@ -71,16 +95,20 @@ class _Layer:
     Attributes:
         plan: What it is.
         wide: Whether it has a matrix whose columns are worth looking up.
+        graded: Whether it receives other spikes than ones.
         membrane: `[B, *shape]`.
-        counts: Spikes so far, `[B, *shape]`.
+        counts: Spikes so far, those taken back subtracted, `[B, *shape]`.
+        sent: Spikes of this decision, whatever their sign; the counts themselves where they must be the same.
         fired: Memory for the spikes of a chunk, `[c, B, *shape]`; new memory for every chunk costs page faults.
         kept: All spikes so far, if they were asked for.
     """
 
     plan: SpikingLayer
     wide: bool
+    graded: bool
     membrane: Tensor
     counts: Tensor
+    sent: Tensor
     fired: Tensor
     kept: list[Tensor] | None
 
@@ -89,70 +117,115 @@ class _Layer:
         """The transposed matrix."""
         return self.plan.affine.weight.t().contiguous()
 
-    def currents(self, spikes: Tensor) -> Tensor:
-        """What spikes `[c, B, *in_shape]` of the layer before cause, `[c, B, *shape]`."""
+    def currents(self, spikes: Tensor, start: int) -> Tensor:
+        """What spikes `[c, B, *in_shape]` of the layer before cause from step `start` on, `[c, B, *shape]`."""
         flat = spikes.flatten(0, 1)
-        if self.wide and float(flat.mean()) < _RARE:
-            currents = looked_up(self.columns, flat.flatten(1)) + self.plan.affine.bias
+        if self.wide and float(flat.count_nonzero()) < _RARE * flat.numel():
+            currents = looked_up(self.columns, flat.flatten(1), self.graded) + self.plan.affine.bias
         else:
             currents = self.plan.affine(flat)
         unflat: Tensor = currents.unflatten(0, spikes.shape[:2])
+        if self.plan.step_bias is not None:
+            unflat += self.plan.step_bias[start : start + len(unflat), None]
         return unflat
 
-    def run(self, currents: Tensor, membranes: list[Tensor] | None = None) -> Tensor:
-        """Scan currents `[c, B, *shape]` (or one constant current for all, expanded) over time to spikes."""
-        theta, v = self.plan.threshold, self.membrane
-        fired = self.fired[: len(currents)]
-        for current, spike in zip(currents, fired, strict=True):
-            v += current
-            torch.ge(v, theta, out=spike)
-            if self.plan.reset == "subtract":
-                v.addcmul_(spike, theta, value=-1)
-            else:
-                torch.where(spike > 0, self.plan.v_init, v, out=v)
+    def run(self, currents: Iterable[Tensor], steps: int, membranes: list[Tensor] | None = None) -> Tensor:
+        """Scan currents `[B, *shape]` of `steps` steps to spikes `[c, B, *shape]`."""
+        fired = self.fired[:steps]
+        scan = self._scan_plain if self.plan.plain else self._scan
+        for current, spike in zip(currents, fired, strict=False):
+            self.membrane += current
+            scan(spike)
             if membranes is not None:
-                membranes.append(v.clone())
-        self.counts += torch.sum(fired, 0, out=torch.empty_like(v))  # which is slow in another layout
+                membranes.append(self.membrane.clone())
+        if self.plan.plain:
+            self.counts += torch.sum(fired, 0, out=torch.empty_like(self.counts))  # slow in another layout
+        if self.sent is not self.counts:
+            self.sent += fired.abs().sum(0)
         if self.kept is not None:
-            self.kept.append(fired.bool())
+            self.kept.append(fired.bool() if self.plan.plain else fired.to(torch.int8))
         return fired
+
+    def _scan_plain(self, spike: Tensor) -> None:
+        theta, v = self.plan.threshold, self.membrane
+        torch.ge(v, theta, out=spike)
+        if self.plan.reset == "subtract":
+            v.addcmul_(spike, theta, value=-1)
+        else:
+            torch.where(spike > 0, self.plan.v_init, v, out=v)
+
+    def _scan(self, spike: Tensor) -> None:
+        """`dynamics.spikes_of`, in place."""
+        plan, v, counts, k = self.plan, self.membrane, self.counts, self.plan.max_spikes
+        torch.div(v, plan.threshold, out=spike).floor_()
+        if plan.max_count is None:
+            spike.clamp_(max=k)
+        else:
+            torch.minimum(spike, (plan.max_count - counts).clamp_(max=k), out=spike)
+        if plan.signed:
+            torch.maximum(spike, counts.clamp(max=k).neg_(), out=spike)
+        else:
+            spike.clamp_(min=0)
+        v.addcmul_(spike, plan.threshold, value=-1)
+        counts += spike
 
 
 def _simulate(
-    plan: SpikingPlan, observations: Tensor, num_steps: int, spikes: bool, dtype: torch.dtype
-) -> Record:
-    batch = len(observations)
+    plan: SpikingPlan, observations: Tensor, num_steps: int, spikes: bool, state: NetworkState
+) -> tuple[Record, NetworkState]:
+    batch, dtype = len(observations), plan.output.threshold.dtype
     chunk = min(num_steps, max(1, _ROWS // max(1, batch)))
     layers = [
-        _start(layer.cast(dtype, observations.device), batch, chunk, spikes, _wanted_layout(following))
-        for layer, following in zip(plan.all_layers, (*plan.all_layers[1:], None), strict=True)
+        _start(before, layer, after, neurons, chunk, spikes)
+        for before, layer, after, neurons in zip(
+            (None, *plan.layers), plan.all_layers, (*plan.all_layers[1:], None), state.layers, strict=True
+        )
     ]
     constant = constant_current(plan, observations).to(dtype)
     constant = constant.contiguous(memory_format=_layout(layers[0].membrane))
+    later = torch.zeros_like(constant) if plan.coding == "delta" else constant
+    first = constant - state.current if plan.coding == "delta" else constant
     trains: list[Tensor] = []
     membranes: list[Tensor] = []
     for start in range(0, num_steps, chunk):
         steps = min(chunk, num_steps - start)
-        fired = layers[0].run(constant.expand(steps, *constant.shape))
+        fired = layers[0].run(chain([later if start else first], repeat(later)), steps)
         for layer in layers[1:]:
-            fired = layer.run(layer.currents(fired), membranes if layer is layers[-1] else None)
+            wanted = membranes if layer is layers[-1] else None
+            fired = layer.run(layer.currents(fired, start), steps, wanted)
         trains.append(fired.clone())
-    q, q_spike = readouts(plan, torch.cat(trains), torch.stack(membranes))
+    q, q_spike = readouts(plan, torch.cat(trains), torch.stack(membranes), state.layers[-1].count)
     kept = tuple(torch.cat(layer.kept) for layer in layers if layer.kept is not None) if spikes else None
-    return Record(num_steps, plan.layer_names, q, q_spike, tuple(layer.counts for layer in layers), kept)
+    counts, sent = tuple(layer.counts for layer in layers), tuple(layer.sent for layer in layers)
+    record = Record(num_steps, plan.layer_names, q, q_spike, counts, sent, kept)
+    after = tuple(NeuronState(layer.membrane, layer.counts) for layer in layers)
+    return record, NetworkState(after, constant)
 
 
-def _start(layer: SpikingLayer, batch: int, chunk: int, spikes: bool, layout: torch.memory_format) -> _Layer:
-    membrane = initial_membrane(layer, batch).contiguous(memory_format=layout)
+def _start(
+    before: SpikingLayer | None,
+    layer: SpikingLayer,
+    after: SpikingLayer | None,
+    state: NeuronState,
+    chunk: int,
+    spikes: bool,
+) -> _Layer:
+    layout = _wanted_layout(after)
+    membrane = state.membrane.clone().contiguous(memory_format=layout)
+    counts = state.count.clone().contiguous(memory_format=layout)
+    batch = len(membrane)
     # Laid out like the membrane, so that the next layer needs no copy.
     flat = torch.empty(
         (chunk * batch, *layer.shape), dtype=membrane.dtype, device=membrane.device, memory_format=layout
     )
+    unbroken = layer.plain and not bool(counts.any())
     return _Layer(
         plan=layer,
         wide=_is_wide(layer, chunk * batch),
+        graded=before is not None and not before.plain,
         membrane=membrane,
-        counts=torch.zeros_like(membrane),
+        counts=counts,
+        sent=counts if unbroken else torch.zeros_like(counts),
         fired=flat.unflatten(0, (chunk, batch)),
         kept=[] if spikes else None,
     )

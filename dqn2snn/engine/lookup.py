@@ -10,7 +10,7 @@ from torch import Tensor
 __all__ = ["looked_up"]
 
 
-def looked_up(columns: Tensor, spikes: Tensor) -> Tensor:
+def looked_up(columns: Tensor, spikes: Tensor, graded: bool = False) -> Tensor:
     """`W s` for a batch of spikes, from the columns of `W` whose neurons fired.
 
     Where few neurons fire this is faster than a matrix product: it adds the same numbers but for the zeros, in
@@ -18,7 +18,8 @@ def looked_up(columns: Tensor, spikes: Tensor) -> Tensor:
 
     Args:
         columns: Transposed `W`, `[F, F']`, float32 and contiguous, on the CPU.
-        spikes: 0 or 1, `[N, F]`.
+        spikes: Whole numbers, `[N, F]`.
+        graded: Whether there are others than 0 and 1 among them.
 
     Returns:
         Tensor: `[N, F']`.
@@ -30,4 +31,5 @@ def looked_up(columns: Tensor, spikes: Tensor) -> Tensor:
     rows, neurons = spikes.shape
     fired = torch.from_numpy(np.flatnonzero(spikes.bool().numpy()))  # in less time than torch.nonzero
     starts = torch.searchsorted(fired, torch.arange(rows) * neurons)
-    return F.embedding_bag(fired.remainder_(neurons), columns, starts, mode="sum")
+    values = spikes.flatten()[fired] if graded else None
+    return F.embedding_bag(fired.remainder_(neurons), columns, starts, mode="sum", per_sample_weights=values)

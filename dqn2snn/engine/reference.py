@@ -5,12 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dqn2snn.dynamics import if_step, initial_membrane
+from dqn2snn.dynamics import if_step
 from dqn2snn.encode import constant_current
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.record import Record, readouts
+from dqn2snn.state import NetworkState, at_rest
 
-__all__ = ["simulate_reference"]
+__all__ = ["advance_reference", "simulate_reference"]
 
 
 def simulate_reference(
@@ -27,21 +28,51 @@ def simulate_reference(
     Returns:
         Record: In float64.
     """
-    layers = [layer.cast(torch.float64, observations.device) for layer in plan.all_layers]
+    exact = plan.cast(torch.float64, observations.device)
+    return advance_reference(exact, observations, num_steps, at_rest(exact, len(observations)), spikes=spikes)[0]
+
+
+def advance_reference(
+    plan: SpikingPlan, observations: Tensor, num_steps: int, state: NetworkState, *, spikes: bool = False
+) -> tuple[Record, NetworkState]:
+    """The same from any state.
+
+    Args:
+        plan: The spiking network in float64, on the device of the observations.
+        observations: `[B, *input_shape]`.
+        num_steps: T.
+        state: In which the decision begins.
+        spikes: Keep every spike of every layer.
+
+    Returns:
+        tuple[Record, NetworkState]: What happened, and the state after the last step.
+    """
     constant = constant_current(plan, observations)
-    membranes = [initial_membrane(layer, len(observations)) for layer in layers]
-    counts = [torch.zeros_like(membrane) for membrane in membranes]
+    inputs = _inputs(plan, constant, state.current)
+    layers, states = plan.all_layers, list(state.layers)
+    sent = [torch.zeros_like(neurons.count) for neurons in states]
     trains: list[list[Tensor]] = [[] for _ in layers]
     output_membrane = []
-    for _ in range(num_steps):
-        fired = constant
+    for t in range(num_steps):
+        fired = inputs[min(t, len(inputs) - 1)]
         for i, layer in enumerate(layers):
             current = fired if i == 0 else layer.affine(fired)
-            fired, membranes[i] = if_step(current, membranes[i], layer)
-            counts[i] += fired
+            if layer.step_bias is not None:
+                current = current + layer.step_bias[t]
+            fired, states[i] = if_step(current, states[i], layer)
+            sent[i] += fired.abs()
             if spikes or layer is layers[-1]:
-                trains[i].append(fired.bool())
-        output_membrane.append(membranes[-1])
-    q, q_spike = readouts(plan, torch.stack(trains[-1]), torch.stack(output_membrane))
+                trains[i].append(fired.bool() if layer.plain else fired.to(torch.int8))
+        output_membrane.append(states[-1].membrane)
+    q, q_spike = readouts(plan, torch.stack(trains[-1]), torch.stack(output_membrane), state.layers[-1].count)
     kept = tuple(torch.stack(train) for train in trains) if spikes else None
-    return Record(num_steps, plan.layer_names, q, q_spike, tuple(counts), kept)
+    counts = tuple(neurons.count for neurons in states)
+    record = Record(num_steps, plan.layer_names, q, q_spike, counts, tuple(sent), kept)
+    return record, NetworkState(tuple(states), constant)
+
+
+def _inputs(plan: SpikingPlan, constant: Tensor, before: Tensor) -> list[Tensor]:
+    """Currents of the first layer at the first step and at all that follow."""
+    if plan.coding == "delta":
+        return [constant - before, torch.zeros_like(constant)]
+    return [constant]
