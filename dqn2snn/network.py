@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from numbers import Integral
 from typing import Any, Literal
 
@@ -14,14 +15,16 @@ from torch import Tensor, nn
 from dqn2snn.decide import EVERY, MARGIN, Decision, check_rule, decide
 from dqn2snn.engine.choice import Engine, EngineChoice, PreparedPlan, check_engine
 from dqn2snn.engine.event import decide_event, q_event, simulate_event
-from dqn2snn.engine.layerwise import simulate_layerwise
+from dqn2snn.engine.layerwise import advance_layerwise, simulate_layerwise
 from dqn2snn.engine.modules import simulate_modules
-from dqn2snn.engine.reference import simulate_reference
+from dqn2snn.engine.reference import advance_reference, simulate_reference
+from dqn2snn.engine.streaming import Forgetful, StateStream
 from dqn2snn.errors import ArgumentError
 from dqn2snn.neurons.snntorch import to_snntorch
 from dqn2snn.observations import Observations, check_observations
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.record import Record
+from dqn2snn.stream import Flags, Stream, Streaming
 from dqn2snn.table import format_table
 
 __all__ = ["Backend", "Engine", "SpikingQNetwork"]
@@ -77,6 +80,7 @@ class SpikingQNetwork(nn.Module):
         self.network = _native(plan, backend)
         self._slot: _Slot | None = None
         self._prepared: PreparedPlan | None = None
+        self._stream: Stream | None = None
         if engine == "event":
             self._prepare().choose(engine)
 
@@ -131,6 +135,75 @@ class SpikingQNetwork(nn.Module):
             if chosen == "reference":
                 return simulate_reference(self.plan, batch, steps, spikes=spikes)
             return simulate_layerwise(prepared.tensors, batch, steps, spikes=spikes, progress=progress)
+
+    def stream(
+        self, num_steps: int | None = None, *, engine: Engine | None = None, resync_every: int | None = None
+    ) -> Stream:
+        """A control loop of its own: see `dqn2snn.stream.Stream`.
+
+        Args:
+            num_steps: T; the plan's own by default.
+            engine: Another engine than the network's own.
+            resync_every: Decisions after which membranes of a "delta" network are computed anew from what was sent, to
+                be rid of rounding errors; on the grid there are none.
+
+        Returns:
+            Stream: At rest.
+
+        Raises:
+            ArgumentError: If `resync_every` is not positive.
+            PlanError: If `num_steps` is not positive, or more than the grid is exact for.
+        """
+        if resync_every is not None and resync_every < 1:
+            raise ArgumentError(
+                f"Expected a positive resync_every, or None. Found {resync_every!r}. Use None on the grid."
+            )
+        steps = self.plan.check_steps(num_steps)
+        prepared = self._prepare()
+        chosen = prepared.choose(self.engine if engine is None else check_engine(engine)).name
+        return Stream(self.plan, self._streaming(prepared, chosen, resync_every), steps, prepared.device)
+
+    def _streaming(self, prepared: PreparedPlan, engine: Engine, resync_every: int | None) -> Streaming:
+        if engine == "event" and not self.plan.stateful:
+            return Forgetful(lambda batch, steps: simulate_event(prepared.events, batch, steps, threads=self._threads))
+        if engine == "event":
+            from dqn2snn.engine.event import EventStream  # type: ignore[attr-defined]
+
+            return EventStream(prepared.events, threads=self._threads)
+        if engine == "reference":
+            return StateStream(prepared.exact, partial(advance_reference, prepared.exact), resync_every)
+        if engine == "modules":
+            from dqn2snn.engine.modules import advance_modules  # type: ignore[attr-defined]
+
+            return StateStream(
+                prepared.tensors, partial(advance_modules, self.network, self.plan), resync_every
+            )
+        return StateStream(prepared.tensors, partial(advance_layerwise, prepared.tensors), resync_every)
+
+    def step(self, observations: Observations, done: Flags | None = None) -> Tensor:
+        """Q-values of the next observation of each of a vector of environments, in a stream that the network keeps.
+
+        A network that remembers nothing between decisions gives what `forward` gives.
+
+        Args:
+            observations: `[B, *input_shape]`.
+            done: Whether the last episode of an environment has ended, so that this observation is the first of a new
+                one, `[B]` bool.
+
+        Returns:
+            Tensor: `[B, A]`, in the DQN's units.
+
+        Raises:
+            ArgumentError: If `done` does not fit the observations.
+            ObservationError: If the observations have the wrong shape, or hold NaN or infinity.
+        """
+        if self._stream is None:
+            self._stream = self.stream()
+        return self._stream.step(observations, done)
+
+    def reset(self) -> None:
+        """Begin anew in all environments of `step`."""
+        self._stream = None
 
     def decide(
         self,
@@ -278,7 +351,7 @@ class SpikingQNetwork(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         """Copies and pickles leave out what can be made again."""
-        return {**self.__dict__, "_slot": None, "_prepared": None}
+        return {**self.__dict__, "_slot": None, "_prepared": None, "_stream": None}
 
 
 def _first_slot(network: nn.Module) -> _Slot:

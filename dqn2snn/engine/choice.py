@@ -88,6 +88,11 @@ class PreparedPlan:
         return refusal(self.plan)
 
     @cached_property
+    def exact(self) -> SpikingPlan:
+        """The plan in float64 on the device."""
+        return self.plan.cast(torch.float64, self.device)
+
+    @cached_property
     def events(self) -> EventNetwork:
         """The network as the event engine wants it."""
         return EventNetwork(self.plan)

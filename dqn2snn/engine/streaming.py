@@ -1,0 +1,103 @@
+"""Decisions in sequence, each from the state in which the last one ended, for the engines that hand states on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from dqn2snn.plan import SpikingPlan
+from dqn2snn.record import Record
+from dqn2snn.state import NetworkState, at_rest, merged, next_decision, resynchronised, selected
+
+__all__ = ["Advance", "Forgetful", "StateStream"]
+
+Advance = Callable[[Tensor, int, NetworkState], tuple[Record, NetworkState]]
+"""Simulates a batch for a number of steps from a state."""
+
+
+class Forgetful:
+    """Decisions that know nothing of those before them.
+
+    Args:
+        simulate: Simulates a batch for a number of steps.
+    """
+
+    def __init__(self, simulate: Callable[[Tensor, int], Record]) -> None:
+        self._simulate = simulate
+
+    def advance(self, observations: Tensor, num_steps: int, rows: Tensor, first: Tensor) -> Record:
+        """One decision in each environment."""
+        return self._simulate(observations, num_steps)
+
+    def reset(self) -> None:
+        """There is nothing to forget."""
+
+
+class StateStream:
+    """A batch of networks, one for each environment, and what each of them remembers.
+
+    Args:
+        plan: The spiking network, cast to the dtype and device of its states.
+        advance: The engine.
+        resync_every: Decisions after which membranes are computed anew (`dqn2snn.state.resynchronised`); None
+            for never, which on the grid is the same.
+    """
+
+    def __init__(self, plan: SpikingPlan, advance: Advance, resync_every: int | None = None) -> None:
+        self.plan = plan
+        self._simulate = advance
+        self._resync_every = resync_every
+        self._decisions = 0
+        self.reset()
+
+    def advance(self, observations: Tensor, num_steps: int, rows: Tensor, first: Tensor) -> Record:
+        """One decision in each of some environments.
+
+        Args:
+            observations: `[B, *input_shape]`, on the device of the plan.
+            num_steps: T.
+            rows: Numbers of the environments, `[B]` int64, each once; a new one is at rest.
+            first: Whether an episode begins, `[B]` bool.
+
+        Returns:
+            Record: Of these decisions; the spikes of a warm-up are counted as sent.
+        """
+        self._grow(int(rows.max()) + 1 if len(rows) else 0)
+        new = first | self._unseen[rows]
+        self._unseen[rows] = False
+        state = next_decision(self.plan, selected(self._state, rows))
+        state = merged(state, new, at_rest(self.plan, int(new.sum())))
+        spent = None
+        if self.plan.warmup_steps and bool(new.any()):
+            spent, warm = self._simulate(observations[new], self.plan.warmup_steps, selected(state, new))
+            state = merged(state, new, warm)
+        record, state = self._simulate(observations, num_steps, state)
+        self._decisions += 1
+        if self._resync_every and self._decisions % self._resync_every == 0 and self.plan.coding == "delta":
+            state = resynchronised(self.plan, state)
+        self._state = merged(self._state, rows, state)
+        return record if spent is None else _with_warmup(record, spent, new)
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._state = at_rest(self.plan, 0)
+        self._unseen = torch.ones(0, dtype=torch.bool, device=self._state.current.device)
+
+    def _grow(self, size: int) -> None:
+        known = len(self._unseen)
+        if size > known:
+            rows = torch.arange(size, device=self._unseen.device)
+            self._state = merged(at_rest(self.plan, size), rows < known, self._state)
+            self._unseen = torch.cat([self._unseen, torch.ones_like(rows[known:], dtype=torch.bool)])
+
+
+def _with_warmup(record: Record, spent: Record, new: Tensor) -> Record:
+    sent = []
+    for counts, more in zip(record.sent, spent.sent, strict=True):
+        total = counts.clone()
+        total[new] += more.to(total.dtype)
+        sent.append(total)
+    return replace(record, sent=tuple(sent))
