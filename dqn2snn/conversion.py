@@ -18,6 +18,7 @@ from dqn2snn.tracing import trace
 __all__ = ["convert"]
 
 _DEFAULT_PERCENTILE = 99.9
+_ALWAYS = (99.9, 99.99)
 
 
 @on_host()
@@ -75,7 +76,7 @@ def convert(
     taken, options = _percentile(build, percentile)
     batch = as_tensor(observations)
     graph = trace(q_network, tuple(batch.shape[1:]))
-    stats = calibrate(graph, batch, (taken,), progress=progress)
+    stats = calibrate(graph, batch, sorted({taken, *_ALWAYS}), progress=progress)
     plan = build(graph, stats, num_steps=num_steps, grid=grid, **options)
     return SpikingQNetwork(plan, backend, engine)
 

@@ -29,7 +29,7 @@ __all__ = ["ActivationStats", "LayerStats", "Quantity", "calibrate", "check_perc
 def calibrate(
     graph: LayerGraph,
     observations: Observations,
-    percentiles: Sequence[float] = (99.9,),
+    percentiles: Sequence[float] = (99.9, 99.99),
     *,
     batch_size: int = 256,
     progress: bool = False,
