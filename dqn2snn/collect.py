@@ -21,7 +21,8 @@ from tqdm.auto import tqdm
 
 from dqn2snn.envs import EnvSource
 from dqn2snn.errors import ArgumentError
-from dqn2snn.rollout import QFunction, Step, device_of, play
+from dqn2snn.players import player_of
+from dqn2snn.rollout import QFunction, Step, play
 
 __all__ = ["Rollout", "collect_observations", "collect_rollout"]
 
@@ -136,9 +137,8 @@ def collect_rollout(
         raise ArgumentError(
             f"Expected min_episodes >= 1. Found {min_episodes}. More make the states more varied."
         )
-    device = device_of(q_function)
     steps = play(
-        lambda observations: (q_function(observations.to(device)).cpu(),),
+        player_of(q_function),
         env,
         episodes=itertools.count(FIRST_EPISODE),
         seed=seed,

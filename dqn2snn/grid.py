@@ -127,9 +127,7 @@ def _magnitude(affine: AffineLayer) -> AffineLayer:
     return affine.with_parameters(affine.weight.abs(), affine.bias.abs())
 
 
-def _layer_on_grid(
-    layer: SpikingLayer, before: SpikingLayer, num_steps: int, choices: range
-) -> SpikingLayer:
+def _layer_on_grid(layer: SpikingLayer, before: SpikingLayer, num_steps: int, choices: range) -> SpikingLayer:
     """The finest of `choices` on which the layer is exact, given the one that sends it spikes."""
     for bits in choices:
         affine = layer.affine.with_parameters(
@@ -180,7 +178,9 @@ def largest_membrane(layer: SpikingLayer, before: SpikingLayer, num_steps: int) 
     most = _most_spikes(before, num_steps) + (before.max_spikes if before.signed else 0)
     spikes = torch.full((1, *affine.in_shape), float(most), dtype=torch.float64)
     excitation, inhibition = (
-        affine.with_parameters((sign * affine.weight).clamp(min=0), steps * (sign * affine.bias).clamp(min=0))(spikes)
+        affine.with_parameters(
+            (sign * affine.weight).clamp(min=0), steps * (sign * affine.bias).clamp(min=0)
+        )(spikes)
         for sign in (1, -1)
     )
     reach = excitation + inhibition if before.signed else torch.maximum(excitation, inhibition)

@@ -16,7 +16,7 @@ from dqn2snn.decide import EVERY, MARGIN, Decision, check_rule, decide
 from dqn2snn.engine.choice import Engine, EngineChoice, PreparedPlan, check_engine
 from dqn2snn.engine.event import decide_event, q_event, simulate_event
 from dqn2snn.engine.layerwise import advance_layerwise, simulate_layerwise
-from dqn2snn.engine.modules import simulate_modules
+from dqn2snn.engine.modules import advance_modules, simulate_modules
 from dqn2snn.engine.reference import advance_reference, simulate_reference
 from dqn2snn.engine.streaming import Forgetful, StateStream
 from dqn2snn.errors import ArgumentError
@@ -165,16 +165,12 @@ class SpikingQNetwork(nn.Module):
 
     def _streaming(self, prepared: PreparedPlan, engine: Engine, resync_every: int | None) -> Streaming:
         if engine == "event" and not self.plan.stateful:
-            return Forgetful(lambda batch, steps: simulate_event(prepared.events, batch, steps, threads=self._threads))
+            return Forgetful(partial(simulate_event, prepared.events, threads=self._threads))
         if engine == "event":
-            from dqn2snn.engine.event import EventStream  # type: ignore[attr-defined]
-
-            return EventStream(prepared.events, threads=self._threads)
+            raise NotImplementedError
         if engine == "reference":
             return StateStream(prepared.exact, partial(advance_reference, prepared.exact), resync_every)
         if engine == "modules":
-            from dqn2snn.engine.modules import advance_modules  # type: ignore[attr-defined]
-
             return StateStream(
                 prepared.tensors, partial(advance_modules, self.network, self.plan), resync_every
             )

@@ -34,6 +34,10 @@ Coding = Literal["rate", "delta", "latency"]
 ("delta"), or the time at which the only one comes ("latency")."""
 
 
+_MOST_SPIKES = 127
+"""Of a neuron in one step: the number fits int8."""
+
+
 @dataclass(frozen=True, eq=False)
 class SpikingLayer:
     """One layer of integrate-and-fire neurons and the synapses that lead to it.
@@ -68,6 +72,20 @@ class SpikingLayer:
     signed: bool = False
     max_count: int | None = None
     step_bias: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        counts = (self.max_spikes, 1 if self.max_count is None else self.max_count)
+        if any(isinstance(n, bool) or not isinstance(n, Integral) or n < 1 for n in counts):
+            raise PlanError(
+                f"Expected a positive whole max_spikes, and max_count or None, of layer {self.name!r}. Found "
+                f"{self.max_spikes!r} and {self.max_count!r}. Use 1 and None for integrate-and-fire neurons."
+            )
+        if self.max_spikes > _MOST_SPIKES or (self.reset == "zero" and not self.plain):
+            raise PlanError(
+                f"Expected at most {_MOST_SPIKES} spikes a step of layer {self.name!r}, and a soft reset where there "
+                f"can be several or negative ones. Found {self.max_spikes} and reset={self.reset!r}. Use "
+                'reset="subtract" and fewer.'
+            )
 
     @property
     def name(self) -> str:
@@ -129,6 +147,23 @@ class SpikingPlan:
     coding: Coding = "rate"
     carry: float = 0.0
     warmup_steps: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.output.plain or self.layers[0].step_bias is not None:
+            raise PlanError(
+                "Expected output neurons that send one spike a step at most, and a first layer without step_bias. "
+                "Found others. Their robust rate is exact as it is, and the first layer's current is constant."
+            )
+        if self.coding == "delta" and any(layer.max_count is None for layer in self.layers):
+            raise PlanError(
+                "Expected hidden layers with max_count, their number of levels, in delta coding. Found one without. "
+                "Use the recipe sigma_delta."
+            )
+        if not 0 <= self.carry <= 1 or self.carry * 16 % 1 or (self.carry and self.coding != "rate"):
+            raise PlanError(
+                f"Expected a carry that is a multiple of 1/16 from 0 to 1, and 0 but in rate coding. Found "
+                f"{self.carry!r} in {self.coding} coding. Use 0.5, say."
+            )
 
     @property
     def input_shape(self) -> Shape:
@@ -211,6 +246,13 @@ class SpikingPlan:
         """One line on the whole network."""
         inputs = math.prod(self.input_shape)
         return f"{self.recipe}, {self.num_steps} steps, {inputs} inputs, {self.num_actions} actions"
+
+    @property
+    def spikes_kind(self) -> str:
+        """What kind of spikes hardware has to send for this network."""
+        most = max(layer.max_spikes for layer in self.layers)
+        sign = "signed" if any(layer.signed for layer in self.layers) else "unsigned"
+        return f"{sign} single" if most == 1 else f"{sign} graded up to {most}"
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -24,10 +24,27 @@ from dqn2snn.errors import ArgumentError, EnvironmentMismatchError
 if TYPE_CHECKING:
     import gymnasium
 
-__all__ = ["QFunction", "Step", "device_of", "play"]
+__all__ = ["Places", "QFunction", "QFunctions", "Step", "device_of", "play"]
 
 QFunction: TypeAlias = Callable[[Tensor], Tensor]
 """Anything that maps observations ``[B, *obs_shape]`` to Q-values ``[B, A]``: a DQN, a converted network."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where observations come from, for networks that remember.
+
+    Attributes:
+        rows: Number of the environment of each observation, ``[B]`` int64.
+        first: Whether an episode begins with it, ``[B]`` bool.
+    """
+
+    rows: Tensor
+    first: Tensor
+
+
+QFunctions: TypeAlias = Callable[[Tensor, Places], tuple[Tensor, ...]]
+"""Q-values ``[B, A]`` of one or more networks for observations ``[B, *obs_shape]`` of those places."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +71,8 @@ class Step:
 class _Slot:
     """An environment and the episode that runs in it."""
 
-    def __init__(self, env: gymnasium.Env[Any, Any], episode: int, seed: int) -> None:
+    def __init__(self, row: int, env: gymnasium.Env[Any, Any], episode: int, seed: int) -> None:
+        self.row = row
         self.env = env
         self.num_actions = spaces_of(env).num_actions
         self.begin(episode, seed)
@@ -77,7 +95,7 @@ class _Slot:
 
 
 def play(
-    q_functions: Callable[[Tensor], tuple[Tensor, ...]],
+    q_functions: QFunctions,
     env: EnvSource,
     *,
     episodes: Iterable[int],
@@ -89,8 +107,8 @@ def play(
     """Play episodes epsilon-greedily and tell, step by step, what was seen, valued and done.
 
     Args:
-        q_functions: Maps observations, float32 ``[B, *obs_shape]``, to the Q-values ``[B, A]`` of one or more
-            networks: the first acts, the others watch. Called once a step in inference mode.
+        q_functions: Maps observations, float32 ``[B, *obs_shape]``, and their places to the Q-values ``[B, A]`` of
+            one or more networks: the first acts, the others watch. Called once a step in inference mode.
         env: What to play in. A single environment is one slot, whatever ``num_envs`` says, and stays open.
         episodes: Numbers of the episodes to play; a slot takes the next one when its own has ended.
         seed: Episode ``i`` starts by ``env.reset(seed=seed + i)``, explores by ``default_rng([seed, i])``.
@@ -102,7 +120,7 @@ def play(
         One `Step` of all running episodes.
 
     Example:
-        >>> always_left = lambda observations: (torch.tensor([[1.0, 0.0]]).expand(len(observations), 2),)
+        >>> always_left = lambda obs, places: (torch.tensor([[1.0, 0.0]]).expand(len(obs), 2),)
         >>> steps = play(always_left, "CartPole-v1", episodes=range(3), num_envs=2)
         >>> sum(step.done.sum().item() for step in steps)
         3
@@ -110,7 +128,8 @@ def play(
     _check_arguments(seed, epsilon, num_envs, max_steps)
     queue = iter(episodes)
     with _environments(env, num_envs) as environments:
-        slots = [_Slot(*pair, seed) for pair in zip(environments, queue, strict=False)]
+        pairs = zip(environments, queue, strict=False)
+        slots = [_Slot(row, *pair, seed) for row, pair in enumerate(pairs)]
         while slots:
             step = _step(slots, q_functions, epsilon, max_steps)
             yield step
@@ -142,13 +161,13 @@ def device_of(q_function: QFunction) -> torch.device:
 
 def _step(
     slots: list[_Slot],
-    q_functions: Callable[[Tensor], tuple[Tensor, ...]],
+    q_functions: QFunctions,
     epsilon: float,
     max_steps: int | None,
 ) -> Step:
     observations = np.stack([slot.observation for slot in slots])
     with torch.inference_mode():
-        q = _values(q_functions, torch.as_tensor(observations, dtype=torch.float32), slots[0].env)
+        q = _values(q_functions, torch.as_tensor(observations, dtype=torch.float32), slots)
     for values in q:
         _check_q(values, slots)
     actions = [slot.choose(row, epsilon) for slot, row in zip(slots, q[0].argmax(1).tolist(), strict=True)]
@@ -163,14 +182,16 @@ def _step(
     )
 
 
-def _values(
-    q_functions: Callable[[Tensor], tuple[Tensor, ...]], observations: Tensor, env: gymnasium.Env[Any, Any]
-) -> tuple[Tensor, ...]:
+def _values(q_functions: QFunctions, observations: Tensor, slots: list[_Slot]) -> tuple[Tensor, ...]:
+    places = Places(
+        rows=torch.tensor([slot.row for slot in slots]),
+        first=torch.tensor([slot.steps == 0 for slot in slots]),
+    )
     try:
-        return q_functions(observations)
+        return q_functions(observations, places)
     except RuntimeError as error:  # torch's, of shapes above all
         raise EnvironmentMismatchError(
-            f"Expected a network that takes observations of shape {tuple(observations.shape)} from {env}. "
+            f"Expected a network that takes observations of shape {tuple(observations.shape)} from {slots[0].env}. "
             f"Found that it fails: {str(error).splitlines()[0]}. Use a network that was trained in this environment."
         ) from error
 

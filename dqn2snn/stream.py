@@ -25,7 +25,9 @@ Flags = Tensor | NDArray[np.bool_]
 class Streaming(Protocol):
     """An engine that simulates decisions in sequence."""
 
-    def advance(self, observations: Tensor, num_steps: int, rows: Tensor, first: Tensor) -> Record:
+    def advance(
+        self, observations: Tensor, num_steps: int, rows: Tensor, first: Tensor, *, spikes: bool = False
+    ) -> Record:
         """One decision in each of some environments."""
 
     def reset(self) -> None:
@@ -84,9 +86,20 @@ class Stream:
         return self.record(observations, done, rows).q[-1]
 
     def record(
-        self, observations: Observations, done: Flags | None = None, rows: Tensor | None = None
+        self,
+        observations: Observations,
+        done: Flags | None = None,
+        rows: Tensor | None = None,
+        *,
+        spikes: bool = False,
     ) -> Record:
-        """The same with spikes and Q-values after every step; arguments as of `step`.
+        """The same with counts of spikes and Q-values after every step.
+
+        Args:
+            observations: As of `step`.
+            done: As of `step`.
+            rows: As of `step`.
+            spikes: Keep every spike of every layer, but for those of a warm-up.
 
         Returns:
             Record: Its `sent` has the spikes of these decisions, those of a warm-up included.
@@ -101,7 +114,7 @@ class Stream:
         _check(first, places, len(batch))
         with torch.no_grad():
             return self._engine.advance(
-                batch, self.num_steps, places.to(self._device), first.to(self._device)
+                batch, self.num_steps, places.to(self._device), first.to(self._device), spikes=spikes
             )
 
     def reset(self) -> None:

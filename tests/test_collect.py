@@ -36,7 +36,10 @@ def test_observations_lie_evenly_on_whole_episodes() -> None:
     played = [
         torch.from_numpy(step.observations[0])
         for step in play(
-            lambda obs: (lean(obs),), "CartPole-v1", episodes=[FIRST_EPISODE, FIRST_EPISODE + 1], num_envs=1
+            lambda obs, places: (lean(obs),),
+            "CartPole-v1",
+            episodes=[FIRST_EPISODE, FIRST_EPISODE + 1],
+            num_envs=1,
         )
     ]
     chosen = np.linspace(0, len(played) - 1, 20).round().astype(int)
@@ -54,7 +57,9 @@ def test_the_same_seed_never_gives_an_evaluation_episode() -> None:
     rollout = collect_rollout("CartPole-v1", lean, 3000, epsilon=0.5, seed=3)
     evaluated = {
         step.observations[0].tobytes()
-        for step in play(lambda obs: (lean(obs),), "CartPole-v1", episodes=range(100), seed=3, max_steps=1)
+        for step in play(
+            lambda obs, places: (lean(obs),), "CartPole-v1", episodes=range(100), seed=3, max_steps=1
+        )
     }
     assert not evaluated & {observation.numpy().tobytes() for observation in rollout.observations}
 

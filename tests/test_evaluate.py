@@ -170,7 +170,7 @@ def test_both_readouts_of_a_spiking_network_are_compared_on_the_same_states(
         GapWeightedAgreement(),
         Regret(),
     )
-    for step in play(lambda obs: (player(obs),), env_id, episodes=range(6), max_steps=40, num_envs=3):
+    for step in play(lambda obs, places: (player(obs),), env_id, episodes=range(6), max_steps=40, num_envs=3):
         observations = torch.from_numpy(step.observations)
         record, q_dqn = snn.record(observations), dqn(observations)
         for metric in (robust, gap_weighted, lost):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from dqn2snn.envs import make_env
 from dqn2snn.errors import ArgumentError, EnvironmentMismatchError
-from dqn2snn.rollout import Step, device_of, play
+from dqn2snn.rollout import Places, Step, device_of, play
 
 
 def network(num_inputs: int, num_actions: int, seed: int = 0) -> nn.Module:
@@ -44,7 +44,13 @@ def test_episodes_do_not_depend_on_how_many_run_at_a_time(
     q_network = network(num_inputs, num_actions)
     one_by_one, together = (
         by_episode(
-            play(lambda obs: (q_network(obs),), env_id, episodes=range(10), epsilon=0.3, num_envs=num_envs)
+            play(
+                lambda obs, places: (q_network(obs),),
+                env_id,
+                episodes=range(10),
+                epsilon=0.3,
+                num_envs=num_envs,
+            )
         )
         for num_envs in (1, 8)
     )
@@ -56,7 +62,7 @@ def test_the_same_luck_for_two_networks() -> None:
     def lucky_actions(action: int) -> list[list[int]]:
         values = torch.eye(6)[action]
         steps = play(
-            lambda obs: (values.expand(len(obs), 6),),
+            lambda obs, places: (values.expand(len(obs), 6),),
             "MinAtar/Breakout-v0",
             episodes=range(4),
             epsilon=0.5,
@@ -72,7 +78,7 @@ def test_the_same_luck_for_two_networks() -> None:
 
 def test_the_first_q_function_acts_and_all_are_told() -> None:
     first, second = network(4, 2, seed=1), network(4, 2, seed=2)
-    for step in play(lambda obs: (first(obs), second(obs)), "CartPole-v1", episodes=range(3)):
+    for step in play(lambda obs, places: (first(obs), second(obs)), "CartPole-v1", episodes=range(3)):
         observations = torch.from_numpy(step.observations)
         torch.testing.assert_close(step.q[0], first(observations).detach())
         torch.testing.assert_close(step.q[1], second(observations).detach())
@@ -80,7 +86,7 @@ def test_the_first_q_function_acts_and_all_are_told() -> None:
 
 
 def test_networks_see_float32_whatever_the_environment_gives() -> None:
-    def q_function(observations: Tensor) -> tuple[Tensor, ...]:
+    def q_function(observations: Tensor, places: Places) -> tuple[Tensor, ...]:
         assert observations.dtype == torch.float32
         return (torch.zeros(len(observations), 2),)
 
@@ -95,7 +101,7 @@ def test_networks_see_float32_whatever_the_environment_gives() -> None:
 
 def test_max_steps_ends_episodes() -> None:
     steps = list(
-        play(lambda obs: (torch.zeros(len(obs), 4),), "LunarLander-v3", episodes=[3, 5], max_steps=7)
+        play(lambda obs, places: (torch.zeros(len(obs), 4),), "LunarLander-v3", episodes=[3, 5], max_steps=7)
     )
     assert {episode: len(rows) for episode, rows in by_episode(steps).items()} == {3: 7, 5: 7}
     assert steps[-1].done.all()
@@ -104,8 +110,8 @@ def test_max_steps_ends_episodes() -> None:
 def test_a_single_environment_plays_alone_and_stays_open() -> None:
     env = make_env("CartPole-v1")
     q_network = network(4, 2)
-    alone = by_episode(play(lambda obs: (q_network(obs),), env, episodes=range(3), num_envs=8))
-    assert alone == by_episode(play(lambda obs: (q_network(obs),), "CartPole-v1", episodes=range(3)))
+    alone = by_episode(play(lambda obs, places: (q_network(obs),), env, episodes=range(3), num_envs=8))
+    assert alone == by_episode(play(lambda obs, places: (q_network(obs),), "CartPole-v1", episodes=range(3)))
     env.reset(seed=0)
 
 
@@ -118,7 +124,7 @@ def test_environments_from_a_factory_are_closed() -> None:
             super().close()
 
     steps = play(
-        lambda obs: (torch.zeros(len(obs), 2),),
+        lambda obs, places: (torch.zeros(len(obs), 2),),
         lambda: Closing(make_env("CartPole-v1")),
         episodes=range(50),
         num_envs=4,
@@ -129,14 +135,14 @@ def test_environments_from_a_factory_are_closed() -> None:
 
 
 def test_a_network_for_another_environment_is_refused() -> None:
-    steps = play(lambda obs: (torch.zeros(len(obs), 3),), "CartPole-v1", episodes=range(2))
+    steps = play(lambda obs, places: (torch.zeros(len(obs), 3),), "CartPole-v1", episodes=range(2))
     with pytest.raises(EnvironmentMismatchError, match=r"shape \(2, 2\).*Found shape \(2, 3\)"):
         next(steps)
 
 
 def test_a_network_that_fails_on_the_observations_is_refused() -> None:
     network = nn.Linear(8, 2)
-    steps = play(lambda obs: (network(obs),), "CartPole-v1", episodes=range(2))
+    steps = play(lambda obs, places: (network(obs),), "CartPole-v1", episodes=range(2))
     message = r"shape \(2, 4\) from .*CartPole.*Found that it fails: .*shapes.* Use a network"
     with pytest.raises(EnvironmentMismatchError, match=message) as caught:
         next(steps)
@@ -156,7 +162,11 @@ def test_a_network_that_fails_on_the_observations_is_refused() -> None:
 )
 def test_arguments_out_of_range_are_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
-        next(play(lambda obs: (torch.zeros(len(obs), 2),), "CartPole-v1", episodes=range(1), **arguments))
+        next(
+            play(
+                lambda obs, places: (torch.zeros(len(obs), 2),), "CartPole-v1", episodes=range(1), **arguments
+            )
+        )
 
 
 def test_the_device_is_where_the_parameters_are() -> None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
-from dqn2snn.neurons.snntorch import SNNTorchNetwork
+from dqn2snn.dynamics import NeuronState
+from dqn2snn.engine._faces import face_of
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.record import Record, readouts
+from dqn2snn.state import NetworkState
 
-__all__ = ["simulate_modules"]
-
-_Advance = Callable[[Tensor, Any], tuple[list[Tensor], Any]]
+__all__ = ["advance_modules", "simulate_modules"]
 
 
 def simulate_modules(
@@ -32,33 +29,70 @@ def simulate_modules(
     Returns:
         Record: In the dtype of the network, float32 at least: a bfloat16 cannot count to 257.
     """
-    current, advance, output_membrane = _face(network, plan, observations)
-    state: Any = None
-    counts: list[Tensor] = []
+    return _simulate(network, plan, observations, num_steps, None, spikes)[0]
+
+
+def advance_modules(
+    network: nn.Module,
+    plan: SpikingPlan,
+    observations: Tensor,
+    num_steps: int,
+    state: NetworkState,
+    *,
+    spikes: bool = False,
+) -> tuple[Record, NetworkState]:
+    """The same from any state.
+
+    Args:
+        network: The native network.
+        plan: The plan that it was made of.
+        observations: `[B, *input_shape]`.
+        num_steps: T.
+        state: In which the decision begins, in absolute membranes as everywhere; it is not changed.
+        spikes: Keep every spike of every layer.
+
+    Returns:
+        tuple[Record, NetworkState]: What happened, and the state after the last step, in the dtype of `state`.
+    """
+    return _simulate(network, plan, observations, num_steps, state, spikes)
+
+
+def _simulate(
+    network: nn.Module,
+    plan: SpikingPlan,
+    observations: Tensor,
+    num_steps: int,
+    start: NetworkState | None,
+    spikes: bool,
+) -> tuple[Record, NetworkState]:
+    face = face_of(network)
+    level = face.encoder(observations)
+    dtype = torch.promote_types(level.dtype, torch.float32)
+    state = None if start is None else face.native(start, level)
+    counts = [] if start is None else [neurons.count.to(dtype) for neurons in start.layers]
+    unbroken = start is None and all(layer.plain for layer in plan.all_layers)
+    sent: list[Tensor] = []
+    before = counts[-1] if counts else 0.0
     trains: list[list[Tensor]] = [[] for _ in plan.all_layers]
-    membranes = []
-    dtype = torch.promote_types(current.dtype, torch.float32)
+    outputs, membranes = [], []
     for _ in range(num_steps):
-        fired, state = advance(current, state)
-        new = [x.to(dtype) for x in fired]
-        counts = [n + x for n, x in zip(counts, new, strict=True)] if counts else new
-        for i, train in enumerate(trains):
-            if spikes or i == len(trains) - 1:
-                train.append(fired[i].bool())
-        membranes.append(output_membrane(state).to(dtype))
-    q, q_spike = readouts(plan, torch.stack(trains[-1]), torch.stack(membranes))
+        fired, state = face.advance(level, state)
+        fired = [x.to(dtype) for x in fired]
+        counts = _sum(counts, fired)
+        sent = counts if unbroken else _sum(sent, [x.abs() for x in fired])
+        outputs.append(fired[-1])
+        membranes.append(face.output_membrane(state).to(dtype))
+        for train, x, layer in zip(trains, fired, plan.all_layers, strict=True):
+            if spikes:
+                train.append(x.bool() if layer.plain else x.to(torch.int8))
+    q, q_spike = readouts(plan, torch.stack(outputs), torch.stack(membranes), before)
     kept = tuple(torch.stack(train) for train in trains) if spikes else None
-    return Record(num_steps, plan.layer_names, q, q_spike, tuple(counts), tuple(counts), kept)
+    record = Record(num_steps, plan.layer_names, q, q_spike, tuple(counts), tuple(sent), kept)
+    layers = zip(face.membranes(state), counts, strict=True)
+    kind = dtype if start is None else start.current.dtype
+    after = tuple(NeuronState(membrane.to(kind), count.to(kind)) for membrane, count in layers)
+    return record, NetworkState(after, level.to(kind))
 
 
-def _face(
-    network: nn.Module, plan: SpikingPlan, observations: Tensor
-) -> tuple[Tensor, _Advance, Callable[[Any], Tensor]]:
-    """The first current, the step, and where the output's membrane is in the state."""
-    if isinstance(network, SNNTorchNetwork):
-        current = network.encoder(observations)
-        v_init = plan.output.cast(current.dtype, current.device).v_init
-        return current, network.advance, lambda mems: mems[-1] + v_init
-    from dqn2snn.neurons.norse import advance
-
-    return network[0](observations), lambda x, state: advance(network, x, state), lambda state: state[-1].v  # type: ignore[index]
+def _sum(totals: list[Tensor], new: list[Tensor]) -> list[Tensor]:
+    return [total + x for total, x in zip(totals, new, strict=True)] if totals else new

@@ -29,7 +29,9 @@ def simulate_reference(
         Record: In float64.
     """
     exact = plan.cast(torch.float64, observations.device)
-    return advance_reference(exact, observations, num_steps, at_rest(exact, len(observations)), spikes=spikes)[0]
+    return advance_reference(
+        exact, observations, num_steps, at_rest(exact, len(observations)), spikes=spikes
+    )[0]
 
 
 def advance_reference(

@@ -14,23 +14,25 @@ from dqn2snn.state import NetworkState, at_rest, merged, next_decision, resynchr
 
 __all__ = ["Advance", "Forgetful", "StateStream"]
 
-Advance = Callable[[Tensor, int, NetworkState], tuple[Record, NetworkState]]
-"""Simulates a batch for a number of steps from a state."""
+Advance = Callable[..., tuple[Record, NetworkState]]
+"""Simulates a batch for a number of steps from a state: `advance(observations, num_steps, state, spikes=...)`."""
 
 
 class Forgetful:
     """Decisions that know nothing of those before them.
 
     Args:
-        simulate: Simulates a batch for a number of steps.
+        simulate: Simulates a batch for a number of steps, `simulate(observations, num_steps, spikes=...)`.
     """
 
-    def __init__(self, simulate: Callable[[Tensor, int], Record]) -> None:
+    def __init__(self, simulate: Callable[..., Record]) -> None:
         self._simulate = simulate
 
-    def advance(self, observations: Tensor, num_steps: int, rows: Tensor, first: Tensor) -> Record:
+    def advance(
+        self, observations: Tensor, num_steps: int, rows: Tensor, first: Tensor, *, spikes: bool = False
+    ) -> Record:
         """One decision in each environment."""
-        return self._simulate(observations, num_steps)
+        return self._simulate(observations, num_steps, spikes=spikes)
 
     def reset(self) -> None:
         """There is nothing to forget."""
@@ -51,9 +53,12 @@ class StateStream:
         self._simulate = advance
         self._resync_every = resync_every
         self._decisions = 0
-        self.reset()
+        self._state = at_rest(plan, 0)
+        self._unseen = torch.ones(0, dtype=torch.bool, device=self._state.current.device)
 
-    def advance(self, observations: Tensor, num_steps: int, rows: Tensor, first: Tensor) -> Record:
+    def advance(
+        self, observations: Tensor, num_steps: int, rows: Tensor, first: Tensor, *, spikes: bool = False
+    ) -> Record:
         """One decision in each of some environments.
 
         Args:
@@ -61,6 +66,7 @@ class StateStream:
             num_steps: T.
             rows: Numbers of the environments, `[B]` int64, each once; a new one is at rest.
             first: Whether an episode begins, `[B]` bool.
+            spikes: Keep every spike of every layer, but for those of a warm-up.
 
         Returns:
             Record: Of these decisions; the spikes of a warm-up are counted as sent.
@@ -74,7 +80,7 @@ class StateStream:
         if self.plan.warmup_steps and bool(new.any()):
             spent, warm = self._simulate(observations[new], self.plan.warmup_steps, selected(state, new))
             state = merged(state, new, warm)
-        record, state = self._simulate(observations, num_steps, state)
+        record, state = self._simulate(observations, num_steps, state, spikes=spikes)
         self._decisions += 1
         if self._resync_every and self._decisions % self._resync_every == 0 and self.plan.coding == "delta":
             state = resynchronised(self.plan, state)
@@ -84,7 +90,7 @@ class StateStream:
     def reset(self) -> None:
         """Forget everything."""
         self._state = at_rest(self.plan, 0)
-        self._unseen = torch.ones(0, dtype=torch.bool, device=self._state.current.device)
+        self._unseen = self._unseen[:0]
 
     def _grow(self, size: int) -> None:
         known = len(self._unseen)

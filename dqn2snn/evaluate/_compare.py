@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,9 +10,10 @@ from torch import Tensor
 from dqn2snn.confidence import Interval, paired_interval
 from dqn2snn.envs import EnvSource
 from dqn2snn.errors import ArgumentError
-from dqn2snn.evaluate._policy import Evaluation, Protocol, plain, q_values_of
+from dqn2snn.evaluate._policy import Evaluation, Protocol, plain
 from dqn2snn.metrics import ActionAgreement, GapWeightedAgreement, Regret
-from dqn2snn.rollout import QFunction, Step, device_of
+from dqn2snn.players import player_of, readouts_of
+from dqn2snn.rollout import QFunction, Step
 
 __all__ = ["Comparison", "compare_policies"]
 
@@ -96,18 +96,18 @@ def compare_policies(
             f'Expected driver "dqn" or "snn". Found {driver!r}. The paper lets the SNN drive.'
         )
     protocol = Protocol(env, episodes, seed, epsilon, num_envs, max_steps, progress)
-    q_dqn, q_snn = q_values_of(dqn), _readouts(snn)
+    q_dqn, q_snn = player_of(dqn), readouts_of(snn)
     metrics = _Agreement()
     if driver == "snn":
         snn_scores = protocol.run(
-            lambda obs: (*q_snn(obs), *q_dqn(obs)),
+            lambda *seen: (*q_snn(*seen), *q_dqn(*seen)),
             "SNN",
             lambda step: metrics.update(step, step.q[-1], step.q[:-1]),
         )
         dqn_scores = protocol.run(q_dqn, "DQN")
     else:
         dqn_scores = protocol.run(
-            lambda obs: (*q_dqn(obs), *q_snn(obs)),
+            lambda *seen: (*q_dqn(*seen), *q_snn(*seen)),
             "DQN",
             lambda step: metrics.update(step, step.q[0], step.q[1:]),
         )
@@ -138,17 +138,3 @@ class _Agreement:
         if len(q_snn) > 1:
             self.has_spike_count = True
             self.spike_count.update(q_dqn, q_snn[1], step.episodes)
-
-
-def _readouts(snn: QFunction) -> Callable[[Tensor], tuple[Tensor, ...]]:
-    """The robust and the spike-count readout of one run, or the only one there is."""
-    record = getattr(snn, "record", None)
-    if record is None:
-        return q_values_of(snn)
-    device = device_of(snn)
-
-    def both(observations: Tensor) -> tuple[Tensor, ...]:
-        result = record(observations.to(device))
-        return result.q[-1].cpu(), result.q_spike[-1].cpu()
-
-    return both

@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import Tensor
 from tqdm.auto import tqdm
 
 from dqn2snn.confidence import Interval, mean_interval
 from dqn2snn.envs import EnvSource
 from dqn2snn.errors import ArgumentError
-from dqn2snn.rollout import QFunction, Step, device_of, play
+from dqn2snn.players import player_of
+from dqn2snn.rollout import QFunction, QFunctions, Step, play
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["Evaluation", "Protocol", "evaluate_policy", "plain", "q_values_of"]
+__all__ = ["Evaluation", "Protocol", "evaluate_policy", "plain"]
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def evaluate_policy(
         (100.0, 100.0, 100.0)
     """
     protocol = Protocol(env, episodes, seed, epsilon, num_envs, max_steps, progress)
-    return protocol.run(q_values_of(q_function), "evaluate")
+    return protocol.run(player_of(q_function), "evaluate")
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Protocol:
 
     def run(
         self,
-        q_functions: Callable[[Tensor], tuple[Tensor, ...]],
+        q_functions: QFunctions,
         label: str,
         watch: Callable[[Step], None] = lambda step: None,
     ) -> Evaluation:
@@ -135,11 +135,6 @@ class Protocol:
             epsilon=self.epsilon,
             max_steps=self.max_steps,
         )
-
-
-def q_values_of(q_function: QFunction) -> Callable[[Tensor], tuple[Tensor, ...]]:
-    device = device_of(q_function)
-    return lambda observations: (q_function(observations.to(device)).cpu(),)
 
 
 def plain(result: DataclassInstance) -> dict[str, Any]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import torch
 from torch import Tensor
 
 from dqn2snn.graph import AffineLayer
 from dqn2snn.ops import Conv, Dense, LinearOp, run
-from dqn2snn.plan import SpikingLayer, SpikingPlan
+from dqn2snn.plan import Coding, SpikingLayer, SpikingPlan
 from dqn2snn.plan_file._write import OPS, TENSORS
 
 __all__ = ["read_plan"]
@@ -35,7 +35,9 @@ def read_plan(header: dict[str, Any], tensors: dict[str, Tensor]) -> SpikingPlan
         RuntimeError: If torch refuses the shapes.
     """
     described = _of_type(header["layers"], list)
-    if set(tensors) != {f"{i}.{name}" for i in range(len(described)) for name in TENSORS}:
+    needed = {f"{i}.{name}" for i in range(len(described)) for name in TENSORS}
+    allowed = needed | {f"{i}.step_bias" for i in range(1, len(described) - 1)}
+    if not needed <= set(tensors) <= allowed:
         raise ValueError(f"tensors {sorted(tensors)} for {len(described)} layers")
     layers = [_layer(layer, tensors, f"{i}.") for i, layer in enumerate(described)]
     for before, after in pairwise(layers):
@@ -52,7 +54,12 @@ def read_plan(header: dict[str, Any], tensors: dict[str, Tensor]) -> SpikingPlan
         reference=_of_type(header["reference"], str),
         input_bits=_bits(header["input_bits"]),
         report=_of_type(header["report"], dict),
+        coding=_coding(header["coding"]),
+        carry=_of_type(header["carry"], float),
+        warmup_steps=_whole(header["warmup_steps"], 0),
     )
+    if any(layer.step_bias is not None and len(layer.step_bias) < plan.num_steps for layer in layers):
+        raise ValueError("a step_bias of fewer steps than the plan")
     if not math.isfinite(plan.readout_scale) or any(
         (x.fraction_bits is None) == plan.on_grid for x in layers
     ):
@@ -74,11 +81,35 @@ def _layer(described: dict[str, Any], tensors: dict[str, Tensor], prefix: str) -
         out_shape=_numbers(described["out_shape"], 1),
     )
     _check_fits(affine)
-    if any(tuple(x.shape) not in ((), affine.out_shape[:1]) for x in (threshold, v_init)):
+    shapes = ((), affine.out_shape[:1])
+    if tuple(threshold.shape) not in shapes or tuple(v_init.shape) not in (*shapes, affine.out_shape):
         raise ValueError(f"thresholds of shape {tuple(threshold.shape)}, membranes of {tuple(v_init.shape)}")
     if not bool((threshold > 0).all()):
         raise ValueError(f"threshold of {affine.name!r} is not positive")
-    return SpikingLayer(affine, threshold, v_init, described["reset"], bits, weight_bits)
+    step_bias = None
+    if prefix + "step_bias" in tensors:
+        step_bias = _values(tensors, prefix + "step_bias", bits, torch.int32)
+        if step_bias.ndim != 2 or step_bias.shape[1] != affine.out_shape[0]:
+            raise ValueError(f"step_bias of shape {tuple(step_bias.shape)}")
+    most = described["max_count"]
+    return SpikingLayer(
+        affine,
+        threshold,
+        v_init,
+        described["reset"],
+        bits,
+        weight_bits,
+        max_spikes=_whole(described["max_spikes"], 1),
+        signed=_of_type(described["signed"], bool),
+        max_count=None if most is None else _whole(most, 1),
+        step_bias=step_bias,
+    )
+
+
+def _coding(value: Any) -> Coding:
+    if value not in get_args(Coding):
+        raise ValueError(f"coding {value!r}")
+    return value  # type: ignore[no-any-return]
 
 
 def _values(tensors: dict[str, Tensor], name: str, bits: int | None, dtype: torch.dtype) -> Tensor:

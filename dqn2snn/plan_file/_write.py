@@ -26,7 +26,7 @@ OPS: dict[str, type[Any]] = {
 """The kinds of operations by their names in a file."""
 
 TENSORS = ("weight", "bias", "threshold", "v_init")
-"""What is stored of each layer, as `<index>.<name>`."""
+"""What is stored of each layer, as `<index>.<name>`; of some, `step_bias` too."""
 
 
 def described_plan(plan: SpikingPlan) -> dict[str, Any]:
@@ -39,6 +39,9 @@ def described_plan(plan: SpikingPlan) -> dict[str, Any]:
         "readout_scale": float(plan.readout_scale),
         "input_bits": plan.input_bits,
         "report": dict(plan.report),
+        "coding": plan.coding,
+        "carry": float(plan.carry),
+        "warmup_steps": int(plan.warmup_steps),
         "layers": [_described_layer(layer) for layer in plan.all_layers],
     }
 
@@ -72,16 +75,26 @@ def checksum(header: dict[str, Any], tensors: dict[str, Tensor]) -> str:
 
 
 def _stored_layer(layer: SpikingLayer) -> dict[str, Tensor]:
-    values = (layer.affine.weight, layer.affine.bias, layer.threshold, layer.v_init)
+    values = {
+        "weight": layer.affine.weight,
+        "bias": layer.affine.bias,
+        "threshold": layer.threshold,
+        "v_init": layer.v_init,
+        "step_bias": layer.step_bias,
+    }
     stored = {}
-    for name, value in zip(TENSORS, values, strict=True):
+    for name, value in values.items():
+        if value is None:
+            continue
         bits, dtype = (
             (layer.weight_bits, torch.int16) if name == "weight" else (layer.fraction_bits, torch.int32)
         )
         # A clone, since two tensors in a file must not share memory; a cast plan has [C, 1, 1] for [C].
         exact = value.detach().double().cpu().clone(memory_format=torch.contiguous_format)
-        if name in ("threshold", "v_init") and exact.ndim > 1:
-            exact = exact.flatten()
+        if name in ("threshold", "v_init") and exact.shape != layer.shape:
+            exact = exact.flatten() if exact.ndim > 1 else exact
+        if name == "step_bias":
+            exact = exact.flatten(1)
         stored[name] = exact if bits is None else _whole(exact, bits, dtype, f"{layer.name}.{name}")
     return stored
 
@@ -106,6 +119,9 @@ def _described_layer(layer: SpikingLayer) -> dict[str, Any]:
         "reset": layer.reset,
         "fraction_bits": layer.fraction_bits,
         "weight_bits": layer.weight_bits,
+        "max_spikes": layer.max_spikes,
+        "signed": layer.signed,
+        "max_count": layer.max_count,
     }
 
 

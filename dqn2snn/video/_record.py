@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from dqn2snn._extras import require
 from dqn2snn.envs import action_names, check_env, make_env
 from dqn2snn.errors import ArgumentError, MissingExtraError
-from dqn2snn.rollout import QFunction, device_of, play
+from dqn2snn.rollout import Places, QFunction, device_of, play
 from dqn2snn.video._write import check_writable, write
 
 if TYPE_CHECKING:
@@ -114,10 +114,11 @@ def _decisions(
     from dqn2snn.video._scene import Decision, fit_game, shrink_spikes
 
     device = device_of(dqn) if dqn is not None else None
+    stream = snn.stream(num_steps)
     seen: list[tuple[NDArray[np.uint8], tuple[Tensor, ...]]] = []
 
-    def decide(observations: Tensor) -> tuple[Tensor, ...]:
-        record = snn.record(observations, num_steps, spikes=True)
+    def decide(observations: Tensor, places: Places) -> tuple[Tensor, ...]:
+        record = stream.record(observations, places.first, spikes=True)
         # Drawn here, since after the step the environment shows what came of the decision.
         seen.append((_render(env), record.spikes or ()))
         q_snn = record.q[-1].cpu()

@@ -51,7 +51,7 @@ def fit_game(picture: NDArray[np.uint8]) -> Image.Image:
     return image.resize(size, Image.Resampling.NEAREST if enlarged else Image.Resampling.LANCZOS)
 
 
-def shrink_spikes(spikes: NDArray[np.bool_], num_layers: int) -> NDArray[np.float32]:
+def shrink_spikes(spikes: NDArray[np.generic], num_layers: int) -> NDArray[np.float32]:
     """Turn the spikes ``[T, N]`` of a layer into a picture ``[rows, columns]`` of shares of one.
 
     As many neurons as have room are taken evenly; time steps that share a column are averaged.
@@ -61,7 +61,7 @@ def shrink_spikes(spikes: NDArray[np.bool_], num_layers: int) -> NDArray[np.floa
     neurons = np.unique(np.linspace(0, num_neurons - 1, min(rows, num_neurons)).round().astype(int))
     columns = min(num_steps, RIGHT_WIDTH - LABEL_WIDTH)
     edges = np.linspace(0, num_steps, columns, endpoint=False).astype(int)
-    sums = np.add.reduceat(spikes[:, neurons].astype(np.float32), edges, axis=0)
+    sums = np.add.reduceat((spikes[:, neurons] != 0).astype(np.float32), edges, axis=0)
     shares: NDArray[np.float32] = (sums / np.diff(edges, append=num_steps)[:, None]).T.astype(np.float32)
     return shares
 
