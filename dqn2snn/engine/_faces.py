@@ -42,7 +42,11 @@ class _SNNTorchFace:
     """A tuple of tensors for every stateful module; membranes are relative to v_init."""
 
     def __init__(self, network: SNNTorchNetwork) -> None:
-        self.encoder, self.advance, self._modules = network.encoder, network.advance, network.stateful
+        self.encoder: nn.Module = network.encoder
+        self._network, self._modules = network, network.stateful
+
+    def advance(self, current: Tensor, state: SNNTorchState | None) -> tuple[list[Tensor], SNNTorchState]:
+        return self._network.advance(current, state)
 
     def native(self, state: NetworkState, like: Tensor) -> SNNTorchState:
         layers = iter(state.layers)
@@ -76,7 +80,8 @@ class _NorseFace:
         from dqn2snn.neurons import norse
 
         self._norse, self._network = norse, network
-        self.encoder, *self._modules = network
+        self.encoder: nn.Module = network[0]
+        self._modules: list[nn.Module] = list(network)[1:]
 
     def advance(self, current: Tensor, state: list[Any] | None) -> tuple[list[Tensor], list[Any]]:
         return self._norse.advance(self._network, current, state)

@@ -2,150 +2,50 @@
 
 from __future__ import annotations
 
-import weakref
-from typing import Any
+from typing import TypeAlias
 
-import snntorch as snn
 import torch
-from snntorch._neurons.neurons import SpikingNeuron
 from torch import Tensor, nn
 
 from dqn2snn._host import on_host
 from dqn2snn.errors import ArgumentError
 from dqn2snn.graph import per_channel
-from dqn2snn.neurons.buffers import neuron_buffers
-from dqn2snn.neurons.surrogate import FireAtThreshold
+from dqn2snn.neurons._snntorch_graded import GradedIF
+from dqn2snn.neurons._snntorch_if import IF
+from dqn2snn.neurons._snntorch_inputs import Difference, StepBias
+from dqn2snn.neurons._snntorch_state import StatefulModule, without
+from dqn2snn.neurons.step_currents import StepCurrents
+from dqn2snn.neurons.supported import check_supported
 from dqn2snn.neurons.synapses import CurrentEncoder, synapse_modules
-from dqn2snn.plan import Reset, SpikingLayer, SpikingPlan
+from dqn2snn.plan import SpikingLayer, SpikingPlan
 
-__all__ = ["IF", "SNNTorchNetwork", "to_snntorch"]
+__all__ = [
+    "IF",
+    "Difference",
+    "GradedIF",
+    "SNNTorchNetwork",
+    "SNNTorchState",
+    "StepBias",
+    "reset_rows",
+    "to_snntorch",
+]
 
-
-class IF(snn.Leaky):  # type: ignore[misc]
-    """Integrate-and-fire neuron of snnTorch: `v += I; s = v >= threshold; v -= s * threshold`.
-
-    A `snntorch.Leaky` without leak whose spike is decided and subtracted within its step, so that the membrane
-    it returns is the one *after* the reset. (`snntorch.Leaky(reset_delay=False)`, whose name promises this,
-    subtracts too early where the membrane exceeds two thresholds, and loses spikes.) `reset_mechanism="zero"`
-    starts again from v_init instead.
-
-    snnTorch takes a membrane of zeros for the initial state wherever it resets one: `utils.reset`,
-    `reset_mem`, a new batch size. The membrane is therefore kept *relative to v_init*: it starts at 0 and fires at
-    threshold - v_init.
-
-    Args:
-        threshold: Scalar, `[C, 1, 1]` or anything that broadcasts over `[B, *shape]`.
-        v_init: Membrane before the first step, below the threshold, same shapes.
-        reset_mechanism: "subtract" or "zero".
-        init_hidden: Keep the membrane in the module, as in `snntorch.Leaky`.
-        output: With `init_hidden`, return the membrane beside the spikes.
-        spike_grad: Firing function; must fire at 0 and keep the dtype.
-
-    Example:
-        >>> neuron = IF(threshold=1.0)
-        >>> spk, mem = neuron(torch.tensor([2.5]), torch.zeros(1))
-        >>> spk.item(), mem.item()
-        (1.0, 1.5)
-    """
-
-    v_init: Tensor
-    mem: Tensor
-
-    def __init__(
-        self,
-        threshold: float | Tensor = 1.0,
-        v_init: float | Tensor = 0.0,
-        *,
-        reset_mechanism: Reset = "subtract",
-        init_hidden: bool = False,
-        output: bool = False,
-        spike_grad: Any = None,
-    ) -> None:
-        theta, start = neuron_buffers(threshold, v_init)
-        super().__init__(
-            beta=theta.new_ones(()),
-            threshold=theta,
-            spike_grad=FireAtThreshold() if spike_grad is None else spike_grad,
-            init_hidden=init_hidden,
-            output=output,
-            reset_mechanism=reset_mechanism,
-            reset_delay=False,
-            graded_spikes_factor=theta.new_ones(()),
-        )
-        self.register_buffer("v_init", start)
-        self.to(theta)
-        # A bound method, by which the neuron would hold itself until the next garbage collection.
-        del self.state_function
-        SpikingNeuron.instances.pop()  # the strong reference of the constructor
-        _register_weakly(self)
-
-    def forward(self, input_: Tensor, mem: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
-        """One step, with the calling conventions of `snntorch.Leaky`.
-
-        Args:
-            input_: Current I, `[B, *shape]`.
-            mem: Membrane after the previous step, relative to v_init; without it, the one that the module keeps.
-
-        Returns:
-            Tensor | tuple[Tensor, Tensor]: Spikes, and the membrane too unless `init_hidden` is set and `output`
-            is not.
-
-        Raises:
-            ArgumentError: If there is a `mem` although `init_hidden` is set.
-        """
-        if mem is None:
-            mem = self.mem if self.mem.shape == input_.shape else torch.zeros_like(input_)
-        elif self.init_hidden:
-            raise ArgumentError(
-                "Expected no `mem` with init_hidden=True, where the module keeps it. Found one."
-            )
-        mem = mem + input_
-        spk = self.fire(mem)
-        self.mem = mem - spk * (self.threshold if self.reset_mechanism == "subtract" else mem)
-        return spk if self.init_hidden and not self.output else (spk, self.mem)
-
-    def fire(self, mem: Tensor) -> Tensor:
-        """Spikes of a membrane relative to v_init."""
-        return self.spike_grad(mem - (self.threshold - self.v_init))  # type: ignore[no-any-return]
-
-    def extra_repr(self) -> str:
-        """Threshold shape and reset, in the representation of the module."""
-        return f"threshold={tuple(self.threshold.shape)}, reset_mechanism={self.reset_mechanism!r}"
-
-    def __getstate__(self) -> dict[str, Any]:
-        # A membrane with a history can be neither copied nor pickled.
-        state = dict(self.__dict__)
-        state["_buffers"] = {**self._buffers, "mem": self.mem.detach()}
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        _register_weakly(self)
-
-
-def _register_weakly(neuron: IF) -> None:
-    """Enter a neuron in snnTorch's registry, which `utils.reset` walks, without keeping it alive for ever.
-
-    snnTorch registers neurons in their constructor only, so that copies would never be reset, and by strong
-    references, so that no network would ever be freed.
-    """
-    living = [entry for entry in SpikingNeuron.instances if entry is not None]
-    SpikingNeuron.instances[:] = [*living, weakref.proxy(neuron, _forget)]
-
-
-def _forget(dead: object) -> None:
-    # A neuron may die while utils.reset walks the registry by index, so its length stays as it is.
-    SpikingNeuron.instances[:] = [None if entry is dead else entry for entry in SpikingNeuron.instances]
+SNNTorchState: TypeAlias = list[tuple[Tensor, ...]]
+"""State of a network: what each of its `stateful` modules takes and returns, all zero at rest."""
 
 
 class SNNTorchNetwork(nn.Module):
     """A spiking Q-network in snnTorch's idiom: `(spk_rec, mem_rec)`, time first.
 
     The layers are flat attributes, in order: `encoder`, `if0`, `synapses1`, `if1`, ...; the last neurons are
-    the output, one per action. `dqn2snn.readout` turns the records into Q-values.
+    the output, one per action. `dqn2snn.readout` turns the records into Q-values. A network in "delta" coding has a
+    `difference` behind the encoder, and one with currents for single steps `step_bias1`, ... behind the synapses.
 
     Args:
         plan: The spiking network.
+
+    Raises:
+        PlanError: If there are no modules for the plan: its spikes are times.
 
     Example:
         >>> import dqn2snn
@@ -158,13 +58,24 @@ class SNNTorchNetwork(nn.Module):
 
     def __init__(self, plan: SpikingPlan) -> None:
         super().__init__()
+        check_supported(plan)
         self.num_steps = plan.num_steps
         self.depth = len(plan.all_layers)
         self.encoder = CurrentEncoder(plan)
+        delta = plan.coding == "delta"
+        if delta:
+            self.difference = Difference()
         for i, layer in enumerate(plan.all_layers):
             if i > 0:
-                self.add_module(f"synapses{i}", nn.Sequential(*synapse_modules(layer.affine)))
-            self.add_module(f"if{i}", _neurons(layer))
+                self.add_module(f"synapses{i}", nn.Sequential(*synapse_modules(layer.affine, bias=not delta)))
+                if (currents := StepCurrents.of(layer)) is not None:
+                    self.add_module(f"step_bias{i}", StepBias(currents))
+            self.add_module(f"if{i}", _neurons(layer, counted=delta and layer is plan.output))
+
+    @property
+    def stateful(self) -> list[StatefulModule]:
+        """The modules that have a state, in order: neurons, and what stands before them."""
+        return [module for module in self.children() if isinstance(module, StatefulModule)]
 
     def forward(self, observations: Tensor, num_steps: int | None = None) -> tuple[Tensor, Tensor]:
         """Simulate decisions from the initial state.
@@ -180,50 +91,104 @@ class SNNTorchNetwork(nn.Module):
         Raises:
             ArgumentError: If `num_steps` is not positive.
         """
+        spk_rec, mem_rec, _ = self.present(observations, num_steps=num_steps)
+        return spk_rec, mem_rec
+
+    def present(
+        self,
+        observations: Tensor,
+        state: SNNTorchState | None = None,
+        done: Tensor | None = None,
+        num_steps: int | None = None,
+    ) -> tuple[Tensor, Tensor, SNNTorchState]:
+        """Simulate on from any state, and return the one that is reached.
+
+        A "delta" network keeps its state for an episode. Its last neurons' state is `(count, mem)`, and its Q-values
+        are `robust_rate(count, mem, 1, v_init=-v_init, scale=readout_scale)`.
+
+        Args:
+            observations: `[B, *input_shape]`, presented at every step.
+            state: What the call before returned, or None for the initial state.
+            done: `[B]` bool, where the initial state takes the place of `state`: an episode is over.
+            num_steps: T; the plan's own by default.
+
+        Returns:
+            tuple[Tensor, Tensor, SNNTorchState]: As `forward`, and the state.
+
+        Raises:
+            ArgumentError: If `num_steps` is not positive.
+        """
         steps = self.num_steps if num_steps is None else num_steps
         if steps < 1:
             raise ArgumentError(f"Expected a positive number of steps. Found num_steps={steps}.")
-        current, mems = self.encoder(observations), None
+        if state is not None and done is not None:
+            state = [tuple(without(value, done) for value in values) for values in state]
+        level = self.encoder(observations)
         spk_rec, mem_rec = [], []
         for _ in range(steps):
-            spikes, mems = self.advance(current, mems)
+            spikes, state = self.advance(level, state)
             spk_rec.append(spikes[-1])
-            mem_rec.append(mems[-1])
-        return torch.stack(spk_rec), torch.stack(mem_rec)
+            mem_rec.append(state[-1][-1])
+        assert state is not None
+        return torch.stack(spk_rec), torch.stack(mem_rec), state
 
-    def advance(self, current: Tensor, mems: list[Tensor] | None) -> tuple[list[Tensor], list[Tensor]]:
+    def advance(self, current: Tensor, state: SNNTorchState | None) -> tuple[list[Tensor], SNNTorchState]:
         """One step of all layers.
 
         Args:
             current: What the encoder gives.
-            mems: Membranes of all layers, or None for the initial state.
+            state: Of all `stateful` modules, or None for the initial state.
 
         Returns:
-            tuple[list[Tensor], list[Tensor]]: Spikes and membranes of all layers.
+            tuple[list[Tensor], SNNTorchState]: Spikes of all layers, and the state.
         """
         spikes: list[Tensor] = []
-        after: list[Tensor] = []
-        for i in range(self.depth):
-            if i > 0:
-                current = self.get_submodule(f"synapses{i}")(spikes[-1])
-            mem = torch.zeros_like(current) if mems is None else mems[i]
-            spk, mem = self.get_submodule(f"if{i}")(current, mem)
-            spikes.append(spk)
-            after.append(mem)
+        after: SNNTorchState = []
+        x = current
+        for module in self.children():
+            if isinstance(module, StatefulModule):
+                before = module.initial(x) if state is None else state[len(after)]
+                x, *new = module(x, *before)
+                after.append(tuple(new))
+                if isinstance(module, (IF, GradedIF)):
+                    spikes.append(x)
+            elif module is not self.encoder:
+                x = module(x)
         return spikes, after
 
     def to_sequential(self) -> nn.Sequential:
         """The same network as a flat `nn.Sequential` with `init_hidden` neurons.
 
-        Used as in snnTorch's tutorials: `utils.reset(net)`, then `spk, mem = net(x)` at every step. Weights are
-        shared with this network, membranes are not.
+        Used as in snnTorch's tutorials: `utils.reset(net)`, then `spk, mem = net(x)` at every step, or
+        `spk, count, mem = net(x)` where the last neurons count. Weights are shared with this network, states are
+        not. A "delta" network is reset once an episode; `reset_rows(net, done)` does it for some rows of a batch.
         """
-        modules: list[nn.Module] = [self.encoder]
-        for i in range(self.depth):
-            if i > 0:
-                modules.extend(self.get_submodule(f"synapses{i}").children())
-            modules.append(_hidden_twin(self.get_submodule(f"if{i}"), output=i == self.depth - 1))
+        modules: list[nn.Module] = []
+        for name, module in self.named_children():
+            if isinstance(module, StatefulModule):
+                modules.append(module.hidden_twin(output=name == f"if{self.depth - 1}"))
+            else:
+                modules.extend([module] if module is self.encoder else module.children())
         return nn.Sequential(*modules)
+
+
+def reset_rows(net: nn.Module, done: Tensor) -> None:
+    """What `snntorch.utils.reset(net)` does, for some rows of the batch: an episode is over there.
+
+    Args:
+        net: A network with `init_hidden` neurons, as `SNNTorchNetwork.to_sequential` makes it.
+        done: `[B]` bool.
+
+    Example:
+        >>> net = nn.Sequential(IF(init_hidden=True), GradedIF(init_hidden=True, output=True))
+        >>> _, count, mem = net(torch.full((2, 1), 1.5))
+        >>> reset_rows(net, torch.tensor([True, False]))
+        >>> net[0].mem.tolist(), net[1].syn.tolist()
+        ([[0.0], [0.5]], [[0.0], [1.0]])
+    """
+    for module in net.modules():
+        if isinstance(module, StatefulModule):
+            module.reset_rows(done)
 
 
 @on_host()
@@ -232,21 +197,12 @@ def to_snntorch(plan: SpikingPlan) -> SNNTorchNetwork:
     return SNNTorchNetwork(plan)
 
 
-def _neurons(layer: SpikingLayer) -> IF:
-    return IF(
-        per_channel(layer.threshold, layer.shape).float(),
-        per_channel(layer.v_init, layer.shape).float(),
-        reset_mechanism=layer.reset,
-    )
-
-
-def _hidden_twin(neuron: nn.Module, *, output: bool) -> IF:
-    assert isinstance(neuron, IF)
-    return IF(
-        neuron.threshold,
-        neuron.v_init,
-        reset_mechanism=neuron.reset_mechanism,
-        init_hidden=True,
-        output=output,
-        spike_grad=neuron.spike_grad,
+def _neurons(layer: SpikingLayer, *, counted: bool) -> IF | GradedIF:
+    """Neurons of a layer; those whose spikes have to be `counted` for the readout do so themselves."""
+    threshold = per_channel(layer.threshold, layer.shape).float()
+    v_init = per_channel(layer.v_init, layer.shape).float()
+    if layer.plain and not counted:
+        return IF(threshold, v_init, reset_mechanism=layer.reset)
+    return GradedIF(
+        threshold, v_init, max_spikes=layer.max_spikes, signed=layer.signed, max_count=layer.max_count
     )

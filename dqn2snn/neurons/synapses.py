@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.utils import skip_init
 
+from dqn2snn.encode import most_spikes
 from dqn2snn.graph import AffineLayer, per_channel
 from dqn2snn.grid import rounded
 from dqn2snn.ops import Conv, Dense, LinearOp, Pad, Reshape, SumPool
@@ -17,15 +18,23 @@ from dqn2snn.plan import SpikingPlan
 __all__ = ["BiasMap", "CurrentEncoder", "synapse_modules"]
 
 
-def synapse_modules(affine: AffineLayer) -> list[nn.Module]:
+def synapse_modules(affine: AffineLayer, *, bias: bool = True) -> list[nn.Module]:
     """Conv2d, Linear, AvgPool2d, Flatten, ... that compute an affine layer, in float32.
 
     Poolings are `nn.AvgPool2d` with a divisor of one: they sum spikes, and the average is in the weights.
+
+    Args:
+        affine: The layer.
+        bias: Whether there are bias currents; where they are all zero, there may be none.
+
+    Returns:
+        list[nn.Module]: The modules, in order.
     """
     *others, last = affine.ops
-    in_last = isinstance(last, (Conv, Dense)) and affine.bias.ndim == 1
+    bias = bias or bool(affine.bias.any())
+    in_last = bias and isinstance(last, (Conv, Dense)) and affine.bias.ndim == 1
     modules = [_module(op, affine.bias if in_last and op is last else None) for op in (*others, last)]
-    return modules if in_last else [*modules, BiasMap(per_channel(affine.bias, affine.out_shape))]
+    return modules if in_last or not bias else [*modules, BiasMap(per_channel(affine.bias, affine.out_shape))]
 
 
 class BiasMap(nn.Module):
@@ -56,8 +65,9 @@ class CurrentEncoder(nn.Module):
     """From an observation to the constant current of the first layer.
 
     It computes what `dqn2snn.encode.constant_current` says, with the first layer's synapses as torch modules:
-    in float64 on the grid, rounded, clamped to [0, threshold], and returned in the dtype of the weights.
-    Gradients pass the rounding as if it were not there, so that the first layer can be trained.
+    in float64 on the grid, rounded, clamped to [0, k threshold] ([0, L threshold] in "delta" coding), and returned in
+    the dtype of the weights. Gradients pass the rounding as if it were not there, so that the first layer can be
+    trained. A "delta" network presents the difference to the current before, which another module takes.
 
     Args:
         plan: The spiking network.
@@ -72,6 +82,7 @@ class CurrentEncoder(nn.Module):
         self.register_buffer("threshold", per_channel(first.threshold, first.shape).float().clone())
         self.input_bits = plan.input_bits
         self.fraction_bits = first.fraction_bits
+        self.most_spikes = most_spikes(plan)
 
     def forward(self, observations: Tensor) -> Tensor:
         """Current `[B, *shape]` of observations `[B, *input_shape]`."""
@@ -80,11 +91,12 @@ class CurrentEncoder(nn.Module):
         exact = {name: value.double() for name, value in self.synapses.state_dict(keep_vars=True).items()}
         current = functional_call(self.synapses, exact, _rounded(observations.double(), self.input_bits))
         current = _rounded(current, self.fraction_bits).clamp(min=0)
-        return torch.minimum(current, self.threshold.double()).to(self.threshold.dtype)
+        return torch.minimum(current, self.most_spikes * self.threshold.double()).to(self.threshold.dtype)
 
     def extra_repr(self) -> str:
-        """The grids, in the representation of the module."""
-        return f"input_bits={self.input_bits}, fraction_bits={self.fraction_bits}"
+        """The grids and the limit, in the representation of the module."""
+        grids = f"input_bits={self.input_bits}, fraction_bits={self.fraction_bits}"
+        return f"{grids}, most_spikes={self.most_spikes}"
 
 
 def _rounded(values: Tensor, bits: int) -> Tensor:
