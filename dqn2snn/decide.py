@@ -146,7 +146,7 @@ def check_rule(plan: SpikingPlan, margin: float, every: int) -> None:
 
     Raises:
         ArgumentError: If `margin` is not a number of 0 or more, or `every` not a positive whole number.
-        PlanError: If the output neurons are reset to zero.
+        PlanError: If the output neurons are reset to zero, or the network is not in rate coding.
     """
     if isinstance(margin, bool) or not isinstance(margin, Real) or not 0 <= margin < math.inf:
         raise ArgumentError(
@@ -155,6 +155,11 @@ def check_rule(plan: SpikingPlan, margin: float, every: int) -> None:
     if isinstance(every, bool) or not isinstance(every, Integral) or every < 1:
         raise ArgumentError(
             f"Expected a positive whole number of steps between checks. Found every={every!r}. Use {EVERY}."
+        )
+    if plan.coding != "rate":
+        raise PlanError(
+            f"Expected a network in rate coding, whose Q-values gain precision with every step. Found {plan.coding} "
+            "coding. Use record or stream and a fixed number of steps."
         )
     if plan.output.reset != "subtract":
         raise PlanError(

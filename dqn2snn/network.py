@@ -274,7 +274,7 @@ class SpikingQNetwork(nn.Module):
 
         Args:
             observations: If given, they are simulated, and the table says how the neurons fire: mean rate in spikes
-                per step, share of neurons that never fire and share that fire at every step.
+                per step, share of neurons that never fire and share that always fire as much as they can.
 
         Returns:
             str: The table.
@@ -283,8 +283,12 @@ class SpikingQNetwork(nn.Module):
             return self.plan.summary()
         record = self.record(observations)
         rows = [
-            [*row, f"{float(count.mean()) / record.num_steps:.3f}", *_extremes(count, record.num_steps)]
-            for row, count in zip(self.plan.rows(), record.counts, strict=True)
+            [
+                *row,
+                f"{float(sent.mean()) / record.num_steps:.3f}",
+                *_extremes(sent, record.num_steps * layer.max_spikes),
+            ]
+            for row, layer, sent in zip(self.plan.rows(), self.plan.all_layers, record.sent, strict=True)
         ]
         header = [*self.plan.columns, "rate", "silent %", "saturated %"]
         return f"{self.plan.headline}\n{format_table(header, rows)}"
@@ -360,9 +364,9 @@ def _first_slot(network: nn.Module) -> _Slot:
     )
 
 
-def _extremes(counts: Tensor, num_steps: int) -> tuple[str, str]:
-    silent = (counts == 0).all(dim=0).float().mean()
-    saturated = (counts == num_steps).all(dim=0).float().mean()
+def _extremes(sent: Tensor, most: int) -> tuple[str, str]:
+    silent = (sent == 0).all(dim=0).float().mean()
+    saturated = (sent == most).all(dim=0).float().mean()
     return f"{100 * float(silent):.1f}", f"{100 * float(saturated):.1f}"
 
 

@@ -168,7 +168,9 @@ def _simulate(
     batches = rollout.observations.split(_BATCH)
     for batch in tqdm(batches, desc="simulate", leave=False, disable=None if progress else True):
         record = snn.record(batch, steps[-1])
-        operations.append(synaptic_operations(record.counts[:-1], fan_outs))
-        parts.append(replace(record, q=record.q.cpu()[at], q_spike=record.q_spike.cpu()[at], counts=()))
+        operations.append(synaptic_operations(record.sent[:-1], fan_outs))
+        parts.append(
+            replace(record, q=record.q.cpu()[at], q_spike=record.q_spike.cpu()[at], counts=(), sent=())
+        )
     mean = torch.cat(operations).mean().item()
     return Record.join(parts), OperationComparison(mean, snn.plan.input_macs, snn.plan.dqn_macs)

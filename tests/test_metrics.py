@@ -271,7 +271,7 @@ class Run:
     num_steps: int
     q: Tensor
     q_spike: Tensor
-    counts: tuple[Tensor, ...]
+    sent: tuple[Tensor, ...]
     layer_names: tuple[str, ...]
     spikes: tuple[Tensor, ...]
 
@@ -295,7 +295,7 @@ def run(observations: Tensor, num_steps: int) -> Run:
         num_steps=num_steps,
         q=robust_rate(output_spikes.cumsum(0), torch.stack(rec2), steps),
         q_spike=spike_count(output_spikes.cumsum(0), steps),
-        counts=(hidden_spikes.sum(0), output_spikes.sum(0)),
+        sent=(hidden_spikes.sum(0), output_spikes.sum(0)),
         layer_names=("hidden", "output"),
         spikes=(hidden_spikes, output_spikes),
     )
@@ -334,9 +334,9 @@ def test_rates_against_the_spikes_themselves() -> None:
 def test_synaptic_operations_against_the_spikes_themselves() -> None:
     record = run(OBSERVATIONS, 16)
     fan_outs = [torch.full((12,), 3), torch.zeros(3, dtype=torch.long)]
-    per_decision = synaptic_operations(record.counts, fan_outs)
+    per_decision = synaptic_operations(record.sent, fan_outs)
     assert torch.equal(per_decision, 3.0 * record.spikes[0].double().sum((0, 2)))
-    comparison = compare_operations(record.counts, fan_outs, input_macs=6 * 12)
+    comparison = compare_operations(record.sent, fan_outs, input_macs=6 * 12)
     assert comparison.dqn_macs == 6 * 12 + 12 * 3
     assert comparison.synaptic_operations == pytest.approx(per_decision.mean().item())
     assert comparison.operations_ratio == pytest.approx((per_decision.mean().item() + 72) / 108)
@@ -356,12 +356,12 @@ def test_synaptic_operations_of_a_convolution_count_its_borders() -> None:
     [
         (lambda r: agreement_curve(r, torch.zeros(5, 3)), r"\(5, 3\) for the DQN"),
         (lambda r: agreement_curve(Run(1, r.q[-1], r.q_spike[-1], (), (), ()), r.q[-1]), r"\[T, B, A\]"),
-        (lambda r: firing_rates(Run(1, r.q, r.q, r.counts, ("one",), ())), "1 names"),
+        (lambda r: firing_rates(Run(1, r.q, r.q, r.sent, ("one",), ())), "1 names"),
         (lambda r: silent_fraction(Run(1, r.q, r.q, (torch.zeros(0, 4),), ("one",), ())), r"\(0, 4\)"),
-        (lambda r: synaptic_operations(r.counts, [torch.ones(12)]), r"\[\(12,\)\]"),
-        (lambda r: synaptic_operations(r.counts[:1], [torch.ones(4)]), r"\(24, 12\)"),
+        (lambda r: synaptic_operations(r.sent, [torch.ones(12)]), r"\[\(12,\)\]"),
+        (lambda r: synaptic_operations(r.sent[:1], [torch.ones(4)]), r"\(24, 12\)"),
         (lambda r: synaptic_operations([], []), "one of each per layer"),
-        (lambda r: compare_operations(r.counts[:1], [torch.ones(12)], input_macs=0), "Found 0"),
+        (lambda r: compare_operations(r.sent[:1], [torch.ones(12)], input_macs=0), "Found 0"),
     ],
 )
 def test_records_that_do_not_fit_are_refused(call: Callable[[Run], object], message: str) -> None:

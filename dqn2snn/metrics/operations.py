@@ -58,7 +58,7 @@ def synaptic_operations(counts: Sequence[Tensor], fan_outs: Sequence[Tensor]) ->
     2025, arXiv 2304.04640).
 
     Args:
-        counts: Per layer, [B, *shape] spike counts of a decision.
+        counts: Per layer, [B, *shape] spikes sent in a decision; one of several units counts as that many.
         fan_outs: Per layer, [*shape] number of synapses out of each neuron; 0 for output neurons.
 
     Returns:
@@ -76,7 +76,7 @@ def synaptic_operations(counts: Sequence[Tensor], fan_outs: Sequence[Tensor]) ->
     if not counts or len(counts) != len(fan_outs) or any(c[1:] != f for c, f in zip(*found, strict=True)):
         raise ArgumentError(
             "Expected counts [B, *shape] and fan-outs [*shape], one of each per layer. "
-            f"Found shapes {found[0]} and {found[1]}. Pass record.counts and plan.fan_out of the same layers."
+            f"Found shapes {found[0]} and {found[1]}. Pass record.sent and plan.fan_out of the same layers."
         )
     layers = zip(counts, fan_outs, strict=True)
     operations = [(count.cpu().double() * fan_out.cpu()).flatten(1).sum(1) for count, fan_out in layers]
@@ -92,7 +92,7 @@ def compare_operations(
     multiply-accumulates are the synapses: those of the input plus all fan-outs.
 
     Args:
-        counts: Per layer, [B, *shape] spike counts of a decision.
+        counts: Per layer, [B, *shape] spikes sent in a decision; one of several units counts as that many.
         fan_outs: Per layer, [*shape] number of synapses out of each neuron; 0 for output neurons.
         input_macs: Synapses out of the input, that is the first layer's multiply-accumulates.
 

@@ -13,15 +13,15 @@ __all__ = ["SpikeRecord", "firing_rates", "saturated_fraction", "silent_fraction
 
 
 class SpikeRecord(Protocol):
-    """What the rates need of a record: the spike counts of every layer."""
+    """What the rates need of a record: the spikes that every layer sent."""
 
     @property
     def num_steps(self) -> int:
         """Number of steps T."""
 
     @property
-    def counts(self) -> Sequence[Tensor]:
-        """One tensor [B, *shape] of spike counts after T steps per layer."""
+    def sent(self) -> Sequence[Tensor]:
+        """One tensor [B, *shape] of spikes sent in T steps, whatever their sign, per layer."""
 
     @property
     def layer_names(self) -> Sequence[str]:
@@ -37,13 +37,13 @@ def firing_rates(record: SpikeRecord) -> dict[str, Tensor]:
         record: A run, as ``snn.record(observations)`` returns it.
 
     Returns:
-        By layer name, rates [*shape] between 0 and 1, float64 on the CPU.
+        By layer name, rates [*shape], float64 on the CPU; up to 1 where a neuron sends one spike a step at most.
 
     Example:
         >>> import torch
         >>> from types import SimpleNamespace
         >>> counts = (torch.tensor([[4.0, 0.0], [2.0, 0.0]]),)
-        >>> firing_rates(SimpleNamespace(num_steps=4, counts=counts, layer_names=("fc1",)))
+        >>> firing_rates(SimpleNamespace(num_steps=4, sent=counts, layer_names=("fc1",)))
         {'fc1': tensor([0.7500, 0.0000], dtype=torch.float64)}
     """
     return {name: counts.double().mean(0) / record.num_steps for name, counts in _layers(record)}
@@ -65,14 +65,14 @@ def silent_fraction(record: SpikeRecord) -> dict[str, float]:
         >>> import torch
         >>> from types import SimpleNamespace
         >>> counts = (torch.tensor([[4.0, 0.0], [2.0, 0.0]]),)
-        >>> silent_fraction(SimpleNamespace(num_steps=4, counts=counts, layer_names=("fc1",)))
+        >>> silent_fraction(SimpleNamespace(num_steps=4, sent=counts, layer_names=("fc1",)))
         {'fc1': 0.5}
     """
     return {name: (counts == 0).double().mean().item() for name, counts in _layers(record)}
 
 
-def saturated_fraction(record: SpikeRecord) -> dict[str, float]:
-    """Share of neurons that fired at every step of a decision, averaged over the decisions.
+def saturated_fraction(record: SpikeRecord, max_spikes: int = 1) -> dict[str, float]:
+    """Share of neurons that sent as many spikes as they can in a decision, averaged over the decisions.
 
     Such a neuron may hide an activation above its threshold. With the percentile p of the calibration at
     99.9 up to about one in a thousand is to be expected; far more means that the calibration observations are
@@ -80,6 +80,7 @@ def saturated_fraction(record: SpikeRecord) -> dict[str, float]:
 
     Args:
         record: A run, as ``snn.record(observations)`` returns it.
+        max_spikes: Spikes that a neuron sends in one step at most.
 
     Returns:
         By layer name, the share in [0, 1].
@@ -88,17 +89,18 @@ def saturated_fraction(record: SpikeRecord) -> dict[str, float]:
         >>> import torch
         >>> from types import SimpleNamespace
         >>> counts = (torch.tensor([[4.0, 0.0], [2.0, 0.0]]),)
-        >>> saturated_fraction(SimpleNamespace(num_steps=4, counts=counts, layer_names=("fc1",)))
+        >>> saturated_fraction(SimpleNamespace(num_steps=4, sent=counts, layer_names=("fc1",)))
         {'fc1': 0.25}
     """
-    return {name: (counts == record.num_steps).double().mean().item() for name, counts in _layers(record)}
+    most = record.num_steps * max_spikes
+    return {name: (counts == most).double().mean().item() for name, counts in _layers(record)}
 
 
 def _layers(record: SpikeRecord) -> list[tuple[str, Tensor]]:
-    if len(record.counts) != len(record.layer_names) or any(counts.numel() == 0 for counts in record.counts):
+    if len(record.sent) != len(record.layer_names) or any(counts.numel() == 0 for counts in record.sent):
         raise ArgumentError(
             f"Expected one name and a non-empty tensor of counts per layer. Found {len(record.layer_names)} "
-            f"names and counts of shapes {[tuple(counts.shape) for counts in record.counts]}. "
+            f"names and counts of shapes {[tuple(counts.shape) for counts in record.sent]}. "
             "Pass what snn.record(observations) returns."
         )
-    return [(name, counts.cpu()) for name, counts in zip(record.layer_names, record.counts, strict=True)]
+    return [(name, counts.cpu()) for name, counts in zip(record.layer_names, record.sent, strict=True)]
