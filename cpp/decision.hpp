@@ -1,35 +1,12 @@
 // One decision: the layers one after the other over a chunk of steps, chunk after chunk, membranes carried along.
 #pragma once
 
-#include "counts.hpp"
-#include "events.hpp"
-#include "input.hpp"
+#include "memory.hpp"
 
 namespace dqn2snn::DQN2SNN_ISA {
 
 constexpr uint32_t longest_chunk = 64, shortest_chunk = 8;
-constexpr uint32_t rows_of_block = 512;
 constexpr size_t list_budget = 4 << 20;  // entries of the lists of a layer
-
-template <class N>
-struct LayerState {
-    Units units;
-    Array<typename N::Value> v;  // [units][padded]
-    Array<uint64_t> spikes;      // [units][chunk][words]
-    SpikeLists lists;
-    Counts counts;  // [units][words]
-};
-
-template <class N>
-class Memory final : public Workspace {
-public:
-    typename Input<N>::Memory input;
-    Array<LayerState<N>> layers;
-    Gatherer gatherer;
-    Array<typename N::Value> sums;       // of a layer that reads its inputs directly, [chunk][padded]
-    Array<typename N::Value> membranes;  // of the output, [chunk][padded]
-    Array<float> q, totals;              // [actions]
-};
 
 template <class N>
 class Simulator final : public Network {
@@ -40,7 +17,7 @@ public:
         : layers_(spec.layers.size()), distance_(spec.output_distance.size()), scale_(spec.readout_scale) {
         size_t largest = 0;
         for (size_t i = 0; i < layers_.size(); i++) {
-            layers_[i] = prepared<N>(spec.layers[i]);
+            layers_[i] = prepared<N>(spec.layers[i], i > 0 && layers_[i - 1].graded);
             largest = larger(largest, layers_[i].neurons());
         }
         input_ = new Input<N>(spec, layers_[0]);
@@ -51,30 +28,7 @@ public:
     Simulator &operator=(const Simulator &) = delete;
     ~Simulator() override { delete input_; }
 
-    Workspace *workspace() const override {
-        Memory<N> *const memory = new Memory<N>;
-        memory->input = input_->memory(layers_[0]);
-        memory->layers = Array<LayerState<N>>(layers_.size());
-        size_t widest = 0, direct = 0;
-        for (size_t i = 0; i < layers_.size(); i++) {
-            const Layer<N> &layer = layers_[i];
-            LayerState<N> &state = memory->layers[i];
-            state.units = Units(layer.pixels);
-            state.v = Array<Value>(static_cast<size_t>(layer.pixels) * layer.padded);
-            state.spikes = Array<uint64_t>(static_cast<size_t>(layer.pixels) * layer.words * chunk_);
-            state.counts = Counts(static_cast<size_t>(layer.pixels) * layer.words);
-            if (i + 1 < layers_.size()) state.lists = SpikeLists(layer.pixels, layer.channels, chunk_);
-            if (i > 0) widest = larger(widest, field_size(layer));
-            if (layer.direct) direct = larger<size_t>(direct, layer.padded);
-        }
-        memory->gatherer = Gatherer(widest, chunk_);
-        memory->sums = Array<Value>(direct * chunk_);
-        const Layer<N> &output = layers_[layers_.size() - 1];
-        memory->membranes = Array<Value>(static_cast<size_t>(output.padded) * chunk_);
-        memory->q = Array<float>(output.channels);
-        memory->totals = Array<float>(output.channels);
-        return memory;
-    }
+    Workspace *workspace() const override { return new Memory<N>(*input_, layers_, chunk_); }
 
     uint32_t decide(Workspace &workspace, Kind kind, const void *data, const Request &request,
                     const Output &out) const override {
@@ -86,47 +40,45 @@ public:
         uint32_t used = 0;
         for (bool settled = false; used < request.steps && !settled;) {
             const uint32_t steps = smaller(chunk, request.steps - used);
-            for (size_t i = 0; i < layers_.size(); i++) advance(memory, i, steps);
+            for (size_t i = 0; i < layers_.size(); i++) advance(memory, i, used, steps);
             if (out.counts) count(memory, steps);
             if (out.spikes) keep_spikes(memory, used, steps, out);
             for (uint32_t t = 0; t < steps && !settled; t++) settled = read_out(memory, t, ++used, request, out);
         }
-        if (out.counts) write_counts(memory, used, out.counts);
+        if (out.counts) write_counts(memory, used, out);
         return used;
     }
 
 private:
-    static size_t field_size(const Layer<N> &layer) {
-        size_t largest = 0;
-        for (uint32_t p = 0; p < layer.pixels; p++) {
-            size_t size = 0;
-            for (uint32_t i = layer.fields[p]; i < layer.fields[p + 1]; i++) size += layer.runs[i].length;
-            largest = larger(largest, size);
-        }
-        if (layer.direct) return layer.rows_fit_events() ? 0 : larger(rows_of_block, layer.in_channels);
-        return largest * layer.in_channels;
-    }
-
     void start(Memory<N> &memory, bool counts) const {
         for (size_t i = 0; i < layers_.size(); i++) {
             const Layer<N> &layer = layers_[i];
             LayerState<N> &state = memory.layers[i];
             if (i > 0) find_units(layer, memory.layers[i - 1].units, state.units);
-            for (size_t u = 0; u < state.units.count(); u++)
-                std::memcpy(state.v.begin() + u * layer.padded, layer.v_init.begin(), layer.padded * sizeof(Value));
-            if (counts) state.counts.clear(static_cast<size_t>(state.units.count()) * layer.words);
+            for (uint32_t u = 0; u < state.units.count(); u++)
+                std::memcpy(state.v.begin() + static_cast<size_t>(u) * layer.padded,
+                            layer.v_init_of(state.units.pixel(u)), layer.padded * sizeof(Value));
+            const size_t units = state.units.count();
+            if (layer.graded) {
+                std::memset(state.n.begin(), 0, units * layer.padded * sizeof(int32_t));
+                std::memset(state.sent.begin(), 0, units * layer.padded * sizeof(int32_t));
+            } else if (counts) {
+                state.counts.clear(units * layer.words);
+            }
         }
         for (float &total : memory.totals) total = 0;
     }
 
-    void advance(Memory<N> &memory, size_t i, uint32_t steps) const {
+    void advance(Memory<N> &memory, size_t i, uint32_t done, uint32_t steps) const {
         const Layer<N> &layer = layers_[i];
         LayerState<N> &state = memory.layers[i];
         const bool last = i + 1 == layers_.size();
         Value *const record = last ? memory.membranes.begin() : nullptr;
-        if (i > 0 && layer.direct) {
-            sum_directly(memory, i, steps);
-            fire_pixel(layer, memory.sums.begin(), layer.padded, memory.gatherer.none(steps), steps, state.v.begin(),
+        if (!layer.simple) {
+            advance_summed(memory, i, done, steps, record);
+        } else if (i > 0 && layer.direct) {
+            sum_directly(memory.gatherer, memory.layers[i - 1].lists, layer, done, steps, memory.sums.begin());
+            fire_pixel(layer, 0, memory.sums.begin(), layer.padded, memory.gatherer.none(steps), steps, state.v.begin(),
                        state.spikes.begin(), record);
         } else {
             for (uint32_t u = 0; u < state.units.count(); u++) {
@@ -135,29 +87,89 @@ private:
                 const Value *const bias = i == 0 ? memory.input.currents.begin() + place : layer.bias_of(pixel);
                 const Events events = i == 0 ? memory.gatherer.none(steps)
                                              : memory.gatherer.gather(layer, pixel, memory.layers[i - 1].lists, steps);
-                fire_pixel(layer, bias, 0, events, steps, state.v.begin() + place,
+                fire_pixel(layer, pixel, bias, 0, events, steps, state.v.begin() + place,
                            state.spikes.begin() + static_cast<size_t>(u) * chunk_ * layer.words, record);
             }
         }
-        if (!last) state.lists.fill(layer, state.units, state.spikes.begin(), steps);
+        if (last) return;
+        if (layer.graded)
+            state.graded_lists.fill(layer, state.units, state.spikes.begin(), state.numbers.begin(), steps);
+        else
+            state.lists.fill(layer, state.units, state.spikes.begin(), nullptr, steps);
+    }
+
+    // Layers in which something is graded: currents are summed up first, then neurons fire.
+    __attribute__((noinline)) void advance_summed(Memory<N> &memory, size_t i, uint32_t done, uint32_t steps,
+                                                  Value *record) const {
+        const Layer<N> &layer = layers_[i];
+        LayerState<N> &state = memory.layers[i];
+        const size_t stride = i == 0 ? 0 : layer.padded;
+        for (uint32_t u = 0; u < state.units.count(); u++) {
+            const size_t place = static_cast<size_t>(u) * layer.padded;
+            const Value *currents = memory.input.currents.begin() + place;
+            if (i > 0) {
+                currents = memory.sums.begin();
+                sum(memory, i, state.units.pixel(u), done, steps);
+            }
+            uint64_t *const spikes = state.spikes.begin() + static_cast<size_t>(u) * chunk_ * layer.words;
+            if (!layer.graded) {
+                fire_pixel(layer, state.units.pixel(u), currents, stride, memory.gatherer.none(steps), steps,
+                           state.v.begin() + place, spikes, record);
+                continue;
+            }
+            const GradedNeurons<Value> neurons{state.v.begin() + place, state.n.begin() + place,
+                                               state.sent.begin() + place, spikes,
+                                               state.numbers.begin() + place * chunk_};
+            fire_graded(layer, currents, stride, steps, neurons);
+        }
+    }
+
+    // The currents of an output pixel, step by step.
+    void sum(Memory<N> &memory, size_t i, uint32_t pixel, uint32_t done, uint32_t steps) const {
+        const LayerState<N> &before = memory.layers[i - 1];
+        if (layers_[i - 1].graded)
+            sum(memory.graded_gatherer, before.graded_lists, layers_[i], pixel, done, steps, memory.sums.begin());
+        else
+            sum(memory.gatherer, before.lists, layers_[i], pixel, done, steps, memory.sums.begin());
+    }
+    template <class E>
+    static void sum(Gatherer<E> &gatherer, const SpikeLists<E> &lists, const Layer<N> &layer, uint32_t pixel,
+                    uint32_t done, uint32_t steps, Value *sums) {
+        if (layer.direct) return sum_directly(gatherer, lists, layer, done, steps, sums);
+        set_bias(layer, pixel, done, steps, sums);
+        const EventsOf<E> events = gatherer.gather(layer, pixel, lists, steps);
+        for (uint32_t k = 0; k < layer.num_tiles; k++) {
+            const Tile &tile = layer.tiles[k];
+            accumulate<N>(layer.weights.begin() + tile.weights, tile.width / N::lanes, tile.group, events, steps,
+                          sums + tile.channel, layer.padded);
+        }
+    }
+
+    static void set_bias(const Layer<N> &layer, uint32_t pixel, uint32_t done, uint32_t steps, Value *sums) {
+        const Value *const bias = layer.bias_of(pixel);
+        for (uint32_t t = 0; t < steps; t++, sums += layer.padded) {
+            std::memcpy(sums, bias, layer.padded * sizeof(Value));
+            if (!layer.step_bias.size()) continue;
+            const Value *const more = layer.step_bias.begin() + (done + t) * static_cast<size_t>(layer.padded);
+            for (uint32_t c = 0; c < layer.padded; c++) sums[c] += more[c];
+        }
     }
 
     // The currents of a layer that reads all inputs, step by step. Weight rows are visited block by block and, within a
     // block, for all steps: a row that is used more than once is then still in the first level of the cache.
-    void sum_directly(Memory<N> &memory, size_t i, uint32_t steps) const {
-        const Layer<N> &layer = layers_[i];
-        for (uint32_t t = 0; t < steps; t++)
-            std::memcpy(memory.sums.begin() + t * static_cast<size_t>(layer.padded), layer.bias.begin(),
-                        layer.padded * sizeof(Value));
+    template <class E>
+    static void sum_directly(Gatherer<E> &gatherer, const SpikeLists<E> &lists, const Layer<N> &layer, uint32_t done,
+                             uint32_t steps, Value *sums) {
+        set_bias(layer, 0, done, steps, sums);
         const uint32_t block = larger(1u, rows_of_block / layer.in_channels);
         for (uint32_t k = 0; k < layer.num_tiles; k++) {
             const Tile &tile = layer.tiles[k];
             for (uint32_t first = 0; first < layer.in_pixels; first += block) {
                 const uint32_t last = smaller(first + block, layer.in_pixels);
-                const Events events = memory.gatherer.stretch(layer, memory.layers[i - 1].lists, first, last, steps);
+                const EventsOf<E> events = gatherer.stretch(layer, lists, first, last, steps);
                 const size_t row = layer.rows_fit_events() ? 0 : static_cast<size_t>(first) * layer.in_channels;
                 accumulate<N>(layer.weights.begin() + tile.weights + row * tile.width, tile.width / N::lanes,
-                              tile.group, events, steps, memory.sums.begin() + tile.channel, layer.padded);
+                              tile.group, events, steps, sums + tile.channel, layer.padded);
             }
         }
     }
@@ -165,6 +177,7 @@ private:
     void count(Memory<N> &memory, uint32_t steps) const {
         for (size_t i = 0; i < layers_.size(); i++) {
             LayerState<N> &state = memory.layers[i];
+            if (layers_[i].graded) continue;  // they count themselves
             const uint32_t words = layers_[i].words;
             for (size_t u = 0; u < state.units.count(); u++)
                 for (uint32_t t = 0; t < steps; t++)
@@ -173,14 +186,23 @@ private:
         }
     }
 
-    void write_counts(const Memory<N> &memory, uint32_t steps, float *const *out) const {
+    void write_counts(const Memory<N> &memory, uint32_t steps, const Output &out) const {
         for (size_t i = 0; i < layers_.size(); i++) {
             const Layer<N> &layer = layers_[i];
             const LayerState<N> &state = memory.layers[i];
             for (uint32_t p = 0; p < layer.pixels; p++)
-                for (uint32_t c = 0; c < layer.channels; c++)
-                    out[i][static_cast<size_t>(c) * layer.pixels + p] = static_cast<float>(
-                        state.counts.of(static_cast<size_t>(state.units.of(p)) * layer.words + c / 64, c % 64, steps));
+                for (uint32_t c = 0; c < layer.channels; c++) {
+                    const size_t to = static_cast<size_t>(c) * layer.pixels + p, unit = state.units.of(p);
+                    if (!layer.graded) {
+                        const uint32_t count = state.counts.of(unit * layer.words + c / 64, c % 64, steps);
+                        out.counts[i][to] = static_cast<float>(count);
+                        if (out.sent[i]) out.sent[i][to] = static_cast<float>(count);
+                        continue;
+                    }
+                    const size_t place = unit * layer.padded + N::place(c);
+                    out.counts[i][to] = static_cast<float>(state.n[place]);
+                    if (out.sent[i]) out.sent[i][to] = static_cast<float>(state.sent[place]);
+                }
         }
     }
 
@@ -189,12 +211,14 @@ private:
             const Layer<N> &layer = layers_[i];
             const LayerState<N> &state = memory.layers[i];
             for (uint32_t t = 0; t < steps; t++) {
-                uint8_t *const spikes = out.spikes[i] + (done + t) * out.spikes_stride[i];
+                int8_t *const spikes = out.spikes[i] + (done + t) * out.spikes_stride[i];
                 for (uint32_t p = 0; p < layer.pixels; p++) {
-                    const uint64_t *const words =
-                        state.spikes.begin() + (static_cast<size_t>(state.units.of(p)) * chunk_ + t) * layer.words;
+                    const size_t step = static_cast<size_t>(state.units.of(p)) * chunk_ + t;
+                    const uint64_t *const words = state.spikes.begin() + step * layer.words;
                     for (uint32_t c = 0; c < layer.channels; c++)
-                        spikes[static_cast<size_t>(c) * layer.pixels + p] = words[c / 64] >> c % 64 & 1;
+                        spikes[static_cast<size_t>(c) * layer.pixels + p] =
+                            layer.graded ? static_cast<int8_t>(state.numbers[step * layer.padded + c])
+                                         : static_cast<int8_t>(words[c / 64] >> c % 64 & 1);
                 }
             }
         }

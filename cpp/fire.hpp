@@ -10,12 +10,15 @@
 
 namespace dqn2snn::DQN2SNN_ISA {
 
-using Event = uint16_t;  // a weight row, relative to the first one that can be meant
+using Event = uint16_t;        // a weight row, relative to the first one that can be meant
+using GradedEvent = uint32_t;  // the same in the lower half, and in the upper how often to add it, with a sign
 
 // For each step of a chunk, the weight rows to add: those whose inputs spiked.
-struct Events {
-    const Event **begin, **end;
+template <class E>
+struct EventsOf {
+    const E **begin, **end;
 };
+using Events = EventsOf<Event>;
 
 template <class Value>
 struct Neurons {  // of one output pixel and one tile
@@ -48,6 +51,31 @@ DQN2SNN_INLINE void add_rows(const float *weights, uint32_t, const Event *event,
     for (; event < end; event++) {
         const float *const row = weights + static_cast<size_t>(*event) * N * lanes32;
         for (int i = 0; i < N; i++) sums[i] += load<f32v>(row + i * lanes32);
+    }
+}
+
+// The same for events with a number, whose products are of 32 bits.
+template <int N>
+DQN2SNN_INLINE void add_rows(const int16_t *weights, uint32_t, const GradedEvent *event, const GradedEvent *end,
+                             i32v *sums) {
+    for (; event < end; event++) {
+        const int16_t *const row = weights + static_cast<size_t>(*event & 0xFFFF) * N * lanes16;
+        const i16v for_even = reinterpret_cast<i16v>(u32v{} + (*event >> 16));
+        const i16v for_odd = reinterpret_cast<i16v>(u32v{} + (*event & 0xFFFF0000u));
+        for (int i = 0; i < N; i++) {
+            const i16v weight = load<i16v>(row + i * lanes16);
+            sums[2 * i] = plus_pair_products(sums[2 * i], weight, for_even);
+            sums[2 * i + 1] = plus_pair_products(sums[2 * i + 1], weight, for_odd);
+        }
+    }
+}
+template <int N>
+DQN2SNN_INLINE void add_rows(const float *weights, uint32_t, const GradedEvent *event, const GradedEvent *end,
+                             f32v *sums) {
+    for (; event < end; event++) {
+        const float *const row = weights + static_cast<size_t>(*event & 0xFFFF) * N * lanes32;
+        const float number = static_cast<float>(static_cast<int16_t>(*event >> 16));
+        for (int i = 0; i < N; i++) sums[i] += number * load<f32v>(row + i * lanes32);
     }
 }
 
@@ -105,8 +133,8 @@ inline void fire(const float *weights, uint32_t group, const Events &events, uin
 }
 
 // Adds the events of every step to the sums of that step.
-template <class N, int V>
-inline void accumulate(const typename N::Weight *weights, uint32_t group, const Events &events, uint32_t steps,
+template <class N, int V, class E>
+inline void accumulate(const typename N::Weight *weights, uint32_t group, const EventsOf<E> &events, uint32_t steps,
                        typename N::Value *sums, size_t stride) {
     using Vector = typename N::Vector;
     constexpr int n = V * static_cast<int>(N::lanes) / lanes32;
@@ -129,9 +157,9 @@ DQN2SNN_INLINE void fire(const Weight *weights, uint32_t vectors, uint32_t group
     }
 }
 
-template <class N>
+template <class N, class E>
 DQN2SNN_INLINE void accumulate(const typename N::Weight *weights, uint32_t vectors, uint32_t group,
-                               const Events &events, uint32_t steps, typename N::Value *sums, size_t stride) {
+                               const EventsOf<E> &events, uint32_t steps, typename N::Value *sums, size_t stride) {
     switch (vectors) {
         case 1: return accumulate<N, 1>(weights, group, events, steps, sums, stride);
         case 2: return accumulate<N, 2>(weights, group, events, steps, sums, stride);
@@ -141,22 +169,17 @@ DQN2SNN_INLINE void accumulate(const typename N::Weight *weights, uint32_t vecto
 
 // All channels of one output pixel; spikes[t * words + w] gets word w of step t.
 template <class N>
-inline void fire_pixel(const Layer<N> &layer, const typename N::Value *bias, size_t bias_stride, const Events &events,
-                       uint32_t steps, typename N::Value *v, uint64_t *spikes, typename N::Value *record) {
+inline void fire_pixel(const Layer<N> &layer, uint32_t pixel, const typename N::Value *bias, size_t bias_stride,
+                       const Events &events, uint32_t steps, typename N::Value *v, uint64_t *spikes,
+                       typename N::Value *record) {
+    const typename N::Value *const v_init = layer.v_init_of(pixel);
     for (uint32_t t = 0; t < steps * layer.words; t++) spikes[t] = 0;
     for (uint32_t i = 0; i < layer.num_tiles; i++) {
         const Tile &tile = layer.tiles[i];
         const uint32_t c = tile.channel;
-        const Neurons<typename N::Value> neurons{bias + c,
-                                                 layer.threshold.begin() + c,
-                                                 layer.v_init.begin() + c,
-                                                 bias_stride,
-                                                 v + c,
-                                                 spikes + c / 64,
-                                                 layer.words,
-                                                 c % 64,
-                                                 record ? record + c : nullptr,
-                                                 layer.padded};
+        const Neurons<typename N::Value> neurons{
+            bias + c, layer.threshold.begin() + c,   v_init + c,  bias_stride, v + c, spikes + c / 64, layer.words,
+            c % 64,   record ? record + c : nullptr, layer.padded};
         const auto *const weights = layer.weights.begin() + tile.weights;
         if (layer.hard_reset)
             fire<true>(weights, tile.width / N::lanes, tile.group, events, steps, neurons);

@@ -85,6 +85,9 @@ public:
                     pairs_[(static_cast<size_t>(r / 2) * layer.padded + place) * 2 + r % 2] = static_cast<int16_t>(w);
             }
         for (const double sum : reach) reach_ = larger(reach_, sum);
+        most_ = Array<double>(layer.padded);
+        for (uint32_t c = 0; c < layer.padded; c++)
+            most_[c] = static_cast<double>(spec.most_spikes) * static_cast<double>(layer.threshold[c]);
     }
 
     Memory memory(const Layer<N> &layer) const {
@@ -162,7 +165,7 @@ private:
                      static_cast<size_t>(run.length) * layer.in_channels, patch + run.row);
             }
             bool fresh = true;
-            if (layer.shared_bias && layer.pixels > 1)
+            if (layer.shared() && layer.pixels > 1)
                 fresh = units.add(p, hashed(patch, rows_ * sizeof(T)), [&](uint32_t unit) {
                     return !std::memcmp(patches + static_cast<size_t>(unit) * rows_, patch, rows_ * sizeof(T));
                 });
@@ -219,16 +222,16 @@ private:
     template <class S>
     void finish(const Layer<N> &layer, const S *sums, uint32_t n, uint32_t pixel, uint32_t c,
                 Value *__restrict out) const {
-        const Value *const bias = layer.bias_of(pixel) + c, *const threshold = layer.threshold.begin() + c;
+        const Value *const bias = layer.bias_of(pixel) + c;
         if (!on_grid_) {
             for (uint32_t i = 0; i < n; i++)
                 out[c + i] = static_cast<Value>(static_cast<double>(sums[i]) + static_cast<double>(bias[i]));
             return;
         }
-        const double scale = scale_;
+        const double scale = scale_, *const largest = most_.begin() + c;
         for (uint32_t i = 0; i < n; i++) {  // clamped first: what is out of range need not be rounded
             const double current = static_cast<double>(sums[i]) * scale + static_cast<double>(bias[i]);
-            const double most = static_cast<double>(threshold[i]), positive = current < 0 ? 0 : current;
+            const double most = largest[i], positive = current < 0 ? 0 : current;
             out[c + i] = static_cast<Value>(nearest(positive > most ? most : positive));
         }
     }
@@ -239,9 +242,12 @@ private:
             Value *const row = memory.currents.begin() + current(layer, units.count());
             for (uint32_t c = 0; c < layer.channels; c++)
                 row[N::place(c)] = data[static_cast<size_t>(p) * layer.channels + c];
-            units.add(p, hashed(row, bytes), [&](uint32_t unit) {
-                return !std::memcmp(memory.currents.begin() + current(layer, unit), row, bytes);
-            });
+            if (!layer.shared_v_init)
+                units.append(p);
+            else
+                units.add(p, hashed(row, bytes), [&](uint32_t unit) {
+                    return !std::memcmp(memory.currents.begin() + current(layer, unit), row, bytes);
+                });
         }
     }
 
@@ -252,6 +258,7 @@ private:
     uint32_t rows_;
     Array<bool> whole_;     // [pixels], whether every weight row is met, not only those inside the image
     Array<double> exact_;   // [rows][padded]
+    Array<double> most_;    // [padded], where the current is cut off
     Array<int16_t> pairs_;  // [rows / 2][padded][2]
 };
 

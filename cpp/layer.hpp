@@ -42,19 +42,28 @@ struct Layer {
 
     uint32_t in_pixels, in_channels, pixels, channels, padded, words, rows, num_tiles;
     bool direct;  // every neuron reads all inputs, in the order of the weight rows
-    bool hard_reset, shared_bias;
+    bool hard_reset, shared_bias, shared_v_init;
+    bool graded;  // neurons send other spikes than ones
+    bool simple;  // its neurons are plain and so are those before; the current is the same at all steps
+    bool is_signed;
+    int32_t max_spikes, max_count;
     double step;
     Array<uint32_t> fields, shapes;  // shapes: equal for output pixels whose runs differ in their place only
     Array<Run> runs;
     Array<Tile> tiles;
     Array<typename N::Weight> weights;
-    Array<Value> bias, threshold, v_init;
+    Array<Value> bias, threshold, v_init, step_bias;
 
     size_t neurons() const { return static_cast<size_t>(pixels) * channels; }
     bool rows_fit_events() const { return rows <= 1u << 16; }
     const Value *bias_of(uint32_t pixel) const {
         return bias.begin() + (shared_bias ? 0 : static_cast<size_t>(pixel) * padded);
     }
+    const Value *v_init_of(uint32_t pixel) const {
+        return v_init.begin() + (shared_v_init ? 0 : static_cast<size_t>(pixel) * padded);
+    }
+    // Whether output pixels that receive the same fire alike.
+    bool shared() const { return shared_bias && shared_v_init; }
 };
 
 inline uint32_t padded_channels(uint32_t channels, uint32_t lanes) { return (channels + lanes - 1) / lanes * lanes; }
@@ -142,7 +151,7 @@ inline Array<typename N::Value> per_channel(const Layer<N> &layer, const std::ve
 }
 
 template <class N>
-inline Layer<N> prepared(const LayerSpec &spec) {
+inline Layer<N> prepared(const LayerSpec &spec, bool graded_input) {
     Layer<N> layer;
     layer.in_pixels = spec.in_pixels, layer.in_channels = spec.in_channels;
     layer.pixels = spec.pixels, layer.channels = spec.channels;
@@ -150,6 +159,10 @@ inline Layer<N> prepared(const LayerSpec &spec) {
     layer.words = (layer.padded + 63) / 64;
     layer.rows = static_cast<uint32_t>(spec.weights.size() / spec.channels);
     layer.hard_reset = spec.hard_reset, layer.step = spec.step;
+    layer.graded = !spec.plain(), layer.is_signed = spec.is_signed;
+    layer.max_spikes = static_cast<int32_t>(spec.max_spikes);
+    layer.max_count = spec.max_count ? static_cast<int32_t>(spec.max_count) : INT32_MAX;
+    layer.simple = !layer.graded && !graded_input && spec.step_bias.empty();
     layer.fields = Array<uint32_t>(spec.fields.size());
     for (size_t i = 0; i < spec.fields.size(); i++) layer.fields[i] = spec.fields[i];
     layer.runs = Array<Run>(spec.runs.size());
@@ -161,7 +174,9 @@ inline Layer<N> prepared(const LayerSpec &spec) {
     layer.shared_bias = spec.bias.size() == spec.channels;
     layer.bias = per_channel(layer, spec.bias, spec.bias.size() / spec.channels, 0);
     layer.threshold = per_channel(layer, spec.threshold, 1, N::never);
-    layer.v_init = per_channel(layer, spec.v_init, 1, 0);
+    layer.shared_v_init = spec.v_init.size() == spec.channels;
+    layer.v_init = per_channel(layer, spec.v_init, spec.v_init.size() / spec.channels, 0);
+    layer.step_bias = per_channel(layer, spec.step_bias, spec.step_bias.size() / spec.channels, 0);
     cut(layer);
     layer.weights = Array<typename N::Weight>(static_cast<size_t>(layer.rows) * layer.padded);
     for (uint32_t i = 0; i < layer.num_tiles; i++) {

@@ -4,6 +4,7 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -34,10 +35,12 @@ std::vector<T> copied(const Input<T> &array) {
 LayerSpec layer(uint32_t in_pixels, uint32_t in_channels, uint32_t pixels, uint32_t channels,
                 const Input<uint32_t> &fields, const Input<uint32_t> &runs, bool repeats_rows,
                 const Input<double> &weights, const Input<double> &bias, const Input<double> &threshold,
-                const Input<double> &v_init, bool hard_reset, double step) {
-    LayerSpec spec{in_pixels,    in_channels,     pixels,       channels,          copied(fields), {},
-                   repeats_rows, copied(weights), copied(bias), copied(threshold), copied(v_init), hard_reset,
-                   step};
+                const Input<double> &v_init, const Input<double> &step_bias, bool hard_reset, double step,
+                uint32_t max_spikes, uint32_t max_count, bool is_signed) {
+    LayerSpec spec{
+        in_pixels,       in_channels,  pixels,         channels,          copied(fields),    {},         repeats_rows,
+        copied(weights), copied(bias), copied(v_init), copied(threshold), copied(step_bias), hard_reset, step,
+        max_spikes,      max_count,    is_signed};
     for (size_t i = 0; i < runs.size(); i += 3)
         spec.runs.push_back({runs.data()[i], runs.data()[i + 1], runs.data()[i + 2]});
     require(in_pixels && in_channels && pixels && channels, "layers with neurons");
@@ -50,24 +53,31 @@ LayerSpec layer(uint32_t in_pixels, uint32_t in_channels, uint32_t pixels, uint3
         require(run.pixel + size_t{run.length} <= in_pixels, "runs inside the input");
         require(run.row + size_t{run.length} * in_channels <= rows, "runs inside the weights");
     }
-    require(bias.size() == channels || bias.size() == size_t{pixels} * channels, "one bias per channel or neuron");
-    require(threshold.size() == channels && v_init.size() == channels, "thresholds and membranes per channel");
+    const auto fits = [&](size_t size) { return size == channels || size == size_t{pixels} * channels; };
+    require(fits(bias.size()) && fits(v_init.size()), "one bias and initial membrane per channel or neuron");
+    require(threshold.size() == channels, "one threshold per channel");
+    require(step_bias.size() % channels == 0, "step biases of shape [steps, channels]");
+    require(max_spikes >= 1 && max_spikes <= 127 && max_count <= INT32_MAX, "1 to 127 spikes a step");
+    require(!hard_reset || spec.plain(), "a reset by subtraction where spikes are graded");
     return spec;
 }
 
 class Decisions {
 public:
     Decisions(bool on_grid, double input_step, double weight_step, std::vector<LayerSpec> layers,
-              const Input<double> &output_distance, double readout_scale) {
+              const Input<double> &output_distance, double readout_scale, uint32_t most_spikes) {
         require(layers.size() >= 2, "a hidden layer and an output");
         for (size_t i = 0; i + 1 < layers.size(); i++)
             require(layers[i].pixels == layers[i + 1].in_pixels && layers[i].channels == layers[i + 1].in_channels,
                     "layers whose inputs are the neurons of the one before");
         const size_t actions = layers.back().channels;
-        require(layers.back().pixels == 1, "one output neuron per action");
+        require(layers.back().pixels == 1 && layers.back().plain(), "one plain output neuron per action");
+        require(layers.front().step_bias.empty(), "a first layer whose current is constant");
+        for (const LayerSpec &layer : layers)
+            if (!layer.step_bias.empty()) most_steps_ = std::min(most_steps_, layer.step_bias.size() / layer.channels);
         require(output_distance.size() == actions * actions, "a distance for each pair of actions");
-        const NetworkSpec spec{on_grid,      input_step, weight_step, std::move(layers), copied(output_distance),
-                               readout_scale};
+        const NetworkSpec spec{on_grid,       input_step, weight_step, std::move(layers), copied(output_distance),
+                               readout_scale, most_spikes};
         for (const LayerSpec &layer : spec.layers) neurons_.push_back(size_t{layer.pixels} * layer.channels);
         inputs_ = size_t{spec.layers[0].in_pixels} * spec.layers[0].in_channels;
         network_.reset(chosen_engine().make(spec));
@@ -77,29 +87,35 @@ public:
     void run(const nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu> &input, bool currents, uint32_t steps,
              size_t threads, uint32_t every, float margin, std::optional<Result<float>> q,
              std::optional<Result<float>> q_spike, std::optional<std::vector<Result<float>>> counts,
-             std::optional<std::vector<Result<uint8_t>>> spikes, std::optional<Result<int64_t>> used) const {
+             std::optional<std::vector<std::optional<Result<float>>>> sent,
+             std::optional<std::vector<Result<int8_t>>> spikes, std::optional<Result<int64_t>> used) const {
         const Kind kind = kind_of(input.dtype(), currents);
         const size_t width = currents ? neurons_.front() : inputs_, batch = input.size() / width;
         const size_t actions = neurons_.back();
         require(batch * width == input.size(), "whole observations");
-        require(steps > 0, "at least one step");
+        require(steps > 0 && steps <= most_steps_, "at least one step, and as many step biases");
         const bool all_steps = q && q->size() == steps * batch * actions && steps * batch * actions != batch * actions;
         const auto fits = [&](size_t size) { return size == batch * actions || size == steps * batch * actions; };
         require(!q || fits(q->size()), "q of shape [steps, batch, actions] or [batch, actions]");
         require(!q_spike || (q && q_spike->size() == q->size()), "q_spike of the shape of q");
         require(!used || used->size() == batch, "one number of steps per decision");
         check(counts, batch);
+        require(!sent || sent->size() == neurons_.size(), "one array per layer");
+        for (size_t l = 0; sent && l < sent->size(); l++)
+            require(!(*sent)[l] || (*sent)[l]->size() == batch * neurons_[l], "one number per neuron");
         check(spikes, batch * steps);
         const Request request{steps, every, margin};
         const auto *const data = static_cast<const char *>(input.data());
         const size_t bytes = width * input.dtype().bits / 8;
         const std::ptrdiff_t stride = all_steps ? static_cast<std::ptrdiff_t>(batch * actions) : 0;
         const auto decide = [&](Workspace &workspace, size_t i) {
-            std::vector<float *> count;
-            std::vector<uint8_t *> spike;
+            std::vector<float *> count, spent(neurons_.size());
+            std::vector<int8_t *> spike;
             std::vector<std::ptrdiff_t> spike_stride;
             for (size_t l = 0; counts && l < counts->size(); l++)
                 count.push_back((*counts)[l].data() + i * neurons_[l]);
+            for (size_t l = 0; sent && l < sent->size(); l++)
+                if ((*sent)[l]) spent[l] = (*sent)[l]->data() + i * neurons_[l];
             for (size_t l = 0; spikes && l < spikes->size(); l++) {
                 spike.push_back((*spikes)[l].data() + i * neurons_[l]);
                 spike_stride.push_back(static_cast<std::ptrdiff_t>(batch * neurons_[l]));
@@ -108,6 +124,7 @@ public:
                              q_spike ? q_spike->data() + i * actions : nullptr,
                              stride,
                              counts ? count.data() : nullptr,
+                             spent.data(),
                              spikes ? spike.data() : nullptr,
                              spike_stride.data()};
             const uint32_t n = network_->decide(workspace, kind, data + i * bytes, request, out);
@@ -134,7 +151,7 @@ private:
     }
 
     std::vector<size_t> neurons_;
-    size_t inputs_;
+    size_t inputs_, most_steps_ = SIZE_MAX;
     std::unique_ptr<Network> network_;
     std::unique_ptr<Workspaces> workspaces_;
 };
@@ -152,16 +169,20 @@ NB_MODULE(_event, module) {
             [](LayerSpec *self, uint32_t in_pixels, uint32_t in_channels, uint32_t pixels, uint32_t channels,
                const Input<uint32_t> &fields, const Input<uint32_t> &runs, bool repeats_rows,
                const Input<double> &weights, const Input<double> &bias, const Input<double> &threshold,
-               const Input<double> &v_init, bool hard_reset, double step) {
-                new (self) LayerSpec(layer(in_pixels, in_channels, pixels, channels, fields, runs, repeats_rows,
-                                           weights, bias, threshold, v_init, hard_reset, step));
+               const Input<double> &v_init, const Input<double> &step_bias, bool hard_reset, double step,
+               uint32_t max_spikes, uint32_t max_count, bool is_signed) {
+                new (self)
+                    LayerSpec(layer(in_pixels, in_channels, pixels, channels, fields, runs, repeats_rows, weights, bias,
+                                    threshold, v_init, step_bias, hard_reset, step, max_spikes, max_count, is_signed));
             },
             nb::kw_only(), "in_pixels"_a, "in_channels"_a, "pixels"_a, "channels"_a, "fields"_a, "runs"_a,
-            "repeats_rows"_a, "weights"_a, "bias"_a, "threshold"_a, "v_init"_a, "hard_reset"_a, "step"_a);
+            "repeats_rows"_a, "weights"_a, "bias"_a, "threshold"_a, "v_init"_a, "step_bias"_a, "hard_reset"_a, "step"_a,
+            "max_spikes"_a, "max_count"_a, "is_signed"_a);
     nb::class_<Decisions>(module, "Network")
-        .def(nb::init<bool, double, double, std::vector<LayerSpec>, const Input<double> &, double>(), nb::kw_only(),
-             "on_grid"_a, "input_step"_a, "weight_step"_a, "layers"_a, "output_distance"_a, "readout_scale"_a)
+        .def(nb::init<bool, double, double, std::vector<LayerSpec>, const Input<double> &, double, uint32_t>(),
+             nb::kw_only(), "on_grid"_a, "input_step"_a, "weight_step"_a, "layers"_a, "output_distance"_a,
+             "readout_scale"_a, "most_spikes"_a)
         .def("run", &Decisions::run, "input"_a, nb::kw_only(), "currents"_a = false, "steps"_a, "threads"_a = 1,
              "every"_a = 0, "margin"_a = 0.0f, "q"_a = nb::none(), "q_spike"_a = nb::none(), "counts"_a = nb::none(),
-             "spikes"_a = nb::none(), "used"_a = nb::none());
+             "sent"_a = nb::none(), "spikes"_a = nb::none(), "used"_a = nb::none());
 }

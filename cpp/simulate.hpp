@@ -20,22 +20,30 @@ struct LayerSpec {
     uint32_t in_pixels, in_channels, pixels, channels;
     std::vector<uint32_t> fields;  // [pixels + 1], where the runs of each output pixel start
     std::vector<Run> runs;
-    bool repeats_rows;                      // whether two runs of an output pixel share a weight row
-    std::vector<double> weights;            // [rows][channels]
-    std::vector<double> bias;               // [channels], or [pixels][channels]
-    std::vector<double> threshold, v_init;  // [channels]
+    bool repeats_rows;                 // whether two runs of an output pixel share a weight row
+    std::vector<double> weights;       // [rows][channels]
+    std::vector<double> bias, v_init;  // [channels], or [pixels][channels]
+    std::vector<double> threshold;     // [channels]
+    std::vector<double> step_bias;     // [steps][channels], or none
     bool hard_reset;
-    double step;  // the grid step; 1 off the grid
+    double step;          // the grid step; 1 off the grid
+    uint32_t max_spikes;  // in one step
+    uint32_t max_count;   // altogether, those taken back subtracted; 0 for no limit
+    bool is_signed;       // whether spikes are taken back
+
+    bool plain() const { return max_spikes == 1 && !max_count && !is_signed; }
 };
 
 // The first layer's weights serve once a decision, so that they and the observation have grids of their own:
-// current = round(weight_step * W round(x / input_step) + bias), in steps of the layer's grid, in [0, threshold].
+// current = round(weight_step * W round(x / input_step) + bias), in steps of the layer's grid, in
+// [0, most_spikes * threshold].
 struct NetworkSpec {
     bool on_grid;
     double input_step, weight_step;       // both 1 off the grid
     std::vector<LayerSpec> layers;        // the last one is the output, whose neurons are the actions
     std::vector<double> output_distance;  // [actions][actions], of their weights, in the units of Q-values
     double readout_scale;
+    uint32_t most_spikes;
 };
 
 // Of the input: an observation, [channels][pixels], or the first layer's currents, [pixels][channels], as int32 on
@@ -52,8 +60,9 @@ struct Request {
 struct Output {
     float *q, *q_spike;                   // [actions] after each step
     std::ptrdiff_t q_stride;              // floats from one step to the next; 0 keeps the last step only
-    float *const *counts;                 // per layer, [channels][pixels]
-    uint8_t *const *spikes;               // per layer, [channels][pixels] after each step
+    float *const *counts;                 // per layer, [channels][pixels], those taken back subtracted
+    float *const *sent;                   // the same, those taken back added; only with counts
+    int8_t *const *spikes;                // per layer, [channels][pixels] after each step
     const std::ptrdiff_t *spikes_stride;  // per layer, bytes from one step to the next
 };
 

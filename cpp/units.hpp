@@ -79,7 +79,7 @@ inline uint64_t hashed(const void *data, size_t bytes) {
 template <class N>
 inline void find_units(const Layer<N> &layer, const Units &inputs, Units &units) {
     units.clear();
-    if (layer.pixels == 1 || inputs.all_differ() || !layer.shared_bias) {
+    if (layer.pixels == 1 || inputs.all_differ() || !layer.shared()) {
         for (uint32_t p = 0; p < layer.pixels; p++) units.append(p);
         return;
     }

@@ -25,6 +25,7 @@ typedef int16_t i16v __attribute__((vector_size(vector_bytes)));
 typedef int32_t i32v __attribute__((vector_size(vector_bytes)));
 typedef uint32_t u32v __attribute__((vector_size(vector_bytes)));
 typedef float f32v __attribute__((vector_size(vector_bytes)));
+typedef int16_t i16half __attribute__((vector_size(vector_bytes / 2)));
 typedef uint16_t u16v_unaligned __attribute__((vector_size(32), aligned(2), may_alias));
 
 #define DQN2SNN_INLINE inline __attribute__((always_inline))
@@ -40,6 +41,11 @@ DQN2SNN_INLINE void store(T *p, V v) {
 
 DQN2SNN_INLINE i32v even(i16v a) { return (reinterpret_cast<i32v>(a) << 16) >> 16; }
 DQN2SNN_INLINE i32v odd(i16v a) { return reinterpret_cast<i32v>(a) >> 16; }
+
+// The other way round, for numbers that fit.
+DQN2SNN_INLINE i16v interleaved(i32v evens, i32v odds) {
+    return reinterpret_cast<i16v>((evens & 0xFFFF) | (odds << 16));
+}
 
 // Bit i of the result: lane i of an interleaved pair of masks, whose lanes are all ones or all zeros.
 DQN2SNN_INLINE uint64_t interleaved_bits(i32v evens, i32v odds) {
@@ -121,6 +127,15 @@ DQN2SNN_INLINE i32v pair_products(i16v x, i16v y) {
     return reinterpret_cast<i32v>(_mm_madd_epi16(reinterpret_cast<__m128i>(x), reinterpret_cast<__m128i>(y)));
 #else
     return even(x) * even(y) + odd(x) * odd(y);
+#endif
+}
+
+DQN2SNN_INLINE i32v plus_pair_products(i32v sum, i16v x, i16v y) {
+#if defined(__AVX512VNNI__)
+    return reinterpret_cast<i32v>(_mm512_dpwssd_epi32(reinterpret_cast<__m512i>(sum), reinterpret_cast<__m512i>(x),
+                                                      reinterpret_cast<__m512i>(y)));
+#else
+    return sum + pair_products(x, y);
 #endif
 }
 

@@ -25,8 +25,12 @@ class Layer:
         bias: NDArray[np.float64],
         threshold: NDArray[np.float64],
         v_init: NDArray[np.float64],
+        step_bias: NDArray[np.float64],
         hard_reset: bool,
         step: float,
+        max_spikes: int,
+        max_count: int,
+        is_signed: bool,
     ) -> None: ...
 
 class Network:
@@ -39,6 +43,7 @@ class Network:
         layers: Sequence[Layer],
         output_distance: NDArray[np.float64],
         readout_scale: float,
+        most_spikes: int,
     ) -> None: ...
     def run(
         self,
@@ -52,6 +57,7 @@ class Network:
         q: NDArray[np.float32] | None = None,
         q_spike: NDArray[np.float32] | None = None,
         counts: Sequence[NDArray[np.float32]] | None = None,
-        spikes: Sequence[NDArray[np.uint8]] | None = None,
+        sent: Sequence[NDArray[np.float32] | None] | None = None,
+        spikes: Sequence[NDArray[np.int8]] | None = None,
         used: NDArray[np.int64] | None = None,
     ) -> None: ...

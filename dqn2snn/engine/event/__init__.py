@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -16,7 +17,7 @@ from dqn2snn.engine.available import event_engine, why_not
 from dqn2snn.engine.event.lower import image
 from dqn2snn.engine.event.prepare import build, refusal
 from dqn2snn.errors import ArgumentError
-from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.record import Record
 
 __all__ = ["EventNetwork", "decide_event", "q_event", "refusal", "simulate_event"]
@@ -127,21 +128,32 @@ def _record(
     network: EventNetwork, observations: Tensor, num_steps: int, spikes: bool, threads: int
 ) -> Record:
     plan, batch = network.plan, len(observations)
-    shapes = [layer.shape for layer in plan.all_layers]
+    layers, shapes = plan.all_layers, [layer.shape for layer in plan.all_layers]
     q, q_spike = (np.empty((num_steps, batch, plan.num_actions), np.float32) for _ in range(2))
     counts = [np.empty((batch, *shape), np.float32) for shape in shapes]
-    kept = [np.empty((num_steps, batch, *shape), np.uint8) for shape in shapes] if spikes else None
-    network.run(observations, num_steps, threads, q=q, q_spike=q_spike, counts=counts, spikes=kept)
-    spent = tuple(torch.from_numpy(count) for count in counts)
+    sent = [
+        np.empty_like(count) if layer.signed else None for layer, count in zip(layers, counts, strict=True)
+    ]
+    kept = [np.empty((num_steps, batch, *shape), np.int8) for shape in shapes] if spikes else None
+    network.run(observations, num_steps, threads, q=q, q_spike=q_spike, counts=counts, sent=sent, spikes=kept)
+    net = [torch.from_numpy(count) for count in counts]
     return Record(
         num_steps=num_steps,
         layer_names=plan.layer_names,
         q=torch.from_numpy(q),
         q_spike=torch.from_numpy(q_spike),
-        counts=spent,
-        sent=spent,
-        spikes=None if kept is None else tuple(torch.from_numpy(spike).bool() for spike in kept),
+        counts=tuple(net),
+        sent=tuple(
+            count if array is None else torch.from_numpy(array)
+            for count, array in zip(net, sent, strict=True)
+        ),
+        spikes=None if kept is None else tuple(map(_train, layers, kept)),
     )
+
+
+def _train(layer: SpikingLayer, spikes: NDArray[np.int8]) -> Tensor:
+    train = torch.from_numpy(spikes)
+    return train.bool() if layer.plain else train
 
 
 def decide_event(

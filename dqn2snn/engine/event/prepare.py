@@ -7,16 +7,20 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dqn2snn._host import on_host
 from dqn2snn.decide import separations
+from dqn2snn.encode import most_spikes
 from dqn2snn.engine.available import why_not
 from dqn2snn.engine.event.lower import Synapses, image, lower
 from dqn2snn.graph import AffineLayer
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 
 __all__ = ["build", "refusal"]
+
+_Reals = NDArray[np.float64]
 
 
 def refusal(plan: SpikingPlan) -> str | None:
@@ -51,18 +55,15 @@ def refusal(plan: SpikingPlan) -> str | None:
 def _unspoken(plan: SpikingPlan) -> str | None:
     """What a plan says that the engine does not know, as a clause."""
     if plan.stateful or plan.coding != "rate":
-        return "its decisions are not those of rate coding from rest, which is all that the event engine knows"
-    for layer in plan.all_layers:
-        if not layer.plain:
-            return f"neurons of layer {layer.name!r} send more than one spike a step or take some back"
-        if layer.step_bias is not None:
-            return f"the bias of layer {layer.name!r} is not the same at all steps"
-        if layer.v_init.numel() > max(1, layer.shape[0]):
-            return f"layer {layer.name!r} has an initial membrane for each neuron"
+        return (
+            "its decisions are not those of rate coding from rest, which is all that the event engine knows"
+        )
     return None
 
 
 _INT16_MAX = 2**15 - 1
+_FLOAT_MAX = 2**24
+_INT32_MAX = 2**31 - 1
 _ROWS_MAX = 2**16
 
 
@@ -100,6 +101,7 @@ def build(plan: SpikingPlan, module: ModuleType) -> tuple[Any, bool]:
         layers=layers,
         output_distance=separations(plan).double().numpy(),
         readout_scale=plan.readout_scale,
+        most_spikes=most_spikes(plan),
     )
     return network, isinstance(first, Synapses) and len(first.weights) > 0
 
@@ -138,11 +140,15 @@ def _layer(layer: SpikingLayer, synapses: Synapses | str, module: ModuleType) ->
         runs=synapses.runs,
         repeats_rows=synapses.repeats_rows,
         weights=synapses.weights / _step(layer.weight_bits),
-        bias=_pixel_major(layer.affine.bias, layer) / step,
+        bias=_pixel_major(layer.affine.bias) / step,
         threshold=_per_channel(layer.threshold, channels) / step,
-        v_init=_per_channel(layer.v_init, channels) / step,
+        v_init=_v_init(layer, channels) / step,
+        step_bias=_step_bias(layer, channels) / step,
         hard_reset=layer.reset == "zero",
         step=step,
+        max_spikes=layer.max_spikes,
+        max_count=layer.max_count or 0,
+        is_signed=layer.signed,
     )
 
 
@@ -150,13 +156,25 @@ def _step(bits: int | None) -> float:
     return 1.0 if bits is None else 2.0**-bits
 
 
-def _pixel_major(bias: Tensor, layer: SpikingLayer) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """A bias of each channel `[C]`, or of each neuron `[pixels, C]`."""
-    bias = bias.detach().cpu().double()
-    if bias.ndim == 3:
-        bias = bias.permute(1, 2, 0).contiguous()
-    return bias.reshape(-1).numpy()
+def _pixel_major(values: Tensor) -> _Reals:
+    """Values of each channel `[C]`, or of each neuron `[pixels, C]`, flat."""
+    values = values.detach().cpu().double()
+    if values.ndim == 3:
+        values = values.permute(1, 2, 0).contiguous()
+    return values.reshape(-1).numpy()
 
 
-def _per_channel(values: Tensor, channels: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _per_channel(values: Tensor, channels: int) -> _Reals:
     return values.detach().cpu().double().expand(channels).contiguous().numpy()
+
+
+def _v_init(layer: SpikingLayer, channels: int) -> _Reals:
+    each = layer.v_init.ndim == len(layer.shape) and layer.v_init.ndim > 1
+    return _pixel_major(layer.v_init) if each else _per_channel(layer.v_init, channels)
+
+
+def _step_bias(layer: SpikingLayer, channels: int) -> _Reals:
+    """`[steps, C]`, flat; empty for none."""
+    if layer.step_bias is None:
+        return np.zeros(0)
+    return _pixel_major(layer.step_bias.reshape(-1, channels))
