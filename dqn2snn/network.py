@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from numbers import Integral
 from typing import Any, Literal
@@ -22,7 +23,7 @@ from dqn2snn.engine.streaming import Forgetful, StateStream
 from dqn2snn.errors import ArgumentError
 from dqn2snn.neurons.snntorch import to_snntorch
 from dqn2snn.observations import Observations, check_observations
-from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan import ReadoutKind, SpikingPlan
 from dqn2snn.record import Record
 from dqn2snn.stream import Flags, Stream, Streaming
 from dqn2snn.table import format_table
@@ -125,16 +126,32 @@ class SpikingQNetwork(nn.Module):
             PlanError: If `num_steps` is not positive, or more than the grid is exact for.
         """
         prepared, chosen, batch, steps = self._start(observations, num_steps, engine)
-        if chosen == "modules":
-            return simulate_modules(self.network, self.plan, batch, steps, spikes=spikes)
-        if chosen == "event":
+        return self._simulate(prepared, chosen, batch, steps, spikes=spikes, progress=progress)
+
+    def _simulate(
+        self,
+        prepared: PreparedPlan,
+        engine: Engine,
+        batch: Tensor,
+        steps: int,
+        *,
+        readout: ReadoutKind | None = None,
+        spikes: bool = False,
+        progress: bool = False,
+    ) -> Record:
+        plan, tensors = self.plan, prepared.tensors
+        if engine == "event":
             return simulate_event(
                 prepared.events, batch, steps, spikes=spikes, threads=self._threads, progress=progress
             )
+        if readout is not None:
+            plan, tensors = replace(plan, readout=readout), replace(tensors, readout=readout)
+        if engine == "modules":
+            return simulate_modules(self.network, plan, batch, steps, spikes=spikes)
         with torch.no_grad():
-            if chosen == "reference":
-                return simulate_reference(self.plan, batch, steps, spikes=spikes)
-            return simulate_layerwise(prepared.tensors, batch, steps, spikes=spikes, progress=progress)
+            if engine == "reference":
+                return simulate_reference(plan, batch, steps, spikes=spikes)
+            return simulate_layerwise(tensors, batch, steps, spikes=spikes, progress=progress)
 
     def stream(
         self, num_steps: int | None = None, *, engine: Engine | None = None, resync_every: int | None = None
@@ -212,7 +229,8 @@ class SpikingQNetwork(nn.Module):
     ) -> Decision:
         """Decide each observation as soon as its best action is clear of the others; see `dqn2snn.decide`.
 
-        A heuristic that errs rarely at the default margin; the action after all steps may be another one. The event
+        A heuristic that errs rarely at the default margin; the action after all steps may be another one. It goes by
+        the robust rate, whatever the plan's readout, as that is what its typical errors are about. The event
         engine stops early. The others simulate all steps and say when they might have stopped.
 
         Args:
@@ -244,7 +262,8 @@ class SpikingQNetwork(nn.Module):
             )
             return Decision(q.argmax(dim=1), used, q)
         with torch.no_grad():
-            return decide(self.plan, self.record(batch, steps, engine=chosen), margin, every)
+            by_rate = self._simulate(prepared, chosen, batch, steps, readout="rate")
+        return decide(self.plan, by_rate, margin, every)
 
     def predict(
         self,

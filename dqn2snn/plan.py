@@ -22,12 +22,23 @@ from dqn2snn.graph import AffineLayer, per_channel
 from dqn2snn.ops import Conv, Dense, Shape, run
 from dqn2snn.table import format_table
 
-__all__ = ["FORMAT_VERSION", "Coding", "Reset", "SpikingLayer", "SpikingPlan", "check_num_steps"]
+__all__ = [
+    "FORMAT_VERSION",
+    "Coding",
+    "ReadoutKind",
+    "Reset",
+    "SpikingLayer",
+    "SpikingPlan",
+    "check_num_steps",
+]
 
 FORMAT_VERSION = 2
 
 Reset = Literal["subtract", "zero"]
 """After a spike the membrane loses one threshold ("subtract", soft) or starts again from v_init ("zero", hard)."""
+
+ReadoutKind = Literal["rate", "slope"]
+"""How Q-values are read from the output's charge: its mean per step, or its slope over time (`readout.RobustSlope`)."""
 
 Coding = Literal["rate", "delta", "latency"]
 """What spikes mean: how often they come ("rate"), changes of a level that persists from one decision to the next
@@ -134,6 +145,7 @@ class SpikingPlan:
             step of a decision, biases of later layers are part of `v_init`, and state persists between decisions.
         carry: Of what a decision leaves in a membrane, the part that the next decision starts with.
         warmup_steps: Additional steps of the first decision of an episode, in which a "delta" network settles.
+        readout: How Q-values are read in "rate" coding.
     """
 
     layers: tuple[SpikingLayer, ...]
@@ -147,6 +159,7 @@ class SpikingPlan:
     coding: Coding = "rate"
     carry: float = 0.0
     warmup_steps: int = 0
+    readout: ReadoutKind = "rate"
 
     def __post_init__(self) -> None:
         if not self.output.plain or self.layers[0].step_bias is not None:
@@ -158,6 +171,11 @@ class SpikingPlan:
             raise PlanError(
                 "Expected hidden layers with max_count, their number of levels, in delta coding. Found one without. "
                 "Use the recipe sigma_delta."
+            )
+        if self.readout != "rate" and self.coding != "rate":
+            raise PlanError(
+                f'Expected readout="rate" in {self.coding} coding, whose charge does not grow with time. Found '
+                f"{self.readout!r}. Leave it as it is."
             )
         if not 0 <= self.carry <= 1 or self.carry * 16 % 1 or (self.carry and self.coding != "rate"):
             raise PlanError(

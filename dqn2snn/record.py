@@ -10,8 +10,9 @@ from torch import Tensor
 
 from dqn2snn.graph import per_channel
 from dqn2snn.plan import SpikingPlan
+from dqn2snn.readout import rate_slope
 
-__all__ = ["Record", "readouts"]
+__all__ = ["Record", "read_out", "readouts"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +72,8 @@ def readouts(
 
         robust rate = (N theta + V - V(0)) / (t theta),    rate = N / t,
 
-    and a Q-value is `readout_scale` times a rate (Tan et al. 2021). In "delta" coding a level takes the place of the
+    and a Q-value is `readout_scale` times a rate (Tan et al. 2021), or, with readout="slope", the slope of its charge
+    (`dqn2snn.readout.RobustSlope`). In "delta" coding a level takes the place of the
     rate: nothing is divided by t, and V(0), which holds the bias, is not subtracted.
 
     Args:
@@ -90,4 +92,17 @@ def readouts(
         return plan.readout_scale * ((counts * theta + membrane) / theta), plan.readout_scale * counts
     steps = torch.arange(1, len(spikes) + 1, dtype=membrane.dtype, device=membrane.device).reshape(-1, 1, 1)
     robust = (counts * theta + membrane - v_init) / (steps * theta)
-    return plan.readout_scale * robust, plan.readout_scale * (counts / steps)
+    return read_out(plan, plan.readout_scale * robust), read_out(plan, plan.readout_scale * (counts / steps))
+
+
+def read_out(plan: SpikingPlan, q: Tensor) -> Tensor:
+    """Q-values by the plan's readout.
+
+    Args:
+        plan: The spiking network.
+        q: `[T, B, A]`, Q-values by the mean charge per step.
+
+    Returns:
+        Tensor: `[T, B, A]`.
+    """
+    return rate_slope(q) if plan.readout == "slope" else q

@@ -60,6 +60,7 @@ KINDS = {
     "bounded": lambda plan: with_neurons(plan, max_spikes=2, signed=True, max_count=5),
     "step bias": lambda plan: _step_biased(with_neurons(plan, signed=True)),
     "own start": lambda plan: _own_start(with_neurons(plan, signed=True)),
+    "slope": lambda plan: replace(with_neurons(plan, signed=True), readout="slope"),
     "carry": lambda plan: replace(with_neurons(plan), carry=0.3125),
     "delta": lambda plan: delta(plan, 16, 4),
     "delta of single spikes": lambda plan: delta(plan, 6, 1),

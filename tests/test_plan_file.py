@@ -43,6 +43,7 @@ def assert_same(found: SpikingPlan, expected: SpikingPlan) -> None:
         "coding",
         "carry",
         "warmup_steps",
+        "readout",
     ):
         assert getattr(found, name) == getattr(expected, name)
     assert found.report == expected.report

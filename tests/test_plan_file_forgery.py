@@ -297,7 +297,8 @@ def test_layers_that_do_not_follow_each_other_are_refused(whole: bytes, tmp_path
 @pytest.mark.parametrize(
     ("place", "new"),
     [
-        (("coding",), "morse"), (("coding",), "delta"), (("carry",), 0.3), (("carry",), 2.0), (("warmup_steps",), -1),
+        (("coding",), "morse"), (("coding",), "delta"), (("readout",), "guess"),
+        (("carry",), 0.3), (("carry",), 2.0), (("warmup_steps",), -1),
         (("layers", 1, "max_spikes"), 2), (("layers", 0, "max_spikes"), 128), (("layers", 0, "max_spikes"), 0),
         (("layers", 0, "signed"), 1), (("layers", 0, "max_count"), 0),
     ],

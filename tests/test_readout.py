@@ -20,11 +20,14 @@ from dqn2snn.readout import (
     MembranePotential,
     Readout,
     RobustRate,
+    RobustSlope,
     SpikeCount,
     membrane_potential,
+    rate_slope,
     robust_rate,
     spike_count,
 )
+from dqn2snn.readout.modules import MembraneTime
 
 READOUTS = [SpikeCount, MembranePotential, RobustRate]
 
@@ -252,3 +255,37 @@ RECORD = torch.zeros(4, 2, 3)
 def test_what_would_be_misread_is_refused(call: Callable[[], object], message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         call()
+
+
+def test_the_slope_is_the_least_squares_line_through_the_origin() -> None:
+    generator = torch.Generator().manual_seed(0)
+    rates = torch.randn(30, 4, 3, generator=generator, dtype=torch.float64)
+    slopes = rate_slope(rates)
+    for steps in (1, 2, 30):
+        t = torch.arange(1, steps + 1, dtype=torch.float64)
+        charge = (t[:, None, None] * rates[:steps]).flatten(1)
+        expected = torch.linalg.lstsq(t[:, None], charge).solution.reshape(4, 3)
+        torch.testing.assert_close(slopes[steps - 1], expected)
+
+
+@pytest.mark.parametrize("membrane", ["after_reset", "before_reset"])
+def test_the_slope_of_a_record_is_that_of_its_robust_rates(membrane: MembraneTime) -> None:
+    generator = torch.Generator().manual_seed(1)
+    spk_rec = (torch.rand(20, 3, 2, generator=generator) < 0.4).float()
+    mem_rec = torch.randn(20, 3, 2, generator=generator)
+    rate, slope = RobustRate(2.0, 0.5, 3.0, membrane=membrane), RobustSlope(2.0, 0.5, 3.0, membrane=membrane)
+    rates = torch.stack([rate(spk_rec[:t], mem_rec[:t]) for t in range(1, 21)])
+    torch.testing.assert_close(slope(spk_rec, mem_rec), rate_slope(rates)[-1])
+
+
+def test_the_error_of_the_slope_falls_faster() -> None:
+    """A neuron that rounds currents: the mean error over many of them, at two lengths."""
+    currents = torch.rand(4000, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    steps = torch.arange(1, 257, dtype=torch.float64)[:, None]
+    rates = torch.floor(currents * steps + 0.5) / steps
+    errors = {
+        name: [float((q[t - 1] - currents).square().mean().sqrt()) for t in (16, 256)]
+        for name, q in (("rate", rates), ("slope", rate_slope(rates)))
+    }
+    assert errors["rate"][0] / errors["rate"][1] == pytest.approx(16, rel=0.2)
+    assert errors["slope"][0] / errors["slope"][1] > 40

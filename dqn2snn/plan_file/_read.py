@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dqn2snn.graph import AffineLayer
 from dqn2snn.ops import Conv, Dense, LinearOp, run
-from dqn2snn.plan import Coding, SpikingLayer, SpikingPlan
+from dqn2snn.plan import Coding, ReadoutKind, SpikingLayer, SpikingPlan
 from dqn2snn.plan_file._write import OPS, TENSORS
 
 __all__ = ["read_plan"]
@@ -54,9 +54,10 @@ def read_plan(header: dict[str, Any], tensors: dict[str, Tensor]) -> SpikingPlan
         reference=_of_type(header["reference"], str),
         input_bits=_bits(header["input_bits"]),
         report=_of_type(header["report"], dict),
-        coding=_coding(header["coding"]),
+        coding=_one_of(header["coding"], Coding),
         carry=_of_type(header["carry"], float),
         warmup_steps=_whole(header["warmup_steps"], 0),
+        readout=_one_of(header["readout"], ReadoutKind),
     )
     if any(layer.step_bias is not None and len(layer.step_bias) < plan.num_steps for layer in layers):
         raise ValueError("a step_bias of fewer steps than the plan")
@@ -106,10 +107,10 @@ def _layer(described: dict[str, Any], tensors: dict[str, Tensor], prefix: str) -
     )
 
 
-def _coding(value: Any) -> Coding:
-    if value not in get_args(Coding):
-        raise ValueError(f"coding {value!r}")
-    return value  # type: ignore[no-any-return]
+def _one_of(value: Any, names: Any) -> Any:
+    if value not in get_args(names):
+        raise ValueError(f"{value!r} instead of one of {get_args(names)}")
+    return value
 
 
 def _values(tensors: dict[str, Tensor], name: str, bits: int | None, dtype: torch.dtype) -> Tensor:

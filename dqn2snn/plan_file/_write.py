@@ -42,6 +42,7 @@ def described_plan(plan: SpikingPlan) -> dict[str, Any]:
         "coding": plan.coding,
         "carry": float(plan.carry),
         "warmup_steps": int(plan.warmup_steps),
+        "readout": plan.readout,
         "layers": [_described_layer(layer) for layer in plan.all_layers],
     }
 

@@ -1,6 +1,6 @@
 r"""Readouts: from what the output neurons did in T steps to a number per action.
 
-The three modules plug into any snnTorch or Norse loop that stacks its records time-first, and may be
+The modules plug into any snnTorch or Norse loop that stacks its records time-first, and may be
 exchanged for one another: they take the same arguments and speak the same unit, input current per step as
 a multiple of the threshold, times `scale`. With a network normalised as in Tan et al. (2021), `scale` is
 the last layer's normalisation factor and the result is in the DQN's own Q-values.
@@ -20,13 +20,16 @@ keeps no records can use them too, and one record gives the readout after every 
 
 from dqn2snn.readout.functional import membrane_potential, robust_rate, spike_count
 from dqn2snn.readout.modules import MembranePotential, Readout, RobustRate, SpikeCount
+from dqn2snn.readout.slope import RobustSlope, rate_slope
 
 __all__ = [
     "MembranePotential",
     "Readout",
     "RobustRate",
+    "RobustSlope",
     "SpikeCount",
     "membrane_potential",
+    "rate_slope",
     "robust_rate",
     "spike_count",
 ]
