@@ -16,6 +16,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from dqn2snn._host import on_host
+from dqn2snn.calibration._sample import Sample
 from dqn2snn.calibration._select import PASSES, Selection, begin, finish, narrow, observe
 from dqn2snn.calibration._stats import ActivationStats, LayerStats, Quantity, check_percentile
 from dqn2snn.errors import ArgumentError, CalibrationError
@@ -37,8 +38,8 @@ def calibrate(
     """Take statistics of every layer's pre-activations.
 
     A percentile is that of `numpy.percentile` with linear interpolation over float64 copies of the float32
-    pre-activations, to the last bit. Memory is bounded by one batch and a few thousand bins per channel,
-    however many observations there are.
+    pre-activations, to the last bit. Memory is bounded by one batch, a few thousand bins per channel and a sample of
+    a million numbers per layer, however many observations there are.
 
     Args:
         graph: The traced network.
@@ -120,6 +121,7 @@ class _Gathering:
     layer: AffineLayer
     whole: Selection
     channels: Selection
+    sample: Sample
     minimum: Tensor
     maximum: Tensor
     active: int
@@ -134,6 +136,7 @@ class _Gathering:
             layer=layer,
             whole=begin(_ranks(per_channel * size, percentiles)),
             channels=begin(_ranks(per_channel, percentiles).expand(size, -1).contiguous()),
+            sample=Sample.of(size, per_channel, layer.neurons // size),
             minimum=infinite,
             maximum=-infinite,
             active=0,
@@ -147,6 +150,7 @@ class _Gathering:
             self.maximum = torch.maximum(self.maximum, by_channel.amax(1))
             self._check_finite()
             self.active += int((z > 0).sum())
+            self.sample.observe(by_channel)
         observe(self.whole, by_channel.reshape(1, -1))
         observe(self.channels, by_channel)
 
@@ -171,6 +175,7 @@ class _Gathering:
             active_fraction=self.active / total,
             of_layer={key: float(values) for key, values in whole},
             of_channel=dict(channels),
+            sample=self.sample.values,
         )
 
 

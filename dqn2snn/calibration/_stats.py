@@ -30,6 +30,7 @@ class LayerStats:
         active_fraction: Share of pre-activations above zero.
         of_layer: For each quantity and percentile, one number over all channels and positions.
         of_channel: For each quantity and percentile, one number per channel `[C]`, float64.
+        sample: `[C, M]`, pre-activations of each channel, float32: all of them, or a million per layer taken evenly.
     """
 
     name: str
@@ -38,6 +39,7 @@ class LayerStats:
     active_fraction: float
     of_layer: Mapping[tuple[Quantity, float], float]
     of_channel: Mapping[tuple[Quantity, float], Tensor]
+    sample: Tensor
 
 
 @dataclass(frozen=True, eq=False)

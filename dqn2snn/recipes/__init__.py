@@ -6,22 +6,48 @@ from collections.abc import Callable
 from typing import Final
 
 from dqn2snn.plan import SpikingPlan
+from dqn2snn.recipes.bu2022 import bu2022
+from dqn2snn.recipes.burst import burst
+from dqn2snn.recipes.deng2021 import deng2021
 from dqn2snn.recipes.diehl2015 import diehl2015
 from dqn2snn.recipes.rate import rate
+from dqn2snn.recipes.rate_if import rate_if
 from dqn2snn.recipes.rueckauer2017 import rueckauer2017
 from dqn2snn.recipes.sigma_delta import sigma_delta
 from dqn2snn.recipes.tan2021 import tan2021
+from dqn2snn.recipes.ttfs import ttfs
+from dqn2snn.recipes.xu2026 import xu2026
 
-__all__ = ["RECIPES", "Recipe", "diehl2015", "rate", "rueckauer2017", "sigma_delta", "tan2021"]
+__all__ = [
+    "RECIPES",
+    "Recipe",
+    "bu2022",
+    "burst",
+    "deng2021",
+    "diehl2015",
+    "rate",
+    "rate_if",
+    "rueckauer2017",
+    "sigma_delta",
+    "tan2021",
+    "ttfs",
+    "xu2026",
+]
 
 Recipe = Callable[..., SpikingPlan]
-"""Called as `recipe(graph, stats, num_steps=..., grid=...)`, with `percentile=...` if that was asked for."""
+"""Called as `recipe(graph, stats, num_steps=..., grid=...)`, with its own options if some were asked for."""
 
 RECIPES: Final[dict[str, Recipe]] = {
+    "rate": rate,
+    "rate_if": rate_if,
+    "burst": burst,
+    "sigma_delta": sigma_delta,
+    "ttfs": ttfs,
     "tan2021": tan2021,
     "diehl2015": diehl2015,
     "rueckauer2017": rueckauer2017,
-    "rate": rate,
-    "sigma_delta": sigma_delta,
+    "deng2021": deng2021,
+    "bu2022": bu2022,
+    "xu2026": xu2026,
 }
-"""The recipes by name."""
+"""The recipes by name, the default one first."""

@@ -1,7 +1,8 @@
-"""The plan that all recipes with thresholds of their own for each channel end in."""
+"""The plan that every recipe with thresholds of their own for each channel ends in."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -9,68 +10,79 @@ from torch import Tensor
 
 from dqn2snn._host import on_host
 from dqn2snn.calibration import ActivationStats
-from dqn2snn.errors import CalibrationError
-from dqn2snn.graph import LayerGraph
+from dqn2snn.graph import AffineLayer, LayerGraph
 from dqn2snn.grid import on_grid
 from dqn2snn.plan import SpikingLayer, SpikingPlan, check_num_steps
 from dqn2snn.recipes._channels import scaled_affine, shared_where_mixed
+from dqn2snn.recipes._normalise import check_active, head_scale
 
-__all__ = ["channel_plan", "check_active", "placed"]
+__all__ = ["channel_plan", "placed"]
 
 V_INIT = 0.5
-"""Of the threshold: the neuron rounds to the nearest whole number of spikes instead of down (Bu et al. 2022)."""
+"""Of the threshold: the neuron rounds to the nearest number of spikes instead of down (Bu et al. 2022)."""
 
 
 @on_host()
 def channel_plan(
     graph: LayerGraph,
     stats: ActivationStats,
-    quanta: list[Tensor],
-    head: float,
+    scales: Sequence[Tensor],
     *,
     num_steps: int,
     recipe: str,
     reference: str,
-    report: dict[str, Any],
+    spikes: int = 1,
+    report: Mapping[str, Any] | None = None,
     **neuron: Any,
 ) -> SpikingPlan:
-    """The plan in which one spike of a hidden neuron stands for its quantum, in raw numbers.
+    """The plan in which lambda_l is told by a number of spikes, each of which stands for q_l = lambda_l / spikes.
 
-        W <- W diag(q_{l-1}) / q_l,    b <- b / q_l,    threshold 1,    V(0) = 1/2;    of the output V(0) = 0.
+        W_l <- W_l diag(q_{l-1}) / q_l,    b_l <- b_l / q_l,    threshold 1,    V(0) = 1/2,
+
+    and likewise, but with V(0) = 0, in the output, whose scale is the largest Q-value: its accumulator is exact.
 
     Args:
-        graph: The traced network.
+        graph: The traced network, baselines folded.
         stats: Its calibration.
-        quanta: q of every hidden layer, `[]`, `[C]` or one per neuron.
-        head: Q-value of one unit of the output's charge.
+        scales: lambda of the hidden layers, `[]`, `[C]` or one per neuron.
         num_steps: Time steps of a decision.
         recipe: Name of the calling recipe.
         reference: Its paper.
-        report: What it has to say beside the scales.
+        spikes: That tell a whole lambda: in a step, or of a level altogether.
+        report: What the recipe has to say beside the scales.
         **neuron: Fields of the hidden `SpikingLayer`s.
 
     Returns:
-        SpikingPlan: In "rate" coding, raw.
+        SpikingPlan: In raw numbers.
 
     Raises:
         PlanError: If `num_steps` is not a positive whole number.
+        CalibrationError: If a hidden layer never fires.
     """
     num_steps = check_num_steps(num_steps)
-    full = shared_where_mixed(graph, quanta)
-    one, half = torch.ones((), dtype=torch.float64), torch.full((), V_INIT, dtype=torch.float64)
-    hidden = tuple(
-        SpikingLayer(scaled_affine(layer, before, now), threshold=one, **{"v_init": half, **neuron})
-        for layer, before, now in zip(graph.layers, [None, *full[:-1]], full, strict=True)
-    )
-    output = scaled_affine(graph.head, full[-1], torch.tensor(head, dtype=torch.float64))
+    check_active(graph, stats)
+    full = shared_where_mixed(graph, scales)
+    head = torch.tensor(head_scale(stats, 100.0), dtype=torch.float64)
+    hidden = [
+        _neurons(scaled_affine(layer, before, now / spikes), V_INIT, **neuron)
+        for layer, before, now in zip(
+            graph.layers, [None, *(f / spikes for f in full[:-1])], full, strict=True
+        )
+    ]
+    output = _neurons(scaled_affine(graph.head, full[-1] / spikes, head / spikes), 0.0)
+    largest = {layer.name: float(scale.max()) for layer, scale in zip(graph.layers, full, strict=True)}
     return SpikingPlan(
-        layers=hidden,
-        output=SpikingLayer(output, threshold=one, v_init=0 * one),
-        readout_scale=head,
+        layers=tuple(hidden),
+        output=output,
+        readout_scale=float(head) / spikes,
         num_steps=num_steps,
         recipe=recipe,
         reference=reference,
-        report={"observations": stats.count, **report},
+        report={
+            "observations": stats.count,
+            **(report or {}),
+            "scales": {**largest, graph.head.name: float(head)},
+        },
     )
 
 
@@ -79,17 +91,6 @@ def placed(plan: SpikingPlan, stats: ActivationStats, grid: int | str | None) ->
     return plan if grid is None else on_grid(plan, grid, stats.observation_magnitude)
 
 
-def check_active(graph: LayerGraph, stats: ActivationStats) -> None:
-    """Nothing.
-
-    Raises:
-        CalibrationError: If a hidden layer never fires.
-    """
-    for layer, found in zip(graph.layers, stats.layers, strict=False):
-        largest = float(found.maximum.max())
-        if largest <= 0:
-            raise CalibrationError(
-                f"Expected every layer to be active on some observation. Found that layer {layer.name!r} never "
-                f"fires on these {stats.count}: its largest pre-activation is {largest:.3g}. Collect more varied "
-                "observations; if they are, the layer is dead and the network ignores its input."
-            )
+def _neurons(affine: AffineLayer, v_init: float, **fields: Any) -> SpikingLayer:
+    one = torch.ones((), dtype=torch.float64)
+    return SpikingLayer(affine, threshold=one, v_init=v_init * one, **fields)

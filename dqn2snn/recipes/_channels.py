@@ -1,11 +1,13 @@
 """Scales of single channels, folded into the weights on both sides of a layer.
 
 A channel whose activation a is told by a / lambda_c spikes has weights W[c] / lambda_c that lead to it and
-W[:, c] lambda_c that leave it. Between the neurons and the weights there may be paddings, poolings and reshapes, through
-which a scale is carried; where these mix channels of different scale, the whole layer has to share one.
+W[:, c] lambda_c that leave it. Between the neurons and the weights there may be paddings, poolings and reshapes,
+through which a scale is carried; where these mix channels of different scale, the whole layer has to share one.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -14,10 +16,10 @@ from torch import Tensor
 from dqn2snn.graph import AffineLayer, LayerGraph, per_channel
 from dqn2snn.ops import Conv, Dense, LinearOp, Pad, Reshape, SumPool, weighted
 
-__all__ = ["scaled_affine", "shared_where_mixed"]
+__all__ = ["compact", "scaled_affine", "shared_where_mixed"]
 
 
-def shared_where_mixed(graph: LayerGraph, scales: list[Tensor]) -> list[Tensor]:
+def shared_where_mixed(graph: LayerGraph, scales: Sequence[Tensor]) -> list[Tensor]:
     """One scale per neuron, equal where weights or the next layer cannot tell neurons apart.
 
     Args:

@@ -10,6 +10,7 @@ so that a firing rate r_l stands for the activation lambda_l r_l.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
@@ -20,7 +21,7 @@ from dqn2snn.graph import AffineLayer, LayerGraph
 from dqn2snn.grid import on_grid
 from dqn2snn.plan import SpikingLayer, SpikingPlan, check_num_steps
 
-__all__ = ["head_scale", "normalised_plan"]
+__all__ = ["check_active", "head_scale", "normalised_plan"]
 
 _SMALLEST_HEAD_SCALE = 1 / 256
 """Of the largest Q-value: a grid then still holds a thousand steps and more."""
@@ -37,6 +38,8 @@ def normalised_plan(
     recipe: str,
     reference: str,
     percentile: float,
+    v_init: float = 0.0,
+    shift: float = 0.0,
 ) -> SpikingPlan:
     """The plan for given activation scales.
 
@@ -49,6 +52,8 @@ def normalised_plan(
         recipe: Name of the calling recipe.
         reference: Its paper.
         percentile: For the report.
+        v_init: Initial membranes of the hidden layers, in thresholds.
+        shift: Added to their bias currents, in thresholds.
 
     Returns:
         SpikingPlan: On the grid, unless `grid` is None.
@@ -65,7 +70,7 @@ def normalised_plan(
         for layer, incoming, outgoing in zip(graph.all_layers, before, scales, strict=True)
     ]
     plan = SpikingPlan(
-        layers=tuple(layers[:-1]),
+        layers=tuple(_begun(layer, v_init, shift) for layer in layers[:-1]),
         output=layers[-1],
         readout_scale=float(scales[-1]),
         num_steps=num_steps,
@@ -102,10 +107,18 @@ def _scaled(layer: AffineLayer, incoming: float, outgoing: float) -> SpikingLaye
     return SpikingLayer(affine, threshold=zero + 1.0, v_init=zero)
 
 
-def _check_scales(
-    graph: LayerGraph, stats: ActivationStats, scales: Sequence[float], percentile: float
-) -> None:
-    for layer, found, scale in zip(graph.layers, stats.layers, scales, strict=False):
+def _begun(layer: SpikingLayer, v_init: float, shift: float) -> SpikingLayer:
+    affine = layer.affine.with_parameters(layer.affine.weight, layer.affine.bias + shift)
+    return replace(layer, affine=affine, v_init=layer.v_init + v_init)
+
+
+def check_active(graph: LayerGraph, stats: ActivationStats) -> None:
+    """Refuse what cannot be converted.
+
+    Raises:
+        CalibrationError: If a hidden layer never fires.
+    """
+    for layer, found in zip(graph.layers, stats.layers, strict=False):
         largest = float(found.maximum.max())
         if largest <= 0:
             raise CalibrationError(
@@ -113,6 +126,13 @@ def _check_scales(
                 f"fires on these {stats.count}: its largest pre-activation is {largest:.3g}. Collect more varied "
                 "observations; if they are, the layer is dead and the network ignores its input."
             )
+
+
+def _check_scales(
+    graph: LayerGraph, stats: ActivationStats, scales: Sequence[float], percentile: float
+) -> None:
+    check_active(graph, stats)
+    for layer, found, scale in zip(graph.layers, stats.layers, scales, strict=False):
         if scale <= 0:
             raise CalibrationError(
                 f"Expected a positive activation scale for layer {layer.name!r}. Found {scale:.3g} at percentile "

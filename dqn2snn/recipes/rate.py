@@ -1,17 +1,18 @@
-"""Rate coding in few steps: thresholds of each channel, half-threshold membranes, spikes that take spikes back."""
+"""Rate coding in few steps: the default recipe.
+
+Its parts: thresholds of each channel and half-threshold membranes, Li et al., ICML 2021, arXiv 2106.06984, and Bu et
+al., AAAI 2022, arXiv 2202.01440; neurons that take spikes back, Wang et al., "Signed Neuron with Memory", IJCAI 2022.
+"""
 
 from __future__ import annotations
 
 from dqn2snn.calibration import ActivationStats
 from dqn2snn.graph import LayerGraph
-from dqn2snn.plan import SpikingPlan
-from dqn2snn.recipes._assemble import channel_plan, check_active, placed
-from dqn2snn.recipes._normalise import head_scale
-from dqn2snn.recipes._thresholds import channel_scales
+from dqn2snn.plan import ReadoutKind, SpikingPlan
+from dqn2snn.recipes._assemble import placed
+from dqn2snn.recipes._rate import check_readout, rate_plan
 
 __all__ = ["rate"]
-
-REFERENCE = "dqn2snn; after Bu et al., AAAI 2022, arXiv 2202.01440, and Wang et al., IJCAI 2022"
 
 
 def rate(
@@ -20,31 +21,61 @@ def rate(
     *,
     num_steps: int = 32,
     threshold: str | float = "auto",
+    fold: bool = True,
+    readout: ReadoutKind = "slope",
     grid: int | str | None = "auto",
 ) -> SpikingPlan:
-    """One signed spike a step.
+    """One spike a step, of either sign.
+
+    What is left of the membrane is all that a rate code loses:
+
+        theta N(T) / T = mean current - (V(T) - V(0)) / T.
+
+    Thresholds of its own for each channel make theta small where activations are; V(0) = theta / 2 turns rounding down
+    into rounding to the nearest; and a neuron whose membrane falls below zero takes a spike back, so that what arrived
+    unevenly does no harm: after T steps the counts are those of the network with its activations rounded to T levels.
+    A baseline below which an activation never falls is not told in spikes at all. Q-values are read from the slope of
+    the output's charge, whose error falls with T^1.5 instead of T (`dqn2snn.readout.RobustSlope`).
+
+    It needs of the hardware: soft reset, spikes of both signs and a counter in each neuron (`rate_if` does without),
+    and one analog first layer. It costs what the activations call for, about half a threshold's worth of
+    spikes more or less, and the taking back.
 
     Args:
         graph: The traced network.
-        stats: Calibration.
-        num_steps: Time steps of a decision.
-        threshold: "auto", "max", or a percentile of each channel's activations.
+        stats: Calibration; a percentile as threshold must be among those taken.
+        num_steps: T, time steps of a decision.
+        threshold: The scale of each channel: "mse", least squared rounding error at T steps; "max", its largest
+            activation; a percentile of its activations, zeros included; "auto" is "mse".
+        fold: Whether baselines go into the biases.
+        readout: "slope" of the output's charge over time, or its mean "rate".
         grid: See `dqn2snn.convert`.
 
     Returns:
         SpikingPlan: The spiking network.
+
+    Raises:
+        ArgumentError: If `num_steps`, `threshold` or `readout` is out of range.
+        CalibrationError: If the percentile was not taken, or a hidden layer never fires.
+
+    Example:
+        >>> import torch
+        >>> from torch import nn
+        >>> import dqn2snn
+        >>> net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+        >>> snn = dqn2snn.convert(net, torch.rand(64, 4), recipe="rate", num_steps=16)
+        >>> snn.plan.layers[0].signed, float(snn.plan.layers[0].v_init)
+        (True, 0.5)
     """
-    check_active(graph, stats)
-    scales = channel_scales(graph, stats, threshold, levels=num_steps)
-    plan = channel_plan(
+    plan = rate_plan(
         graph,
         stats,
-        scales,
-        head_scale(stats, 100.0),
         num_steps=num_steps,
+        threshold=threshold,
+        fold=fold,
+        readout=check_readout(readout),
         recipe="rate",
-        reference=REFERENCE,
-        report={"threshold": threshold},
+        reference="Li et al., ICML 2021; Bu et al., AAAI 2022; Wang et al., IJCAI 2022",
         signed=True,
     )
     return placed(plan, stats, grid)

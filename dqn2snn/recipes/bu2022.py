@@ -1,0 +1,58 @@
+"""Bu et al., AAAI 2022: membranes that start at half the threshold.
+
+Bu, Ding, Yu, Huang, "Optimized Potential Initialization for Low-latency Spiking Neural Networks", AAAI 2022,
+arXiv 2202.01440.
+"""
+
+from __future__ import annotations
+
+from dqn2snn.calibration import ActivationStats
+from dqn2snn.graph import LayerGraph
+from dqn2snn.plan import SpikingPlan
+from dqn2snn.recipes._normalise import head_scale, normalised_plan
+
+__all__ = ["bu2022"]
+
+
+def bu2022(
+    graph: LayerGraph,
+    stats: ActivationStats,
+    *,
+    num_steps: int = 64,
+    grid: int | str | None = "auto",
+) -> SpikingPlan:
+    """Normalisation by the largest activation, and V(0) = theta / 2.
+
+    With what is left in the membrane uniform in [0, theta), the expected error of the rate,
+
+        E[(theta N / T - I)^2] = E[(V(T) - V(0))^2] / T^2,
+
+    is least for V(0) = theta / 2, where it is 0 on average. Everything else is as in `diehl2015`, soft reset and
+    hardware included; it costs nothing but more spikes of neurons that were nearly silent, which in deep networks and
+    at very few steps can do harm.
+
+    Args:
+        graph: The traced network.
+        stats: Any calibration: the maximum is always taken.
+        num_steps: T, time steps of a decision.
+        grid: See `dqn2snn.convert`.
+
+    Returns:
+        SpikingPlan: The spiking network.
+
+    Raises:
+        ArgumentError: If `num_steps` is not positive.
+        CalibrationError: If a hidden layer never fires.
+    """
+    hidden = [stats.percentile(layer, 100.0, of="activation") for layer in range(len(graph.layers))]
+    return normalised_plan(
+        graph,
+        stats,
+        [*hidden, head_scale(stats, 100.0)],
+        num_steps=num_steps,
+        grid=grid,
+        recipe="bu2022",
+        reference="Bu et al., AAAI 2022, arXiv 2202.01440",
+        percentile=100.0,
+        v_init=0.5,
+    )
