@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from dqn2snn.errors import ArgumentError, PlanError
-from dqn2snn.graph import AffineLayer
+from dqn2snn.graph import AffineLayer, per_channel
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 
 __all__ = ["MAX_FRACTION_BITS", "on_grid", "rounded"]
@@ -109,7 +109,7 @@ def _first_on_grid(layer: SpikingLayer, bits: int, input_bits: int, largest_inpu
         bits,
         weight_bits,
     )
-    if not bool(((layer.v_init >= 0) & (placed.v_init < placed.threshold)).all()):
+    if not bool(((layer.v_init >= 0) & (placed.v_init < per_channel(placed.threshold, layer.shape))).all()):
         raise PlanError(
             f"Expected initial membranes of the first layer {layer.name!r} in [0, threshold), where a clamped current "
             "gives the same spikes. Found others. Use grid=None for raw floats."
