@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from numbers import Integral
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,22 +15,19 @@ from torch import Tensor, nn
 from dqn2snn.decide import EVERY, MARGIN, Decision, check_rule, decide
 from dqn2snn.engine.choice import Engine, EngineChoice, PreparedPlan, check_engine
 from dqn2snn.engine.event import decide_event, q_event, simulate_event
-from dqn2snn.engine.layerwise import advance_layerwise, simulate_layerwise
-from dqn2snn.engine.modules import advance_modules, simulate_modules
-from dqn2snn.engine.reference import advance_reference, simulate_reference
-from dqn2snn.engine.streaming import Forgetful, StateStream
+from dqn2snn.engine.layerwise import simulate_layerwise
+from dqn2snn.engine.modules import simulate_modules
+from dqn2snn.engine.reference import simulate_reference
+from dqn2snn.engine.streaming import streaming, timed
 from dqn2snn.errors import ArgumentError
-from dqn2snn.neurons.snntorch import to_snntorch
+from dqn2snn.neurons.native import Backend, native_network
 from dqn2snn.observations import Observations, check_observations
 from dqn2snn.plan import ReadoutKind, SpikingPlan
 from dqn2snn.record import Record
-from dqn2snn.stream import Flags, Stream, Streaming
+from dqn2snn.stream import Flags, Stream
 from dqn2snn.table import format_table
 
 __all__ = ["Backend", "Engine", "SpikingQNetwork"]
-
-Backend = Literal["snntorch", "norse"]
-"""Whose neuron modules the network is built of."""
 
 _Slot = tuple[nn.Module, Mapping[str, Tensor | None], str]
 
@@ -78,7 +74,7 @@ class SpikingQNetwork(nn.Module):
         self.backend = backend
         self.engine = check_engine(engine)
         self.num_threads = num_threads
-        self.network = _native(plan, backend)
+        self.network = native_network(plan, backend)
         self._slot: _Slot | None = None
         self._prepared: PreparedPlan | None = None
         self._stream: Stream | None = None
@@ -144,6 +140,8 @@ class SpikingQNetwork(nn.Module):
             return simulate_event(
                 prepared.events, batch, steps, spikes=spikes, threads=self._threads, progress=progress
             )
+        if plan.coding == "latency":
+            return timed(engine)(tensors, batch, steps, spikes=spikes)
         if readout is not None:
             plan, tensors = replace(plan, readout=readout), replace(tensors, readout=readout)
         if engine == "modules":
@@ -178,20 +176,8 @@ class SpikingQNetwork(nn.Module):
         steps = self.plan.check_steps(num_steps)
         prepared = self._prepare()
         chosen = prepared.choose(self.engine if engine is None else check_engine(engine)).name
-        return Stream(self.plan, self._streaming(prepared, chosen, resync_every), steps, prepared.device)
-
-    def _streaming(self, prepared: PreparedPlan, engine: Engine, resync_every: int | None) -> Streaming:
-        if engine == "event" and not self.plan.stateful:
-            return Forgetful(partial(simulate_event, prepared.events, threads=self._threads))
-        if engine == "event":
-            raise NotImplementedError
-        if engine == "reference":
-            return StateStream(prepared.exact, partial(advance_reference, prepared.exact), resync_every)
-        if engine == "modules":
-            return StateStream(
-                prepared.tensors, partial(advance_modules, self.network, self.plan), resync_every
-            )
-        return StateStream(prepared.tensors, partial(advance_layerwise, prepared.tensors), resync_every)
+        engines = streaming(prepared, chosen, self.network, lambda: self._threads, resync_every)
+        return Stream(self.plan, engines, steps, prepared.device)
 
     def step(self, observations: Observations, done: Flags | None = None) -> Tensor:
         """Q-values of the next observation of each of a vector of environments, in a stream that the network keeps.
@@ -387,14 +373,3 @@ def _extremes(sent: Tensor, most: int) -> tuple[str, str]:
     silent = (sent == 0).all(dim=0).float().mean()
     saturated = (sent == most).all(dim=0).float().mean()
     return f"{100 * float(silent):.1f}", f"{100 * float(saturated):.1f}"
-
-
-def _native(plan: SpikingPlan, backend: Backend) -> nn.Module:
-    if backend == "snntorch":
-        return to_snntorch(plan)
-    if backend == "norse":
-        from dqn2snn.neurons.norse import to_norse
-
-        network: nn.Module = to_norse(plan)
-        return network
-    raise ArgumentError(f'Expected backend="snntorch" or "norse". Found {backend!r}.')

@@ -61,7 +61,7 @@ class PreparedPlan:
             EngineChoice: Never "auto".
 
         Raises:
-            ArgumentError: If "event" was asked for and does not apply.
+            ArgumentError: If "event" or "modules" was asked for and does not apply.
         """
         if engine == "auto":
             return self._automatic
@@ -69,6 +69,11 @@ class PreparedPlan:
             raise ArgumentError(
                 f'Expected a plan that engine="event" can simulate here. Found that {self.refusal}. '
                 'Use engine="auto", which takes "torch" instead.'
+            )
+        if engine == "modules" and self.plan.coding == "latency":
+            raise ArgumentError(
+                'Expected a plan that neuron modules can run. Found one in "latency" coding, whose spikes they cannot '
+                'time. Use engine="auto", which takes "torch" instead.'
             )
         return EngineChoice(engine, "it was asked for")
 

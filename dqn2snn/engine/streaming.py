@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from dqn2snn.engine.choice import Engine, PreparedPlan
+from dqn2snn.engine.event import simulate_event
+from dqn2snn.engine.latency import latency_reference, simulate_latency
+from dqn2snn.engine.layerwise import advance_layerwise
+from dqn2snn.engine.modules import advance_modules
+from dqn2snn.engine.reference import advance_reference
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.record import Record
 from dqn2snn.state import NetworkState, at_rest, merged, next_decision, resynchronised, selected
 
-__all__ = ["Advance", "Forgetful", "StateStream"]
+__all__ = ["Advance", "Forgetful", "StateStream", "streaming", "timed"]
 
 Advance = Callable[..., tuple[Record, NetworkState]]
 """Simulates a batch for a number of steps from a state: `advance(observations, num_steps, state, spikes=...)`."""
@@ -107,3 +114,43 @@ def _with_warmup(record: Record, spent: Record, new: Tensor) -> Record:
         total[new] += more.to(total.dtype)
         sent.append(total)
     return replace(record, sent=tuple(sent))
+
+
+def timed(engine: Engine) -> Callable[..., Record]:
+    """The simulation of spikes whose times count: the oracle, or what is fast."""
+    return torch.no_grad()(latency_reference if engine == "reference" else simulate_latency)
+
+
+def streaming(
+    prepared: PreparedPlan,
+    engine: Engine,
+    network: nn.Module,
+    threads: Callable[[], int],
+    resync_every: int | None,
+) -> Forgetful | StateStream:
+    """What simulates a stream.
+
+    Args:
+        prepared: The plan, ready for the engines.
+        engine: Which of them, not "auto".
+        network: The native network of the plan.
+        threads: How many the event engine may use, asked at each decision.
+        resync_every: As of `StateStream`.
+
+    Returns:
+        Forgetful | StateStream: At rest.
+    """
+    plan = prepared.plan
+    if plan.coding == "latency":
+        return Forgetful(partial(timed(engine), prepared.tensors))
+    if engine == "event" and not plan.stateful:
+        return Forgetful(
+            lambda *args, **kept: simulate_event(prepared.events, *args, threads=threads(), **kept)
+        )
+    if engine == "event":
+        raise NotImplementedError
+    if engine == "reference":
+        return StateStream(prepared.exact, partial(advance_reference, prepared.exact), resync_every)
+    if engine == "modules":
+        return StateStream(prepared.tensors, partial(advance_modules, network, plan), resync_every)
+    return StateStream(prepared.tensors, partial(advance_layerwise, prepared.tensors), resync_every)
