@@ -1,0 +1,128 @@
+"""One cell of the table: a conversion, judged on held-out states and in play."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+
+import dqn2snn
+from dqn2snn.benchmark.table.cost import Cost
+from dqn2snn.benchmark.table.settings import DQN, Cell, Settings, parts_of
+from dqn2snn.benchmark.table.subject import Subject, subject
+from dqn2snn.errors import Dqn2SnnError
+from dqn2snn.evaluate import Evaluation
+from dqn2snn.evaluate._policy import Protocol as Play
+from dqn2snn.evaluate._policy import plain
+from dqn2snn.metrics import ActionAgreement, GapWeightedAgreement, Regret
+from dqn2snn.metrics._streaming import StreamingMetric
+from dqn2snn.network import SpikingQNetwork
+from dqn2snn.plan import synapses
+from dqn2snn.players import player_of
+from dqn2snn.rollout import Places, Step
+from dqn2snn.tracing import trace
+
+__all__ = ["measure"]
+
+Entry = dict[str, Any]
+
+
+def measure(cell: Cell, settings: Settings) -> Entry:
+    """Measure one cell.
+
+    Args:
+        cell: Which.
+        settings: The protocol and the engine.
+
+    Returns:
+        dict[str, Any]: A line of the file. Of a recipe that does not apply it has the reason, under "refused".
+    """
+    who = subject(cell.agent, settings.protocol)
+    if cell.recipe == DQN:
+        return {**cell.key, **_baseline(who, settings)}
+    recipe, corrections = parts_of(cell.recipe)
+    try:
+        snn = dqn2snn.convert(
+            who.agent.network,
+            who.calibration,
+            recipe=recipe,
+            num_steps=cell.num_steps,
+            corrections=corrections,
+            engine=settings.engine,
+        )
+        snn.num_threads = 1
+        found = {"held_out": _judge(snn, who), "play": _play(snn, who, settings)}
+    except Dqn2SnnError as error:
+        return {**cell.key, "refused": str(error)}
+    return {**cell.key, "spikes_kind": snn.plan.spikes_kind, "stateful": snn.plan.stateful, **found}
+
+
+def _baseline(who: Subject, settings: Settings) -> Entry:
+    """What the DQN and random play score, and how large everything is."""
+    graph = trace(who.agent.network, tuple(who.calibration.shape[1:]))
+    episodes = _episodes(who, settings)
+    player = player_of(who.agent.network)
+    return {
+        "neurons": sum(layer.neurons for layer in graph.layers),
+        "dqn_macs": sum(int(synapses(layer).sum()) for layer in graph.all_layers),
+        "held_out": {"states": len(who.held_out.episodes)},
+        "play": _scores(episodes.run(player, "dqn")),
+        "random": _scores(replace(episodes, epsilon=1.0).run(player, "random")),
+    }
+
+
+def _judge(snn: SpikingQNetwork, who: Subject) -> Entry:
+    """Agreement on the held-out states; what the decisions after the first of each window cost."""
+    metrics, cost = _metrics(), Cost(snn.plan)
+    metrics["relative_regret"] = Regret(relative=True)
+    stream = snn.stream()
+    for batch in who.held_out.batches(in_order=snn.plan.stateful):
+        if snn.plan.stateful:
+            record = stream.record(batch.observations, batch.first, batch.episodes)
+        else:
+            record = snn.record(batch.observations)
+        for metric in metrics.values():
+            metric.update(batch.q, record.q[-1], batch.episodes)
+        cost.add(record, ~batch.first)
+    return {**_computed(metrics), **cost.to_dict()}
+
+
+def _play(snn: SpikingQNetwork, who: Subject, settings: Settings) -> Entry:
+    """The spiking network plays, and the DQN is asked what it would have done."""
+    metrics, cost = _metrics(), Cost(snn.plan)
+    stream, dqn = snn.stream(), player_of(who.agent.network)
+
+    def both(observations: Tensor, places: Places) -> tuple[Tensor, ...]:
+        record = stream.record(observations, places.first, places.rows)
+        cost.add(record)
+        return record.q[-1], *dqn(observations, places)
+
+    def watch(step: Step) -> None:
+        for metric in metrics.values():
+            metric.update(step.q[1], step.q[0], step.episodes)
+
+    scores = _episodes(who, settings).run(both, "snn", watch)
+    return {**_scores(scores), **_computed(metrics), **cost.to_dict()}
+
+
+def _episodes(who: Subject, settings: Settings) -> Play:
+    count = settings.protocol.episodes
+    return Play(who.agent.env_id, count, settings.protocol.seed, 0.0, count, None, progress=False)
+
+
+def _metrics() -> dict[str, StreamingMetric]:
+    return {
+        "agreement": ActionAgreement(),
+        "gap_weighted_agreement": GapWeightedAgreement(),
+        "regret": Regret(),
+    }
+
+
+def _computed(metrics: dict[str, StreamingMetric]) -> Entry:
+    return {name: plain(metric.compute()) for name, metric in metrics.items()}
+
+
+def _scores(evaluation: Evaluation) -> Entry:
+    found = evaluation.to_dict()
+    return {"return": found["interval"], "returns": found["returns"], "lengths": found["lengths"]}
