@@ -32,7 +32,8 @@ def observations(name: str) -> Tensor:
 @cache
 def plan(name: str) -> SpikingPlan:
     """The agent's conversion by the paper's rule."""
-    return dqn2snn.convert(agent(name).network, observations(name), num_steps=NUM_STEPS).plan
+    trained = agent(name).network
+    return dqn2snn.convert(trained, observations(name), recipe="tan2021", num_steps=NUM_STEPS).plan
 
 
 @cache

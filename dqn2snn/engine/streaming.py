@@ -147,8 +147,6 @@ def streaming(
         return Forgetful(
             lambda *args, **kept: simulate_event(prepared.events, *args, threads=threads(), **kept)
         )
-    if engine == "event":
-        raise NotImplementedError
     if engine == "reference":
         return StateStream(prepared.exact, partial(advance_reference, prepared.exact), resync_every)
     if engine == "modules":
