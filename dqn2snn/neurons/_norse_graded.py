@@ -12,7 +12,7 @@ from dqn2snn._extras import require
 from dqn2snn.neurons.buffers import neuron_buffers
 from dqn2snn.neurons.staircase import Staircase, spike_range
 
-__all__ = ["GradedIFCell", "GradedIFParameters", "GradedIFState", "graded_if_feed_forward_step"]
+__all__ = ["GradedIF", "GradedIFCell", "GradedIFParameters", "GradedIFState", "graded_if_feed_forward_step"]
 
 _snn = require("norse.torch.module.snn", extra="norse")
 
@@ -78,8 +78,8 @@ def graded_if_feed_forward_step(
 class GradedIFCell(_snn.SNNCell):  # type: ignore[misc, name-defined]
     """Integrate-and-fire neuron of Norse without time, with signed and with several spikes a step.
 
-    It is the burst neuron (Park et al. 2019) where k > 1, and where it is signed, a neuron that takes spikes back once
-    its membrane is below zero: the ST-BIF neuron of You et al. (2024, SpikeZIP-TF, arXiv 2406.03470), whose "tracer"
+    With k > 1 it sends bursts (Li and Zeng 2022, arXiv 2204.13271). If it is signed, it takes spikes back once its
+    membrane is below zero, as the ST-BIF neuron does (You et al. 2024, SpikeZIP-TF, arXiv 2406.03470), whose "tracer"
     is n.
 
     Args:
@@ -139,6 +139,52 @@ class GradedIFCell(_snn.SNNCell):  # type: ignore[misc, name-defined]
         """Threshold shape and kind, in the representation of the module."""
         kind = f"max_spikes={self.max_spikes}, signed={self.signed}, max_count={self.max_count}"
         return f"v_th={tuple(self.v_th.shape)}, {kind}"
+
+
+class GradedIF(_snn.SNN):  # type: ignore[misc, name-defined]
+    """The same neuron over time: `[T, B, *shape] -> [T, B, *shape]`.
+
+    Args:
+        v_th: Threshold; broadcasts over `[B, *shape]`.
+        v_0: Membrane before the first step.
+        max_spikes: k, spikes that a neuron sends in one step at most.
+        signed: Whether negative spikes take back earlier ones.
+        max_count: L, spikes that a neuron has sent at most, those taken back subtracted; None for no limit.
+        spike_fn: Firing function of v / v_th, lowest and highest.
+        dt: Ignored; kept for Norse.
+
+    Example:
+        >>> z, state = GradedIF(max_spikes=4)(torch.full((4, 1), 1.5))
+        >>> z.flatten().tolist()
+        [1.0, 2.0, 1.0, 2.0]
+    """
+
+    def __init__(
+        self,
+        v_th: float | Tensor = 1.0,
+        v_0: float | Tensor = 0.0,
+        *,
+        max_spikes: int = 1,
+        signed: bool = False,
+        max_count: int | None = None,
+        spike_fn: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None,
+        dt: float = 0.001,
+    ) -> None:
+        super().__init__(activation=graded_if_feed_forward_step, state_fallback=_no_fallback, p=None, dt=dt)
+        self.cell = GradedIFCell(
+            v_th, v_0, max_spikes=max_spikes, signed=signed, max_count=max_count, spike_fn=spike_fn, dt=dt
+        )
+
+    def forward(
+        self, input_tensor: Tensor, state: GradedIFState | None = None
+    ) -> tuple[Tensor, GradedIFState]:
+        """Spikes `[T, B, *shape]` and the state after the last step."""
+        outputs = []
+        for current in input_tensor:
+            z, state = self.cell(current, state)
+            outputs.append(z)
+        assert state is not None
+        return torch.stack(outputs), state
 
 
 def _no_fallback(input_tensor: Tensor) -> GradedIFState:

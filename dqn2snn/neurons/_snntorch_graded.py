@@ -20,8 +20,8 @@ class GradedIF(StatefulModule, snn.Synaptic):  # type: ignore[misc]
         v += I;    s = clip(floor(v / threshold), -min(k, N) if signed else 0, min(k, L - N))
         v -= s * threshold;    N += s
 
-    with k = `max_spikes` and L = `max_count`. It is the burst neuron (Park et al. 2019) where k > 1, and where it is
-    signed, a neuron that takes spikes back once its membrane is below zero: the ST-BIF neuron of You et al. (2024,
+    with k = `max_spikes` and L = `max_count`. With k > 1 it sends bursts (Li and Zeng 2022, arXiv 2204.13271). If it
+    is signed, it takes spikes back once its membrane is below zero, as the ST-BIF neuron does (You et al. 2024,
     SpikeZIP-TF, arXiv 2406.03470), whose "tracer" is N.
 
     A neuron of second order, called as `snntorch.Synaptic` is: `spk, count, mem = neuron(cur, count, mem)`. The count

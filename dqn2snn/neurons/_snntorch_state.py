@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torch
 from snntorch._neurons.neurons import SpikingNeuron
-from torch import Tensor, nn
+from torch import Tensor
 
 from dqn2snn.errors import ArgumentError
 
 __all__ = ["StatefulModule", "without"]
 
 
-class StatefulModule(nn.Module):
-    """What our modules for snnTorch share, beside their base class of snnTorch's own."""
+class StatefulModule:
+    """What our modules for snnTorch share, beside their base class, which is one of snnTorch's own."""
 
     STATES: ClassVar[tuple[str, ...]] = ("mem",)
     """Names of the buffers, in the order in which they are passed and returned."""
 
     init_hidden: bool
     output: bool
+    _buffers: dict[str, Tensor]
+    __call__: Callable[..., Any]
 
     def initial(self, input_: Tensor) -> tuple[Tensor, ...]:
         """State before the first step, for an input `[B, *shape]`: zeros."""
@@ -70,7 +73,7 @@ class StatefulModule(nn.Module):
         return {**self.__dict__, "_buffers": {**self._buffers, **detached}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        super().__setstate__(state)  # type: ignore[misc]
         self.register()
 
 

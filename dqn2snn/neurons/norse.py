@@ -11,6 +11,7 @@ from dqn2snn._extras import require
 from dqn2snn._host import on_host
 from dqn2snn.graph import per_channel
 from dqn2snn.neurons._norse_graded import (
+    GradedIF,
     GradedIFCell,
     GradedIFParameters,
     GradedIFState,
@@ -27,6 +28,7 @@ __all__ = [
     "IF",
     "DifferenceCell",
     "DifferenceState",
+    "GradedIF",
     "GradedIFCell",
     "GradedIFParameters",
     "GradedIFState",
@@ -128,7 +130,7 @@ def reset_rows(net: Any, state: list[Any], done: Tensor) -> list[Any]:
     """Begin anew in some rows of a batch, where an episode is over, and go on in the others.
 
     Args:
-        net: A `SequentialState` as `to_norse` makes it, or one in which it is nested.
+        net: A `SequentialState` as `to_norse` makes it, or one in which it is nested; cells of other kinds go on.
         state: State of its modules; it is not changed.
         done: `[B]` bool.
 

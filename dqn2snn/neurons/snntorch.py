@@ -73,7 +73,7 @@ class SNNTorchNetwork(nn.Module):
             self.add_module(f"if{i}", _neurons(layer, counted=delta and layer is plan.output))
 
     @property
-    def stateful(self) -> list[StatefulModule]:
+    def stateful(self) -> list[nn.Module]:
         """The modules that have a state, in order: neurons, and what stands before them."""
         return [module for module in self.children() if isinstance(module, StatefulModule)]
 

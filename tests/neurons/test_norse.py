@@ -221,7 +221,9 @@ def test_parameters_are_not_shared_between_cells() -> None:
 def test_thresholds_are_in_the_state_dict(freeway: tuple[Any, Tensor]) -> None:
     """Norse's own parameters are a NamedTuple, which neither state_dict nor `.to()` sees."""
     net, observations = freeway
-    other = dqn2snn.convert(agents.agent(FREEWAY).network, agents.observations(FREEWAY)[:50], num_steps=100)
+    other = dqn2snn.convert(
+        agents.agent(FREEWAY).network, agents.observations(FREEWAY)[:50], recipe="tan2021", num_steps=100
+    )
     file = io.BytesIO()
     torch.save(net.state_dict(), file)
     file.seek(0)
