@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dqn2snn.benchmark.timing import Budget, time_together
-from dqn2snn.dynamics import initial_membrane
+from dqn2snn.dynamics import initial_state
 from dqn2snn.graph import AffineLayer
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.ops import Conv, Dense, Reshape, Shape
@@ -124,7 +124,7 @@ def _dense(layer: SpikingLayer, spikes: Tensor) -> Callable[[], Tensor]:
     @torch.no_grad()
     def run() -> Tensor:
         currents = ready.affine(spikes)
-        membrane = initial_membrane(ready, 1)[0]
+        membrane = initial_state(ready, 1).membrane[0]
         fired = torch.empty_like(membrane)
         for current in currents:
             membrane += current
