@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from dqn2snn.plan import SpikingPlan
+from dqn2snn.recipes._assemble import placed
 from dqn2snn.recipes.bu2022 import bu2022
 from dqn2snn.recipes.burst import burst
 from dqn2snn.recipes.deng2021 import deng2021
@@ -25,6 +26,7 @@ __all__ = [
     "burst",
     "deng2021",
     "diehl2015",
+    "placed",
     "rate",
     "rate_if",
     "rueckauer2017",

@@ -13,6 +13,7 @@ from dqn2snn.calibration import ActivationStats
 from dqn2snn.graph import AffineLayer, LayerGraph
 from dqn2snn.grid import on_grid
 from dqn2snn.plan import SpikingLayer, SpikingPlan, check_num_steps
+from dqn2snn.recipes._balance import balanced
 from dqn2snn.recipes._channels import scaled_affine, shared_where_mixed
 from dqn2snn.recipes._normalise import check_active, head_scale
 
@@ -86,9 +87,23 @@ def channel_plan(
     )
 
 
+@on_host()
 def placed(plan: SpikingPlan, stats: ActivationStats, grid: int | str | None) -> SpikingPlan:
-    """The plan on its grid, unless `grid` is None."""
-    return plan if grid is None else on_grid(plan, grid, stats.observation_magnitude)
+    """A raw plan on its grid, with thresholds that make the most of it.
+
+    Args:
+        plan: In raw numbers.
+        stats: The calibration it was made with.
+        grid: See `dqn2snn.convert`; None leaves the plan as it is.
+
+    Returns:
+        SpikingPlan: Ready to be simulated.
+
+    Raises:
+        ArgumentError: If `grid` is out of range.
+        PlanError: If there is no such grid.
+    """
+    return plan if grid is None else on_grid(balanced(plan, grid), grid, stats.observation_magnitude)
 
 
 def _neurons(affine: AffineLayer, v_init: float, **fields: Any) -> SpikingLayer:

@@ -16,7 +16,7 @@ from torch import Tensor
 from dqn2snn.graph import AffineLayer, LayerGraph, per_channel
 from dqn2snn.ops import Conv, Dense, LinearOp, Pad, Reshape, SumPool, weighted
 
-__all__ = ["compact", "scaled_affine", "shared_where_mixed"]
+__all__ = ["compact", "rows_of", "scaled_affine", "shared_where_mixed"]
 
 
 def shared_where_mixed(graph: LayerGraph, scales: Sequence[Tensor]) -> list[Tensor]:
@@ -32,7 +32,7 @@ def shared_where_mixed(graph: LayerGraph, scales: Sequence[Tensor]) -> list[Tens
     found = []
     for layer, after, scale in zip(graph.layers, graph.all_layers[1:], scales, strict=True):
         full = per_channel(scale.double(), layer.out_shape).expand(layer.out_shape)
-        rows = _rows(layer)
+        rows = rows_of(layer)
         if rows is not None:
             largest = torch.full((len(layer.weight),), -torch.inf, dtype=torch.float64)
             largest.scatter_reduce_(0, rows.flatten(), full.flatten(), "amax")
@@ -61,7 +61,7 @@ def scaled_affine(layer: AffineLayer, incoming: Tensor | None, outgoing: Tensor)
         weight = weight * scale
     if outgoing.ndim == 0:
         return layer.with_parameters(weight / outgoing, layer.bias / outgoing)
-    rows = _rows(layer)
+    rows = rows_of(layer)
     by_row = torch.ones(len(weight), dtype=torch.float64)
     by_row = (
         outgoing.amax().expand(len(weight))
@@ -78,7 +78,7 @@ def compact(values: Tensor) -> Tensor:
     return first.flatten() if values.ndim > 1 and bool((values.flatten(1) == first).all()) else values
 
 
-def _rows(layer: AffineLayer) -> Tensor | None:
+def rows_of(layer: AffineLayer) -> Tensor | None:
     """Which row of the weights leads to each neuron, `[*out_shape]`; None where several do."""
     position = layer.ops.index(weighted(layer.ops))
     x = torch.zeros(1, *layer.in_shape, dtype=torch.float64)

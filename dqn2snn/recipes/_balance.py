@@ -1,0 +1,102 @@
+"""Thresholds that are powers of two, so that each neuron has the finest grid that its own membrane leaves it.
+
+A neuron does the same in other units: with its weights, bias, initial membrane and threshold all multiplied by 2^-e no
+spike changes, and nothing is rounded. On a grid that a whole layer shares, a neuron whose membrane may travel far thus
+takes a smaller threshold, and does not coarsen the grid of the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from dqn2snn.graph import AffineLayer, per_channel
+from dqn2snn.grid import MAX_FRACTION_BITS
+from dqn2snn.plan import SpikingLayer, SpikingPlan
+from dqn2snn.recipes._channels import rows_of
+
+__all__ = ["balanced"]
+
+_FLOAT32_BITS = 24
+_INT16_MAX = 2**15 - 1
+_SMALLEST, _LARGEST = 2.0**-10, 2.0**4
+"""Thresholds: some steps of the grid have to be left of them, and spikes of the neurons must not leave float32."""
+
+
+def balanced(plan: SpikingPlan, grid: int | str) -> SpikingPlan:
+    """The same plan with thresholds that suit a grid; the first layer stays as it is.
+
+    Args:
+        plan: In raw numbers.
+        grid: "auto", or the fraction bits of all layers.
+
+    Returns:
+        SpikingPlan: In raw numbers, with the same spikes.
+    """
+    bits = grid if isinstance(grid, int) else MAX_FRACTION_BITS
+    layers = [plan.layers[0]]
+    for before, layer in zip(plan.layers, plan.all_layers[1:], strict=True):
+        layers.append(_balanced(layer, before, plan.num_steps, bits))
+    return replace(plan, layers=tuple(layers[:-1]), output=layers[-1])
+
+
+def _balanced(layer: SpikingLayer, before: SpikingLayer, num_steps: int, bits: int) -> SpikingLayer:
+    rows = rows_of(layer.affine)
+    if rows is None:
+        return layer
+    count = len(layer.affine.weight)
+    travels = _largest(_reach(layer, before, num_steps).flatten(), rows.flatten(), count)
+    weighs = layer.affine.weight.abs().reshape(count, -1).amax(1)
+    room = torch.minimum(
+        2.0 ** (_FLOAT32_BITS - bits) / travels, _INT16_MAX * 2.0**-bits / weighs.clamp(min=1e-30)
+    )
+    factor = 2.0 ** torch.floor(torch.log2(room))
+    return _scaled(layer, factor.clamp(_SMALLEST, _LARGEST), rows)
+
+
+def _reach(layer: SpikingLayer, before: SpikingLayer, num_steps: int) -> Tensor:
+    """How far the membrane of each neuron may travel, `[*shape]`: the bound of `dqn2snn.grid`, neuron by neuron."""
+    most = float(_most(before, num_steps) + (before.max_spikes if before.signed else 0))
+    spikes = torch.full((1, *layer.affine.in_shape), most, dtype=torch.float64)
+    excited, inhibited = (_part(layer.affine, sign, num_steps)(spikes)[0] for sign in (1, -1))
+    reach = excited + inhibited if before.signed else torch.maximum(excited, inhibited)
+    if layer.step_bias is not None:
+        reach = reach + per_channel(layer.step_bias.abs().sum(0), layer.shape)
+    sent = _most(layer, num_steps) * per_channel(layer.threshold, layer.shape)
+    return per_channel(layer.v_init.abs(), layer.shape) + torch.maximum(reach, sent)
+
+
+def _part(affine: AffineLayer, sign: int, num_steps: int) -> AffineLayer:
+    bias = num_steps * (sign * affine.bias).clamp(min=0)
+    return affine.with_parameters((sign * affine.weight).clamp(min=0), bias)
+
+
+def _most(layer: SpikingLayer, num_steps: int) -> int:
+    return num_steps * layer.max_spikes if layer.max_count is None else layer.max_count
+
+
+def _largest(values: Tensor, rows: Tensor, count: int) -> Tensor:
+    return torch.ones(count, dtype=torch.float64).scatter_reduce(0, rows, values, "amax", include_self=False)
+
+
+def _scaled(layer: SpikingLayer, factor: Tensor, rows: Tensor) -> SpikingLayer:
+    """A layer in other units, a factor for each row of its weights."""
+    full = factor[rows]
+    by_channel = full.reshape(len(full), -1)[:, 0]
+    if not torch.equal(full, per_channel(by_channel, layer.shape).expand(layer.shape)):
+        return layer
+    weight = layer.affine.weight * factor.reshape(-1, *(1 for _ in layer.affine.weight.shape[1:]))
+
+    def times(values: Tensor) -> Tensor:
+        return values * (full if values.ndim == len(layer.shape) > 1 else by_channel)
+
+    step_bias = None if layer.step_bias is None else layer.step_bias * by_channel
+    return replace(
+        layer,
+        affine=layer.affine.with_parameters(weight, times(layer.affine.bias)),
+        threshold=layer.threshold * by_channel,
+        v_init=times(layer.v_init),
+        step_bias=step_bias,
+    )
