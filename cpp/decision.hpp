@@ -8,13 +8,35 @@ namespace dqn2snn::DQN2SNN_ISA {
 constexpr uint32_t longest_chunk = 64, shortest_chunk = 8;
 constexpr size_t list_budget = 4 << 20;  // entries of the lists of a layer
 
+// Initial membranes of the hidden layers, into which a part of what the last decision left has gone.
+template <class N>
+class CarriedState final : public State {
+public:
+    Array<Array<typename N::Value>> v;  // [layers] [pixels][padded]
+
+    explicit CarriedState(const Array<Layer<N>> &all) : v(all.size() - 1) {
+        for (size_t i = 0; i < v.size(); i++)
+            v[i] = Array<typename N::Value>(static_cast<size_t>(all[i].pixels) * all[i].padded);
+        rest(all);
+    }
+    void rest(const Array<Layer<N>> &all) {
+        for (size_t i = 0; i < v.size(); i++)
+            for (uint32_t p = 0; p < all[i].pixels; p++)
+                std::memcpy(v[i].begin() + static_cast<size_t>(p) * all[i].padded, all[i].v_init_of(p),
+                            all[i].padded * sizeof(typename N::Value));
+    }
+};
+
 template <class N>
 class Simulator final : public Network {
 public:
     using Value = typename N::Value;
 
     explicit Simulator(const NetworkSpec &spec)
-        : layers_(spec.layers.size()), distance_(spec.output_distance.size()), scale_(spec.readout_scale) {
+        : layers_(spec.layers.size()),
+          distance_(spec.output_distance.size()),
+          scale_(spec.readout_scale),
+          carry_(spec.carry) {
         size_t largest = 0;
         for (size_t i = 0; i < layers_.size(); i++) {
             layers_[i] = prepared<N>(spec.layers[i], i > 0 && layers_[i - 1].graded);
@@ -30,27 +52,34 @@ public:
 
     Workspace *workspace() const override { return new Memory<N>(*input_, layers_, chunk_); }
 
-    uint32_t decide(Workspace &workspace, Kind kind, const void *data, const Request &request,
-                    const Output &out) const override {
+    State *state() const override { return new CarriedState<N>(layers_); }
+
+    uint32_t decide(Workspace &workspace, State *remembered, bool first, Kind kind, const void *data,
+                    const Request &request, const Output &out) const override {
         Memory<N> &memory = static_cast<Memory<N> &>(workspace);
-        input_->read(layers_[0], kind, data, memory.input, memory.layers[0].units);
-        start(memory, out.counts != nullptr);
+        CarriedState<N> *const state = static_cast<CarriedState<N> *>(remembered);
+        if (state && first) state->rest(layers_);
+        const bool counts = out.counts || state;
+        // Output pixels that share a unit receive the same input, but remember something else.
+        input_->read(layers_[0], kind, data, memory.input, memory.layers[0].units, state != nullptr);
+        start(memory, counts, state);
         // What is simulated beyond the step that settles a decision is wasted.
         const uint32_t chunk = request.every ? smaller(chunk_, larger(request.every, shortest_chunk)) : chunk_;
         uint32_t used = 0;
         for (bool settled = false; used < request.steps && !settled;) {
             const uint32_t steps = smaller(chunk, request.steps - used);
             for (size_t i = 0; i < layers_.size(); i++) advance(memory, i, used, steps);
-            if (out.counts) count(memory, steps);
+            if (counts) count(memory, steps);
             if (out.spikes) keep_spikes(memory, used, steps, out);
             for (uint32_t t = 0; t < steps && !settled; t++) settled = read_out(memory, t, ++used, request, out);
         }
         if (out.counts) write_counts(memory, used, out);
+        if (state) carry(memory, used, *state);
         return used;
     }
 
 private:
-    void start(Memory<N> &memory, bool counts) const {
+    void start(Memory<N> &memory, bool counts, const CarriedState<N> *from) const {
         for (size_t i = 0; i < layers_.size(); i++) {
             const Layer<N> &layer = layers_[i];
             LayerState<N> &state = memory.layers[i];
@@ -58,6 +87,8 @@ private:
             for (uint32_t u = 0; u < state.units.count(); u++)
                 std::memcpy(state.v.begin() + static_cast<size_t>(u) * layer.padded,
                             layer.v_init_of(state.units.pixel(u)), layer.padded * sizeof(Value));
+            if (from && i < from->v.size())
+                std::memcpy(state.v.begin(), from->v[i].begin(), from->v[i].size() * sizeof(Value));
             const size_t units = state.units.count();
             if (layer.graded) {
                 std::memset(state.n.begin(), 0, units * layer.padded * sizeof(int32_t));
@@ -186,6 +217,35 @@ private:
         }
     }
 
+    // With r = v(T) - v_init, at least -theta N(T): v(0) = v_init + clip(carry r, -theta / 2, theta / 2), rounded down,
+    // in [0, theta). On the grid only.
+    void carry(const Memory<N> &memory, uint32_t steps, CarriedState<N> &to) const {
+        for (size_t i = 0; i < to.v.size(); i++) {
+            const Layer<N> &layer = layers_[i];
+            const LayerState<N> &state = memory.layers[i];
+            for (uint32_t p = 0; p < layer.pixels; p++) {
+                const Value *const v_init = layer.v_init_of(p);
+                for (uint32_t c = 0; c < layer.channels; c++) {
+                    const uint32_t place = N::place(c);
+                    const size_t at = static_cast<size_t>(p) * layer.padded + place;
+                    const double theta = static_cast<double>(layer.threshold[place]);
+                    const double rest = static_cast<double>(v_init[place]);
+                    const double left = larger(static_cast<double>(state.v[at]) - rest,
+                                               -theta * static_cast<double>(net_count(layer, state, p, c, steps)));
+                    const double change = larger(-theta / 2, smaller(theta / 2, carry_ * left));
+                    const double v = larger(0.0, rest + __builtin_floor(change));
+                    to.v[i][at] = static_cast<Value>(smaller(v, theta - 1));
+                }
+            }
+        }
+    }
+
+    static int32_t net_count(const Layer<N> &layer, const LayerState<N> &state, size_t unit, uint32_t c,
+                             uint32_t steps) {
+        if (layer.graded) return state.n[unit * layer.padded + N::place(c)];
+        return static_cast<int32_t>(state.counts.of(unit * layer.words + c / 64, c % 64, steps));
+    }
+
     void write_counts(const Memory<N> &memory, uint32_t steps, const Output &out) const {
         for (size_t i = 0; i < layers_.size(); i++) {
             const Layer<N> &layer = layers_[i];
@@ -193,15 +253,11 @@ private:
             for (uint32_t p = 0; p < layer.pixels; p++)
                 for (uint32_t c = 0; c < layer.channels; c++) {
                     const size_t to = static_cast<size_t>(c) * layer.pixels + p, unit = state.units.of(p);
-                    if (!layer.graded) {
-                        const uint32_t count = state.counts.of(unit * layer.words + c / 64, c % 64, steps);
-                        out.counts[i][to] = static_cast<float>(count);
-                        if (out.sent[i]) out.sent[i][to] = static_cast<float>(count);
-                        continue;
-                    }
-                    const size_t place = unit * layer.padded + N::place(c);
-                    out.counts[i][to] = static_cast<float>(state.n[place]);
-                    if (out.sent[i]) out.sent[i][to] = static_cast<float>(state.sent[place]);
+                    const int32_t count = net_count(layer, state, unit, c, steps);
+                    out.counts[i][to] = static_cast<float>(count);
+                    if (!out.sent[i]) continue;
+                    const int32_t sent = layer.graded ? state.sent[unit * layer.padded + N::place(c)] : count;
+                    out.sent[i][to] = static_cast<float>(sent);
                 }
         }
     }
@@ -263,7 +319,7 @@ private:
     Array<Layer<N>> layers_;
     Input<N> *input_ = nullptr;
     Array<float> distance_;
-    double scale_;
+    double scale_, carry_;
     uint32_t chunk_;
 };
 

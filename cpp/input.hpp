@@ -4,6 +4,8 @@
 // too for numbers on the plan's input grid. Output pixels that see the same patch share a unit.
 #pragma once
 
+#include "fan.hpp"
+#include "seen.hpp"
 #include "units.hpp"
 
 namespace dqn2snn::DQN2SNN_ISA {
@@ -96,19 +98,71 @@ public:
         return memory;
     }
 
-    void read(const Layer<N> &layer, Kind kind, const void *data, Memory &memory, Units &units) const {
+    // `alone`: each output pixel is a unit of its own.
+    void read(const Layer<N> &layer, Kind kind, const void *data, Memory &memory, Units &units, bool alone) const {
         units.clear();
         switch (kind) {
-            case Kind::bytes: return read_numbers(layer, static_cast<const uint8_t *>(data), memory, units);
-            case Kind::floats: return read_numbers(layer, static_cast<const float *>(data), memory, units);
-            case Kind::doubles: return read_numbers(layer, static_cast<const double *>(data), memory, units);
-            case Kind::currents: return read_currents(layer, static_cast<const Value *>(data), memory, units);
+            case Kind::bytes: return read_numbers(layer, static_cast<const uint8_t *>(data), memory, units, alone);
+            case Kind::floats: return read_numbers(layer, static_cast<const float *>(data), memory, units, alone);
+            case Kind::doubles: return read_numbers(layer, static_cast<const double *>(data), memory, units, alone);
+            case Kind::currents: return read_currents(layer, static_cast<const Value *>(data), memory, units, alone);
+        }
+    }
+
+    // Calls use(pixel, currents) for output pixels whose currents may be others than those presented last: where
+    // observations are bytes, those that see a pixel that has changed. `changed` is empty before and after.
+    template <class F>
+    void each_change(const Layer<N> &layer, const Fan &fan, Kind kind, const void *data, Memory &memory,
+                     SeenFrame &seen, PixelSet &changed, F use) const {
+        switch (kind) {
+            case Kind::bytes:
+                return each_change_of(layer, fan, static_cast<const uint8_t *>(data), memory, seen, changed, use);
+            case Kind::floats:
+                return each_change_of(layer, fan, static_cast<const float *>(data), memory, seen, changed, use);
+            case Kind::doubles:
+                return each_change_of(layer, fan, static_cast<const double *>(data), memory, seen, changed, use);
+            case Kind::currents:
+                for (uint32_t p = 0; p < layer.pixels; p++) {
+                    place_currents(layer, static_cast<const Value *>(data), p, memory.currents.begin());
+                    use(p, memory.currents.begin());
+                }
         }
     }
 
 private:
+    template <class S, class F>
+    void each_change_of(const Layer<N> &layer, const Fan &fan, const S *data, Memory &memory, SeenFrame &seen,
+                        PixelSet &changed, F use) const {
+        const size_t size = static_cast<size_t>(layer.in_pixels) * layer.in_channels;
+        const uint8_t *const bytes = as_bytes(data, size, memory.bytes);
+        if (!bytes) {
+            seen.forget();
+            const double *const pixels = read_exactly(layer, data, memory);
+            for (uint32_t p = 0; p < layer.pixels; p++)
+                use(p, current_of(layer, p, pixels, memory.exact_patches.begin(), memory));
+            return;
+        }
+        if (!seen.bytes.size()) {
+            seen.bytes = Array<uint8_t>(size), seen.whole = Array<int16_t>(size);
+            seen.differ = Array<uint8_t>(layer.in_pixels);
+        }
+        if (!memory.whole_patches.size()) memory.whole_patches = Array<int16_t>(rows_);
+        seen.update(bytes, layer.in_pixels, layer.in_channels, [&](uint32_t pixel) {
+            for (const Target &target : fan.of(pixel)) changed.add(target.pixel);
+        });
+        changed.take_each([&](uint32_t p) {
+            use(p, current_of(layer, p, seen.whole.begin(), memory.whole_patches.begin(), memory));
+        });
+    }
+    template <class T>
+    const Value *current_of(const Layer<N> &layer, uint32_t pixel, const T *pixels, T *patch, Memory &memory) const {
+        read_patch(layer, pixel, pixels, patch);
+        set_current(layer, patch, pixel, memory.currents.begin());
+        return memory.currents.begin();
+    }
+
     template <class S>
-    void read_numbers(const Layer<N> &layer, const S *data, Memory &memory, Units &units) const {
+    void read_numbers(const Layer<N> &layer, const S *data, Memory &memory, Units &units, bool alone) const {
         const size_t size = static_cast<size_t>(layer.in_pixels) * layer.in_channels;
         if (const uint8_t *const bytes = as_bytes(data, size, memory.bytes)) {
             if (!memory.whole.size()) {
@@ -116,16 +170,22 @@ private:
                 memory.whole_patches = Array<int16_t>(static_cast<size_t>(layer.pixels) * rows_);
             }
             pixel_major(bytes, layer.in_pixels, layer.in_channels, memory.whole.begin());
-            return read_patches(layer, memory.whole.begin(), memory.whole_patches.begin(), memory, units);
+            return read_patches(layer, memory.whole.begin(), memory.whole_patches.begin(), memory, units, alone);
         }
+        const double *const pixels = read_exactly(layer, data, memory);
+        read_patches(layer, pixels, memory.exact_patches.begin(), memory, units, alone);
+    }
+    // The observation in doubles, on its grid, pixel by pixel.
+    template <class S>
+    const double *read_exactly(const Layer<N> &layer, const S *data, Memory &memory) const {
         if (!memory.exact.size()) {
-            memory.exact = Array<double>(size);
+            memory.exact = Array<double>(static_cast<size_t>(layer.in_pixels) * layer.in_channels);
             memory.exact_patches = Array<double>(static_cast<size_t>(layer.pixels) * rows_);
         }
         pixel_major(data, layer.in_pixels, layer.in_channels, memory.exact.begin());
         if (on_grid_)
             for (double &x : memory.exact) x = __builtin_nearbyint(x / input_step_) * input_step_;
-        read_patches(layer, memory.exact.begin(), memory.exact_patches.begin(), memory, units);
+        return memory.exact.begin();
     }
 
     // The numbers as bytes, if that is what they are and if their weighted sums fit 32 bits; otherwise null.
@@ -155,17 +215,23 @@ private:
     }
 
     template <class T>
-    void read_patches(const Layer<N> &layer, const T *pixels, T *patches, Memory &memory, Units &units) const {
+    DQN2SNN_INLINE void read_patch(const Layer<N> &layer, uint32_t pixel, const T *pixels, T *patch) const {
+        if (!whole_[pixel]) std::memset(patch, 0, rows_ * sizeof(T));
+        for (uint32_t i = layer.fields[pixel]; i < layer.fields[pixel + 1]; i++) {
+            const Run &run = layer.runs[i];
+            copy(pixels + static_cast<size_t>(run.pixel) * layer.in_channels,
+                 static_cast<size_t>(run.length) * layer.in_channels, patch + run.row);
+        }
+    }
+
+    template <class T>
+    void read_patches(const Layer<N> &layer, const T *pixels, T *patches, Memory &memory, Units &units,
+                      bool alone) const {
         for (uint32_t p = 0; p < layer.pixels; p++) {
             T *const patch = patches + static_cast<size_t>(units.count()) * rows_;
-            if (!whole_[p]) std::memset(patch, 0, rows_ * sizeof(T));
-            for (uint32_t i = layer.fields[p]; i < layer.fields[p + 1]; i++) {
-                const Run &run = layer.runs[i];
-                copy(pixels + static_cast<size_t>(run.pixel) * layer.in_channels,
-                     static_cast<size_t>(run.length) * layer.in_channels, patch + run.row);
-            }
+            read_patch(layer, p, pixels, patch);
             bool fresh = true;
-            if (layer.shared() && layer.pixels > 1)
+            if (!alone && layer.shared() && layer.pixels > 1)
                 fresh = units.add(p, hashed(patch, rows_ * sizeof(T)), [&](uint32_t unit) {
                     return !std::memcmp(patches + static_cast<size_t>(unit) * rows_, patch, rows_ * sizeof(T));
                 });
@@ -236,13 +302,16 @@ private:
         }
     }
 
-    void read_currents(const Layer<N> &layer, const Value *data, Memory &memory, Units &units) const {
+    void place_currents(const Layer<N> &layer, const Value *data, uint32_t pixel, Value *out) const {
+        for (uint32_t c = 0; c < layer.channels; c++)
+            out[N::place(c)] = data[static_cast<size_t>(pixel) * layer.channels + c];
+    }
+    void read_currents(const Layer<N> &layer, const Value *data, Memory &memory, Units &units, bool alone) const {
         const size_t bytes = layer.padded * sizeof(Value);
         for (uint32_t p = 0; p < layer.pixels; p++) {
             Value *const row = memory.currents.begin() + current(layer, units.count());
-            for (uint32_t c = 0; c < layer.channels; c++)
-                row[N::place(c)] = data[static_cast<size_t>(p) * layer.channels + c];
-            if (!layer.shared_v_init)
+            place_currents(layer, data, p, row);
+            if (alone || !layer.shared_v_init)
                 units.append(p);
             else
                 units.add(p, hashed(row, bytes), [&](uint32_t unit) {

@@ -1,31 +1,16 @@
 // What Python sees: a network, made once from arrays, and its decisions, written into arrays of the caller.
-#include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
-#include <nanobind/stl/optional.h>
-#include <nanobind/stl/vector.h>
-
 #include <algorithm>
-#include <optional>
-#include <stdexcept>
-#include <string>
+#include <memory>
+#include <mutex>
 
 #include "batch.hpp"
 #include "dispatch.hpp"
+#include "results.hpp"
 
-namespace nb = nanobind;
-using namespace nb::literals;
+using namespace nanobind::literals;
 
 namespace dqn2snn {
 namespace {
-
-template <class T>
-using Input = nb::ndarray<const T, nb::c_contig, nb::device::cpu>;
-template <class T>
-using Result = nb::ndarray<T, nb::c_contig, nb::device::cpu>;
-
-void require(bool holds, const char *expected) {
-    if (!holds) throw std::invalid_argument(std::string("Expected ") + expected + ".");
-}
 
 template <class T>
 std::vector<T> copied(const Input<T> &array) {
@@ -62,10 +47,37 @@ LayerSpec layer(uint32_t in_pixels, uint32_t in_channels, uint32_t pixels, uint3
     return spec;
 }
 
+using Array = nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu>;
+
+// Observations, or currents of the first layer.
+struct Batch {
+    Kind kind;
+    const char *data;
+    size_t size, bytes;  // of decisions, and of one of them
+
+    Batch(const Array &input, bool currents, size_t inputs, size_t neurons)
+        : data(static_cast<const char *>(input.data())) {
+        const nb::dlpack::dtype dtype = input.dtype();
+        const bool known = dtype == nb::dtype<uint8_t>() || dtype == nb::dtype<float>() ||
+                           dtype == nb::dtype<double>() || dtype == nb::dtype<int32_t>();
+        require(known, "uint8, float32, float64, or int32 currents");
+        require(currents || dtype != nb::dtype<int32_t>(), "observations in uint8, float32 or float64");
+        kind = currents                        ? Kind::currents
+               : dtype == nb::dtype<uint8_t>() ? Kind::bytes
+               : dtype == nb::dtype<float>()   ? Kind::floats
+                                               : Kind::doubles;
+        const size_t width = currents ? neurons : inputs;
+        size = input.size() / width, bytes = width * dtype.bits / 8;
+        require(size * width == input.size(), "whole observations");
+    }
+    const char *of(size_t i) const { return data + i * bytes; }
+};
+
 class Decisions {
 public:
     Decisions(bool on_grid, double input_step, double weight_step, std::vector<LayerSpec> layers,
-              const Input<double> &output_distance, double readout_scale, uint32_t most_spikes) {
+              const Input<double> &output_distance, double readout_scale, uint32_t most_spikes, bool delta,
+              uint32_t warmup_steps, double carry) {
         require(layers.size() >= 2, "a hidden layer and an output");
         for (size_t i = 0; i + 1 < layers.size(); i++)
             require(layers[i].pixels == layers[i + 1].in_pixels && layers[i].channels == layers[i + 1].in_channels,
@@ -73,87 +85,96 @@ public:
         const size_t actions = layers.back().channels;
         require(layers.back().pixels == 1 && layers.back().plain(), "one plain output neuron per action");
         require(layers.front().step_bias.empty(), "a first layer whose current is constant");
-        for (const LayerSpec &layer : layers)
+        require(on_grid || (!delta && carry == 0), "a grid where something is remembered");
+        for (const LayerSpec &layer : layers) {
             if (!layer.step_bias.empty()) most_steps_ = std::min(most_steps_, layer.step_bias.size() / layer.channels);
+            require(!delta || (!layer.hard_reset && layer.step_bias.empty()),
+                    "resets by subtraction and no step biases");
+        }
         require(output_distance.size() == actions * actions, "a distance for each pair of actions");
-        const NetworkSpec spec{on_grid,       input_step, weight_step, std::move(layers), copied(output_distance),
-                               readout_scale, most_spikes};
+        const NetworkSpec spec{on_grid,       input_step,  weight_step, std::move(layers), copied(output_distance),
+                               readout_scale, most_spikes, delta,       warmup_steps,      carry};
         for (const LayerSpec &layer : spec.layers) neurons_.push_back(size_t{layer.pixels} * layer.channels);
         inputs_ = size_t{spec.layers[0].in_pixels} * spec.layers[0].in_channels;
         network_.reset(chosen_engine().make(spec));
         workspaces_ = std::make_unique<Workspaces>(*network_);
     }
 
-    void run(const nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu> &input, bool currents, uint32_t steps,
-             size_t threads, uint32_t every, float margin, std::optional<Result<float>> q,
-             std::optional<Result<float>> q_spike, std::optional<std::vector<Result<float>>> counts,
-             std::optional<std::vector<std::optional<Result<float>>>> sent,
-             std::optional<std::vector<Result<int8_t>>> spikes, std::optional<Result<int64_t>> used) const {
-        const Kind kind = kind_of(input.dtype(), currents);
-        const size_t width = currents ? neurons_.front() : inputs_, batch = input.size() / width;
-        const size_t actions = neurons_.back();
-        require(batch * width == input.size(), "whole observations");
-        require(steps > 0 && steps <= most_steps_, "at least one step, and as many step biases");
-        const bool all_steps = q && q->size() == steps * batch * actions && steps * batch * actions != batch * actions;
-        const auto fits = [&](size_t size) { return size == batch * actions || size == steps * batch * actions; };
-        require(!q || fits(q->size()), "q of shape [steps, batch, actions] or [batch, actions]");
-        require(!q_spike || (q && q_spike->size() == q->size()), "q_spike of the shape of q");
-        require(!used || used->size() == batch, "one number of steps per decision");
-        check(counts, batch);
-        require(!sent || sent->size() == neurons_.size(), "one array per layer");
-        for (size_t l = 0; sent && l < sent->size(); l++)
-            require(!(*sent)[l] || (*sent)[l]->size() == batch * neurons_[l], "one number per neuron");
-        check(spikes, batch * steps);
-        const Request request{steps, every, margin};
-        const auto *const data = static_cast<const char *>(input.data());
-        const size_t bytes = width * input.dtype().bits / 8;
-        const std::ptrdiff_t stride = all_steps ? static_cast<std::ptrdiff_t>(batch * actions) : 0;
-        const auto decide = [&](Workspace &workspace, size_t i) {
-            std::vector<float *> count, spent(neurons_.size());
-            std::vector<int8_t *> spike;
-            std::vector<std::ptrdiff_t> spike_stride;
-            for (size_t l = 0; counts && l < counts->size(); l++)
-                count.push_back((*counts)[l].data() + i * neurons_[l]);
-            for (size_t l = 0; sent && l < sent->size(); l++)
-                if ((*sent)[l]) spent[l] = (*sent)[l]->data() + i * neurons_[l];
-            for (size_t l = 0; spikes && l < spikes->size(); l++) {
-                spike.push_back((*spikes)[l].data() + i * neurons_[l]);
-                spike_stride.push_back(static_cast<std::ptrdiff_t>(batch * neurons_[l]));
-            }
-            const Output out{q ? q->data() + i * actions : nullptr,
-                             q_spike ? q_spike->data() + i * actions : nullptr,
-                             stride,
-                             counts ? count.data() : nullptr,
-                             spent.data(),
-                             spikes ? spike.data() : nullptr,
-                             spike_stride.data()};
-            const uint32_t n = network_->decide(workspace, kind, data + i * bytes, request, out);
-            if (used) used->data()[i] = n;
-        };
+    void run(const Array &input, bool currents, uint32_t steps, size_t threads, uint32_t every, float margin,
+             Optional<float> q, Optional<float> q_spike, PerLayer<float> counts, PerLayer<float> sent,
+             PerLayer<int8_t> spikes, Optional<int64_t> used) const {
+        const Batch batch(input, currents, inputs_, neurons_.front());
+        const Results results{q, q_spike, counts, sent, spikes};
+        check(batch, steps, results);
+        require(!used || used->size() == batch.size, "one number of steps per decision");
         const nb::gil_scoped_release release;
-        for_each_decision(*workspaces_, batch, threads, decide);
+        for_each_decision(*workspaces_, batch.size, threads, [&](Workspace &workspace, size_t i) {
+            const Place place(results, neurons_, batch.size, i);
+            const uint32_t n = network_->decide(workspace, nullptr, true, batch.kind, batch.of(i),
+                                                {steps, every, margin}, place.output);
+            if (used) used->data()[i] = n;
+        });
+    }
+
+    // The next decision of some environments, whose states are `states[rows[i]]`.
+    void advance(std::mutex &mutex, std::vector<std::unique_ptr<State>> &states, const Array &input, bool currents,
+                 const Input<int64_t> &rows, const Input<bool> &first, uint32_t steps, size_t threads,
+                 const Results &results) const {
+        const Batch batch(input, currents, inputs_, neurons_.front());
+        check(batch, steps, results);
+        require(rows.size() == batch.size && first.size() == batch.size, "a row and a flag for each decision");
+        std::vector<bool> taken;
+        for (size_t i = 0; i < batch.size; i++) {
+            require(rows.data()[i] >= 0, "numbers of environments");
+            const size_t row = static_cast<size_t>(rows.data()[i]);
+            if (row >= taken.size()) taken.resize(row + 1);
+            require(!taken[row], "each environment once");
+            taken[row] = true;
+        }
+        const nb::gil_scoped_release release;
+        const std::lock_guard<std::mutex> lock(mutex);  // released first, then the GIL is taken again
+        if (taken.size() > states.size()) states.resize(taken.size());
+        for (size_t i = 0; i < batch.size; i++) {
+            std::unique_ptr<State> &state = states[static_cast<size_t>(rows.data()[i])];
+            if (!state) state.reset(network_->state());
+        }
+        for_each_decision(*workspaces_, batch.size, threads, [&](Workspace &workspace, size_t i) {
+            const Place place(results, neurons_, batch.size, i);
+            State *const state = states[static_cast<size_t>(rows.data()[i])].get();
+            network_->decide(workspace, state, first.data()[i], batch.kind, batch.of(i), {steps, 0, 0}, place.output);
+        });
     }
 
 private:
-    static Kind kind_of(const nb::dlpack::dtype &dtype, bool currents) {
-        const bool known = dtype == nb::dtype<uint8_t>() || dtype == nb::dtype<float>() ||
-                           dtype == nb::dtype<double>() || dtype == nb::dtype<int32_t>();
-        require(known, "uint8, float32, float64, or int32 currents");
-        if (currents) return Kind::currents;
-        require(dtype != nb::dtype<int32_t>(), "observations in uint8, float32 or float64");
-        return dtype == nb::dtype<uint8_t>() ? Kind::bytes : dtype == nb::dtype<float>() ? Kind::floats : Kind::doubles;
-    }
-    template <class T>
-    void check(const std::optional<std::vector<Result<T>>> &results, size_t repeats) const {
-        require(!results || results->size() == neurons_.size(), "one array per layer");
-        for (size_t l = 0; results && l < results->size(); l++)
-            require((*results)[l].size() == repeats * neurons_[l], "one number per neuron");
+    void check(const Batch &batch, uint32_t steps, const Results &results) const {
+        require(steps > 0 && steps <= most_steps_, "at least one step, and as many step biases");
+        results.check(neurons_, batch.size, steps);
     }
 
     std::vector<size_t> neurons_;
     size_t inputs_, most_steps_ = SIZE_MAX;
     std::unique_ptr<Network> network_;
     std::unique_ptr<Workspaces> workspaces_;
+};
+
+// What a network remembers of each of any number of environments.
+class Stream {
+public:
+    explicit Stream(const Decisions &network) : network_(network) {}
+    Stream(const Stream &) = delete;
+    Stream &operator=(const Stream &) = delete;
+
+    void advance(const Array &input, bool currents, const Input<int64_t> &rows, const Input<bool> &first,
+                 uint32_t steps, size_t threads, Optional<float> q, Optional<float> q_spike, PerLayer<float> counts,
+                 PerLayer<float> sent, PerLayer<int8_t> spikes) {
+        network_.advance(mutex_, states_, input, currents, rows, first, steps, threads,
+                         {q, q_spike, counts, sent, spikes});
+    }
+
+private:
+    const Decisions &network_;
+    std::mutex mutex_;
+    std::vector<std::unique_ptr<State>> states_;
 };
 
 }  // namespace
@@ -179,10 +200,16 @@ NB_MODULE(_event, module) {
             "repeats_rows"_a, "weights"_a, "bias"_a, "threshold"_a, "v_init"_a, "step_bias"_a, "hard_reset"_a, "step"_a,
             "max_spikes"_a, "max_count"_a, "is_signed"_a);
     nb::class_<Decisions>(module, "Network")
-        .def(nb::init<bool, double, double, std::vector<LayerSpec>, const Input<double> &, double, uint32_t>(),
+        .def(nb::init<bool, double, double, std::vector<LayerSpec>, const Input<double> &, double, uint32_t, bool,
+                      uint32_t, double>(),
              nb::kw_only(), "on_grid"_a, "input_step"_a, "weight_step"_a, "layers"_a, "output_distance"_a,
-             "readout_scale"_a, "most_spikes"_a)
+             "readout_scale"_a, "most_spikes"_a, "delta"_a, "warmup_steps"_a, "carry"_a)
         .def("run", &Decisions::run, "input"_a, nb::kw_only(), "currents"_a = false, "steps"_a, "threads"_a = 1,
              "every"_a = 0, "margin"_a = 0.0f, "q"_a = nb::none(), "q_spike"_a = nb::none(), "counts"_a = nb::none(),
              "sent"_a = nb::none(), "spikes"_a = nb::none(), "used"_a = nb::none());
+    nb::class_<Stream>(module, "Stream")
+        .def(nb::init<const Decisions &>(), "network"_a, nb::keep_alive<1, 2>())
+        .def("advance", &Stream::advance, "input"_a, nb::kw_only(), "currents"_a, "rows"_a, "first"_a, "steps"_a,
+             "threads"_a = 1, "q"_a = nb::none(), "q_spike"_a = nb::none(), "counts"_a = nb::none(),
+             "sent"_a = nb::none(), "spikes"_a = nb::none());
 }

@@ -38,6 +38,12 @@ DQN2SNN_INLINE f32v ratio(f32v v, f32v threshold) { return v / threshold; }
 DQN2SNN_INLINE i32v product(i32v s, i32v threshold) { return s * threshold; }
 DQN2SNN_INLINE f32v product(i32v s, f32v threshold) { return __builtin_convertvector(s, f32v) * threshold; }
 
+// Whether neurons would fire as they are.
+DQN2SNN_INLINE i32v would_fire(i32v v, i32v n, i32v threshold, const Limits &limits) {
+    const i32v up = (v >= threshold) & (n < limits.max_count);
+    return limits.is_signed ? up | ((v < 0) & (n > 0)) : up;
+}
+
 // One vector of neurons.
 template <class N>
 struct Group {
@@ -111,6 +117,34 @@ inline void fire_graded(const Layer<N> &layer, const typename N::Value *currents
         }
         column.keep(neurons, c);
     }
+}
+
+// One step of one output pixel whose membranes have received their input already: `words` get a bit for each neuron
+// that sends something, and where that is `numbers` get how much. Returns whether a neuron would fire again.
+inline bool fire_changes(const Layer<Grid> &layer, const Limits &limits, int32_t *v, int32_t *n, int16_t *numbers,
+                         uint64_t *words) {
+    uint64_t again = 0;
+    for (uint32_t w = 0; w < layer.words; w++) words[w] = 0;
+    for (uint32_t c = 0; c < layer.padded; c += lanes16) {
+        i32v membrane[2], count[2], threshold[2], fires[2], s[2];
+        for (int i = 0; i < 2; i++) {
+            membrane[i] = load<i32v>(v + c + i * lanes32), count[i] = load<i32v>(n + c + i * lanes32);
+            threshold[i] = load<i32v>(layer.threshold.begin() + c + i * lanes32);
+            fires[i] = would_fire(membrane[i], count[i], threshold[i], limits);
+        }
+        const uint64_t word = interleaved_bits(fires[0], fires[1]);
+        if (!word) continue;
+        for (int i = 0; i < 2; i++) {
+            s[i] = limits.clip(ratio(membrane[i], threshold[i]), count[i]);
+            membrane[i] -= s[i] * threshold[i], count[i] += s[i];
+            store(v + c + i * lanes32, membrane[i]), store(n + c + i * lanes32, count[i]);
+            fires[i] = would_fire(membrane[i], count[i], threshold[i], limits);
+        }
+        store(numbers + c, interleaved(s[0], s[1]));
+        words[c / 64] |= word << c % 64;
+        again |= interleaved_bits(fires[0], fires[1]);
+    }
+    return again;
 }
 
 }  // namespace dqn2snn::DQN2SNN_ISA

@@ -44,6 +44,9 @@ struct NetworkSpec {
     std::vector<double> output_distance;  // [actions][actions], of their weights, in the units of Q-values
     double readout_scale;
     uint32_t most_spikes;
+    bool delta;             // sigma-delta coding, on the grid only; otherwise rate coding
+    uint32_t warmup_steps;  // of delta coding, before the first decision of an episode
+    double carry;           // of rate coding, on the grid only: what part of a membrane the next decision starts with
 };
 
 // Of the input: an observation, [channels][pixels], or the first layer's currents, [pixels][channels], as int32 on
@@ -71,13 +74,22 @@ public:
     virtual ~Workspace() = default;
 };
 
+// What the network of one environment remembers from one decision to the next.
+class State {
+public:
+    virtual ~State() = default;
+};
+
 // Immutable once made: any number of threads may simulate it, each in a workspace of its own.
 class Network {
 public:
     virtual ~Network() = default;
     virtual Workspace *workspace() const = 0;
-    // Simulates one decision and returns the number of steps used.
-    virtual uint32_t decide(Workspace &, Kind, const void *input, const Request &, const Output &) const = 0;
+    virtual State *state() const = 0;  // at rest
+    // Simulates one decision and returns the number of steps used. It continues from `state` unless it is the first of
+    // an episode; where there is none, it begins at rest, without a warm-up.
+    virtual uint32_t decide(Workspace &, State *state, bool first, Kind, const void *input, const Request &,
+                            const Output &) const = 0;
 };
 
 struct Engine {

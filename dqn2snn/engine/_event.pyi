@@ -44,6 +44,9 @@ class Network:
         output_distance: NDArray[np.float64],
         readout_scale: float,
         most_spikes: int,
+        delta: bool,
+        warmup_steps: int,
+        carry: float,
     ) -> None: ...
     def run(
         self,
@@ -56,8 +59,26 @@ class Network:
         margin: float = 0.0,
         q: NDArray[np.float32] | None = None,
         q_spike: NDArray[np.float32] | None = None,
-        counts: Sequence[NDArray[np.float32]] | None = None,
+        counts: Sequence[NDArray[np.float32] | None] | None = None,
         sent: Sequence[NDArray[np.float32] | None] | None = None,
-        spikes: Sequence[NDArray[np.int8]] | None = None,
+        spikes: Sequence[NDArray[np.int8] | None] | None = None,
         used: NDArray[np.int64] | None = None,
+    ) -> None: ...
+
+class Stream:
+    def __init__(self, network: Network) -> None: ...
+    def advance(
+        self,
+        input: NDArray[Any],  # noqa: A002 (the name in the binary)
+        *,
+        currents: bool,
+        rows: NDArray[np.int64],
+        first: NDArray[np.bool_],
+        steps: int,
+        threads: int = 1,
+        q: NDArray[np.float32] | None = None,
+        q_spike: NDArray[np.float32] | None = None,
+        counts: Sequence[NDArray[np.float32] | None] | None = None,
+        sent: Sequence[NDArray[np.float32] | None] | None = None,
+        spikes: Sequence[NDArray[np.int8] | None] | None = None,
     ) -> None: ...

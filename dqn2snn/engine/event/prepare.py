@@ -54,11 +54,30 @@ def refusal(plan: SpikingPlan) -> str | None:
 
 def _unspoken(plan: SpikingPlan) -> str | None:
     """What a plan says that the engine does not know, as a clause."""
-    if plan.stateful or plan.coding != "rate":
-        return (
-            "its decisions are not those of rate coding from rest, which is all that the event engine knows"
-        )
+    if plan.coding == "latency":
+        return "its neurons say by when they spike what they have to say"
+    if plan.stateful and not plan.on_grid:
+        return "rounding errors of raw floats would gather from one decision to the next"
+    if plan.coding == "delta":
+        for layer in plan.all_layers:
+            if layer.reset == "zero":
+                return f"neurons of layer {layer.name!r} forget at each spike what a delta network has to remember"
+        for layer in plan.all_layers[1:]:
+            if layer.step_bias is not None or bool(layer.affine.bias.any()):
+                return f"layer {layer.name!r} of a delta network has a bias current"
+    if _largest_charge(plan) > _INT32_MAX:
+        return f"membranes of layer {plan.layers[0].name!r} leave 32 bits"
     return None
+
+
+def _largest_charge(plan: SpikingPlan) -> float:
+    """Of the first layer, in steps of its grid: the current of one step, or what gathers in those that send no more."""
+    first = plan.layers[0]
+    if first.fraction_bits is None:
+        return 0.0
+    gathers = plan.coding == "rate" and first.max_count is not None
+    charge = most_spikes(plan) * float(first.threshold.max()) * 2.0**first.fraction_bits
+    return charge * plan.num_steps if gathers else charge * (_INT32_MAX / _FLOAT_MAX)
 
 
 _INT16_MAX = 2**15 - 1
@@ -102,6 +121,9 @@ def build(plan: SpikingPlan, module: ModuleType) -> tuple[Any, bool]:
         output_distance=separations(plan).double().numpy(),
         readout_scale=plan.readout_scale,
         most_spikes=most_spikes(plan),
+        delta=plan.coding == "delta",
+        warmup_steps=plan.warmup_steps,
+        carry=plan.carry,
     )
     return network, isinstance(first, Synapses) and len(first.weights) > 0
 
