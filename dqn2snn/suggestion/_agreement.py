@@ -64,7 +64,7 @@ def agreement_probability(q_dqn: Tensor, q: Tensor, error: Moments) -> Tensor:
         return (centre.argmax(1) == best).to(q.dtype)
     actions = q.shape[1]
     scale = error.variance.diagonal(dim1=1, dim2=2).amax(1).clamp(min=torch.finfo(q.dtype).tiny * 1e6)
-    jitter = _JITTER * torch.eye(actions, dtype=q.dtype)
+    jitter = _JITTER * torch.eye(actions, dtype=q.dtype, device=q.device)
     factor, _ = torch.linalg.cholesky_ex(error.variance / scale[:, None, None] + jitter)
     draws = _normal_draws(actions).to(q.dtype)
     shifted = centre[:, None] + scale.sqrt()[:, None, None] * (draws @ factor.mT)
@@ -78,7 +78,7 @@ def _layer_error(layer: RateLayer, found: Sensitivity, i: int, num_steps: int) -
     u, phase = found.drives[i] * n, layer.phase
     if i == 0:
         mean = known_error(u, phase, most)
-        return Moments(mean.flatten(1) / n, torch.zeros(()))
+        return Moments(mean.flatten(1) / n, u.new_zeros(()))
     error = _where_active(u, found.spreads[i], phase.expand_as(u), most)
     return Moments(error.mean.flatten(1) / n, error.variance.flatten(1) / n**2)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -12,18 +12,19 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from dqn2snn._clusters import Vector
-from dqn2snn._host import on_host
 from dqn2snn._student import normal_quantile
 from dqn2snn.confidence import Interval, mean_interval
 from dqn2snn.errors import ArgumentError
 from dqn2snn.plan import SpikingPlan, check_num_steps
 from dqn2snn.rate_network import RateNetwork
 from dqn2snn.suggestion._agreement import agreement_probability, q_error_moments
-from dqn2snn.suggestion._sensitivity import sensitivity
+from dqn2snn.suggestion._paths import q_errors_over_time
+from dqn2snn.suggestion._rounding import Moments
+from dqn2snn.suggestion._sensitivity import Sensitivity, sensitivity
 
 __all__ = ["MODEL_ERROR", "STEPS", "Prediction", "model_error", "predict_agreement"]
 
-STEPS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 500)
+STEPS = (1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256, 500)
 """Numbers of steps for which agreement is predicted by default; between them it is interpolated."""
 
 MODEL_ERROR: Mapping[int, float] = {1: 0.11, 2: 0.06, 4: 0.03, 8: 0.018, 32: 0.01}
@@ -70,7 +71,7 @@ class Prediction:
         return next(reached, None)
 
 
-@on_host()
+@torch.inference_mode(False)
 def predict_agreement(
     plan: SpikingPlan,
     observations: Tensor,
@@ -136,8 +137,7 @@ def predict_agreement(
     with tqdm(total=len(observations), desc="predict", leave=False, disable=not progress) as bar:
         for batch, q in zip(observations.cpu().split(batch_size), q_dqn.split(batch_size), strict=True):
             found = sensitivity(network, batch)
-            for part, num_steps in zip(parts, chosen, strict=True):
-                error = q_error_moments(network, found, num_steps)
+            for part, error in zip(parts, _errors(network, found, chosen), strict=True):
                 part.append(agreement_probability(q, found.q, error))
             bar.update(len(batch))
     agreement = tuple(
@@ -145,6 +145,15 @@ def predict_agreement(
         for part, num_steps in zip(parts, chosen, strict=True)
     )
     return Prediction(chosen, agreement)
+
+
+def _errors(network: RateNetwork, found: Sensitivity, steps: Sequence[int]) -> Iterator[Moments]:
+    """Of the Q-values: in closed form where what was sent before does not matter, over time where it does."""
+    plan = network.plan
+    signed = all(layer.signed for layer in plan.layers)
+    if plan.coding == "delta" or (signed and plan.readout == "rate"):
+        return (q_error_moments(network, found, num_steps) for num_steps in steps)
+    return (Moments(error, error.new_zeros(())) for error in q_errors_over_time(network, found, steps))
 
 
 def model_error(plan: SpikingPlan, num_steps: int) -> float:
