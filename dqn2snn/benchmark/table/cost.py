@@ -23,9 +23,8 @@ class Cost:
 
     def __init__(self, plan: SpikingPlan) -> None:
         self._fan_outs = [plan.fan_out(layer) for layer in range(len(plan.layers))]
-        self._neurons = sum(layer.affine.neurons for layer in plan.layers)
+        self._sent = [torch.zeros_like(fan_out, dtype=torch.float64) for fan_out in self._fan_outs]
         self._decisions = 0
-        self._spikes = self._operations = 0.0
 
     def add(self, record: Record, where: Tensor | None = None) -> None:
         """Take a batch of decisions into account.
@@ -34,18 +33,18 @@ class Cost:
             record: Of the decisions.
             where: Which of them count, `[B]` bool; all by default.
         """
-        sent = [layer.cpu() if where is None else layer.cpu()[where] for layer in record.sent[:-1]]
-        self._decisions += len(sent[0])
-        self._spikes += sum(float(layer.sum(dtype=torch.float64)) for layer in sent)
-        self._operations += float(synaptic_operations(sent, self._fan_outs).sum())
+        self._decisions += record.q.shape[1] if where is None else int(where.sum())
+        for total, layer in zip(self._sent, record.sent, strict=False):
+            total += (layer if where is None else layer[where]).sum(0)
 
     def to_dict(self) -> dict[str, float | None]:
         """Means over the decisions, for JSON; None where there were none."""
         if not self._decisions:
             return {"spikes": None, "spikes_per_neuron": None, "operations": None}
-        spikes = self._spikes / self._decisions
+        spikes = sum(float(total.sum()) for total in self._sent) / self._decisions
+        everybody = synaptic_operations([total[None] for total in self._sent], self._fan_outs)
         return {
             "spikes": spikes,
-            "spikes_per_neuron": spikes / self._neurons,
-            "operations": self._operations / self._decisions,
+            "spikes_per_neuron": spikes / sum(total.numel() for total in self._sent),
+            "operations": float(everybody) / self._decisions,
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 import dqn2snn
@@ -20,7 +21,7 @@ from dqn2snn.metrics._streaming import StreamingMetric
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.plan import synapses
 from dqn2snn.players import player_of
-from dqn2snn.rollout import Places, Step
+from dqn2snn.rollout import Places
 from dqn2snn.tracing import trace
 
 __all__ = ["measure"]
@@ -74,36 +75,33 @@ def _baseline(who: Subject, settings: Settings) -> Entry:
 
 def _judge(snn: SpikingQNetwork, who: Subject) -> Entry:
     """Agreement on the held-out states; what the decisions after the first of each window cost."""
-    metrics, cost = _metrics(), Cost(snn.plan)
-    metrics["relative_regret"] = Regret(relative=True)
-    stream = snn.stream()
-    for batch in who.held_out.batches(in_order=snn.plan.stateful):
+    cost, stream, answers = Cost(snn.plan), snn.stream(), []
+    batches = list(who.held_out.batches(in_order=snn.plan.stateful))
+    for batch in batches:
         if snn.plan.stateful:
             record = stream.record(batch.observations, batch.first, batch.episodes)
         else:
             record = snn.record(batch.observations)
-        for metric in metrics.values():
-            metric.update(batch.q, record.q[-1], batch.episodes)
+        answers.append(record.q[-1])
         cost.add(record, ~batch.first)
-    return {**_computed(metrics), **cost.to_dict()}
+    q_dqn, episodes = (torch.cat([getattr(batch, name) for batch in batches]) for name in ("q", "episodes"))
+    found = {}
+    for name, metric in _metrics().items():
+        metric.update(q_dqn, torch.cat(answers), episodes)
+        found[name] = plain(metric.compute())
+    return {**found, **cost.to_dict()}
 
 
 def _play(snn: SpikingQNetwork, who: Subject, settings: Settings) -> Entry:
-    """The spiking network plays, and the DQN is asked what it would have done."""
-    metrics, cost = _metrics(), Cost(snn.plan)
-    stream, dqn = snn.stream(), player_of(who.agent.network)
+    """The spiking network plays."""
+    cost, stream = Cost(snn.plan), snn.stream()
 
-    def both(observations: Tensor, places: Places) -> tuple[Tensor, ...]:
+    def q(observations: Tensor, places: Places) -> tuple[Tensor, ...]:
         record = stream.record(observations, places.first, places.rows)
         cost.add(record)
-        return record.q[-1], *dqn(observations, places)
+        return (record.q[-1],)
 
-    def watch(step: Step) -> None:
-        for metric in metrics.values():
-            metric.update(step.q[1], step.q[0], step.episodes)
-
-    scores = _episodes(who, settings).run(both, "snn", watch)
-    return {**_scores(scores), **_computed(metrics), **cost.to_dict()}
+    return {**_scores(_episodes(who, settings).run(q, "snn")), **cost.to_dict()}
 
 
 def _episodes(who: Subject, settings: Settings) -> Play:
@@ -116,11 +114,8 @@ def _metrics() -> dict[str, StreamingMetric]:
         "agreement": ActionAgreement(),
         "gap_weighted_agreement": GapWeightedAgreement(),
         "regret": Regret(),
+        "relative_regret": Regret(relative=True),
     }
-
-
-def _computed(metrics: dict[str, StreamingMetric]) -> Entry:
-    return {name: plain(metric.compute()) for name, metric in metrics.items()}
 
 
 def _scores(evaluation: Evaluation) -> Entry:

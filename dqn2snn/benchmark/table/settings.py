@@ -52,7 +52,8 @@ class Settings:
 
     Attributes:
         agents: Names of shipped agents.
-        recipes: Names of recipes, corrections behind a plus sign: "rate+ridge".
+        recipes: Names of recipes, as `dqn2snn.convert` corrects them by itself; other corrections behind a plus sign:
+            "rate+ridge", "rate+none".
         steps: T.
         protocol: The conditions.
         engine: What simulates; on the grid all give the same.
@@ -110,10 +111,12 @@ def parts_of(recipe: str) -> tuple[str, tuple[str, ...] | None]:
     """The recipe and its corrections, None for those that `dqn2snn.convert` makes by itself.
 
     Example:
-        >>> parts_of("rate+ridge"), parts_of("rate")
-        (('rate', ('ridge',)), ('rate', None))
+        >>> parts_of("rate+ridge"), parts_of("rate"), parts_of("rate+none")
+        (('rate', ('ridge',)), ('rate', None), ('rate', ()))
     """
     name, *corrections = recipe.split("+")
+    if corrections == ["none"]:
+        return name, ()
     return name, tuple(corrections) or None
 
 
