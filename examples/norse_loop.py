@@ -12,16 +12,16 @@ import gymnasium
 import torch
 
 import dqn2snn
-from dqn2snn.readout import RobustRate
+from dqn2snn.readout import RobustSlope
 
-NUM_STEPS = 100
+NUM_STEPS = 32
 
 agent = dqn2snn.zoo.load("cartpole")
 observations = dqn2snn.collect_observations(agent.env_id, agent.network, 2_000, seed=0)
 snn = dqn2snn.convert(agent.network, observations, num_steps=NUM_STEPS, backend="norse")
 
 network = snn.network  # a norse.torch.SequentialState
-readout = RobustRate(scale=snn.plan.readout_scale)
+readout = RobustSlope(threshold=network[-1].v_th, scale=snn.plan.readout_scale)
 print(network)
 
 

@@ -55,7 +55,7 @@ def to_norse(plan: SpikingPlan) -> Any:
     is one step, `spikes, state = net(observations, state)`, and `norse.torch.Lift(net)` runs over time.
 
     A "delta" network keeps its state for an episode; `reset_rows` begins a new one in some rows of a batch. Its last
-    cell counts: its Q-values are `robust_rate(state[-1].n, state[-1].v, 1, scale=readout_scale)`.
+    cell counts: its Q-values are `readout_scale * (state[-1].n + state[-1].v / net[-1].v_th)`.
 
     Args:
         plan: The spiking network.

@@ -77,6 +77,13 @@ class SNNTorchNetwork(nn.Module):
         """The modules that have a state, in order: neurons, and what stands before them."""
         return [module for module in self.children() if isinstance(module, StatefulModule)]
 
+    @property
+    def output(self) -> IF | GradedIF:
+        """The last neurons, whose `threshold` and `v_init` a readout needs."""
+        neurons = self.get_submodule(f"if{self.depth - 1}")
+        assert isinstance(neurons, (IF, GradedIF))
+        return neurons
+
     def forward(self, observations: Tensor, num_steps: int | None = None) -> tuple[Tensor, Tensor]:
         """Simulate decisions from the initial state.
 
@@ -104,7 +111,7 @@ class SNNTorchNetwork(nn.Module):
         """Simulate on from any state, and return the one that is reached.
 
         A "delta" network keeps its state for an episode. Its last neurons' state is `(count, mem)`, and its Q-values
-        are `robust_rate(count, mem, 1, v_init=-v_init, scale=readout_scale)`.
+        are `readout_scale * (count + (mem + v_init) / threshold)`, with `v_init` and `threshold` of `output`.
 
         Args:
             observations: `[B, *input_shape]`, presented at every step.

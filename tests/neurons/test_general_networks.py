@@ -21,6 +21,7 @@ from dqn2snn.errors import PlanError
 from dqn2snn.neurons.norse import GradedIFCell, IFCell, to_norse
 from dqn2snn.neurons.snntorch import IF, GradedIF, to_snntorch
 from dqn2snn.plan import SpikingPlan
+from dqn2snn.readout import RobustRate
 from tests import agents
 from tests.kinds import of_kind
 from tests.neurons.general_plans import Episodes, general_plans
@@ -109,6 +110,35 @@ def test_both_libraries_have_the_same_gradients_and_reach_every_parameter() -> N
     for (name, ours), theirs in zip(net.named_parameters(), twin.parameters(), strict=True):
         assert ours.grad is not None, name
         assert ours.grad.abs().sum() > 0, name
+        torch.testing.assert_close(ours.grad, theirs.grad)
+
+
+@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize("recipe", ["burst", "sigma_delta"])
+def test_training_changes_the_answer_for_the_better(make: Callable[[SpikingPlan], Any], recipe: str) -> None:
+    agent, observations = agents.agent("cartpole"), agents.observations("cartpole")
+    plan = dqn2snn.convert(agent.network, observations, recipe=recipe, num_steps=8).plan
+    net, batch = make(plan), observations[:32]
+    target = agent.network(batch).detach() + 3.0
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-2)
+    losses = []
+    for _ in range(12):
+        loss = torch.nn.functional.mse_loss(simulate_modules(net, plan, batch, 8).q[-1], target)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_q_values_of_a_record_have_the_gradients_of_its_spikes_and_membranes() -> None:
+    plan, observations = burst_plan(), agents.observations("cartpole")[:16]
+    net, twin = to_snntorch(plan).double(), to_snntorch(plan).double()
+    simulate_modules(net, plan, observations, 9).q[-1].sum().backward()
+    spk_rec, mem_rec = twin(observations)
+    RobustRate(twin.output.threshold, scale=plan.readout_scale)(spk_rec, mem_rec).sum().backward()
+    for ours, theirs in zip(net.parameters(), twin.parameters(), strict=True):
+        assert ours.grad is not None
         torch.testing.assert_close(ours.grad, theirs.grad)
 
 

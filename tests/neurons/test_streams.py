@@ -19,9 +19,8 @@ from dqn2snn.engine.modules import advance_modules
 from dqn2snn.engine.reference import advance_reference
 from dqn2snn.neurons import norse as ours
 from dqn2snn.neurons.norse import to_norse
-from dqn2snn.neurons.snntorch import GradedIF, reset_rows, to_snntorch
+from dqn2snn.neurons.snntorch import reset_rows, to_snntorch
 from dqn2snn.plan import SpikingPlan
-from dqn2snn.readout import robust_rate
 from dqn2snn.record import Record
 from dqn2snn.state import NetworkState, at_rest, merged, next_decision
 from tests import agents
@@ -115,8 +114,7 @@ def test_states_of_snntorch_are_handed_in_and_out(
 ) -> None:
     plan, episodes = case
     net, state = to_snntorch(plan).to(dtype), None
-    neurons = net.stateful[-1]
-    assert isinstance(neurons, GradedIF)
+    neurons = net.output
     with torch.no_grad():
         for observations, done, (expected, after) in zip(
             episodes.observations, episodes.done, oracle(plan, episodes), strict=True
@@ -125,9 +123,8 @@ def test_states_of_snntorch_are_handed_in_and_out(
             assert expected.spikes is not None
             assert torch.equal(spk_rec.bool(), expected.spikes[-1])
             assert torch.equal((mem_rec[-1] + neurons.v_init).double(), after.layers[-1].membrane)
-            q = robust_rate(
-                *state[-1], 1, threshold=neurons.threshold, v_init=-neurons.v_init, scale=plan.readout_scale
-            )
+            count, mem = state[-1]
+            q = plan.readout_scale * (count + (mem + neurons.v_init) / neurons.threshold)
             torch.testing.assert_close(q.double(), expected.q[-1], rtol=1e-5, atol=1e-5 * plan.readout_scale)
 
 
@@ -170,6 +167,8 @@ def test_states_of_norse_are_handed_in_and_out(
             assert torch.equal(spikes.bool(), expected.spikes[-1])
             assert torch.equal(state[-1].v.double(), after.layers[-1].membrane)
             assert torch.equal(state[-1].n.double(), after.layers[-1].count)
+            q = plan.readout_scale * (state[-1].n + state[-1].v / net[-1].v_th)
+            torch.testing.assert_close(q.double(), expected.q[-1], rtol=1e-5, atol=1e-5 * plan.readout_scale)
 
 
 def test_only_the_first_synapses_of_a_network_that_remembers_have_a_bias() -> None:
