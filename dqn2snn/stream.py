@@ -30,6 +30,9 @@ class Streaming(Protocol):
     ) -> Record:
         """One decision in each of some environments."""
 
+    def q(self, observations: Tensor, num_steps: int, rows: Tensor, first: Tensor) -> Tensor:
+        """The last Q-values of the same, and nothing else."""
+
     def reset(self) -> None:
         """Forget everything."""
 
@@ -83,7 +86,9 @@ class Stream:
             ArgumentError: If `done` or `rows` do not fit the observations.
             ObservationError: If the observations have the wrong shape, or hold NaN or infinity.
         """
-        return self.record(observations, done, rows).q[-1]
+        arguments = self._arguments(observations, done, rows)
+        with torch.no_grad():
+            return self._engine.q(*arguments)
 
     def record(
         self,
@@ -108,14 +113,18 @@ class Stream:
             ArgumentError: If `done` or `rows` do not fit the observations.
             ObservationError: If the observations have the wrong shape, or hold NaN or infinity.
         """
+        arguments = self._arguments(observations, done, rows)
+        with torch.no_grad():
+            return self._engine.advance(*arguments, spikes=spikes)
+
+    def _arguments(
+        self, observations: Observations, done: Flags | None, rows: Tensor | None
+    ) -> tuple[Tensor, int, Tensor, Tensor]:
         batch = check_observations(observations, self.plan.input_shape).to(self._device)
         first = torch.zeros(len(batch), dtype=torch.bool) if done is None else torch.as_tensor(done)
         places = torch.arange(len(batch)) if rows is None else torch.as_tensor(rows)
         _check(first, places, len(batch))
-        with torch.no_grad():
-            return self._engine.advance(
-                batch, self.num_steps, places.to(self._device), first.to(self._device), spikes=spikes
-            )
+        return batch, self.num_steps, places.to(self._device), first.to(self._device)
 
     def reset(self) -> None:
         """Begin anew in all environments, however many there are next."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dqn2snn.engine.choice import Engine, PreparedPlan
-from dqn2snn.engine.event import simulate_event
+from dqn2snn.engine.event import EventStream, q_event, simulate_event
 from dqn2snn.engine.latency import latency_reference, simulate_latency
 from dqn2snn.engine.layerwise import advance_layerwise
 from dqn2snn.engine.modules import advance_modules
@@ -30,16 +30,22 @@ class Forgetful:
 
     Args:
         simulate: Simulates a batch for a number of steps, `simulate(observations, num_steps, spikes=...)`.
+        q_values: The last Q-values of the same, `q_values(observations, num_steps)`.
     """
 
-    def __init__(self, simulate: Callable[..., Record]) -> None:
+    def __init__(self, simulate: Callable[..., Record], q_values: Callable[[Tensor, int], Tensor]) -> None:
         self._simulate = simulate
+        self._q_values = q_values
 
     def advance(
         self, observations: Tensor, num_steps: int, rows: Tensor, first: Tensor, *, spikes: bool = False
     ) -> Record:
         """One decision in each environment."""
         return self._simulate(observations, num_steps, spikes=spikes)
+
+    def q(self, observations: Tensor, num_steps: int, rows: Tensor, first: Tensor) -> Tensor:
+        """The last step of `advance(...).q`, and nothing else."""
+        return self._q_values(observations, num_steps)
 
     def reset(self) -> None:
         """There is nothing to forget."""
@@ -94,6 +100,10 @@ class StateStream:
         self._state = merged(self._state, rows, state)
         return record if spent is None else _with_warmup(record, spent, new)
 
+    def q(self, observations: Tensor, num_steps: int, rows: Tensor, first: Tensor) -> Tensor:
+        """The last step of `advance(...).q`."""
+        return self.advance(observations, num_steps, rows, first).q[-1]
+
     def reset(self) -> None:
         """Forget everything."""
         self._state = at_rest(self.plan, 0)
@@ -127,7 +137,7 @@ def streaming(
     network: nn.Module,
     threads: Callable[[], int],
     resync_every: int | None,
-) -> Forgetful | StateStream:
+) -> Forgetful | StateStream | EventStream:
     """What simulates a stream.
 
     Args:
@@ -135,18 +145,22 @@ def streaming(
         engine: Which of them, not "auto".
         network: The native network of the plan.
         threads: How many the event engine may use, asked at each decision.
-        resync_every: As of `StateStream`.
+        resync_every: As of `StateStream`; the event engine runs on the grid only, where nothing drifts.
 
     Returns:
-        Forgetful | StateStream: At rest.
+        Forgetful | StateStream | EventStream: At rest.
     """
     plan = prepared.plan
     if plan.coding == "latency":
-        return Forgetful(partial(timed(engine), prepared.tensors))
+        simulate = partial(timed(engine), prepared.tensors)
+        return Forgetful(simulate, lambda *args: simulate(*args).q[-1])
     if engine == "event" and not plan.stateful:
         return Forgetful(
-            lambda *args, **kept: simulate_event(prepared.events, *args, threads=threads(), **kept)
+            lambda *args, **kept: simulate_event(prepared.events, *args, threads=threads(), **kept),
+            lambda *args: q_event(prepared.events, *args, threads=threads()),
         )
+    if engine == "event":
+        return EventStream(prepared.events, threads)
     if engine == "reference":
         return StateStream(prepared.exact, partial(advance_reference, prepared.exact), resync_every)
     if engine == "modules":
