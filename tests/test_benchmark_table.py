@@ -158,6 +158,15 @@ def test_a_recipe_that_does_not_apply_says_why(tmp_path: Path) -> None:
     assert read(path) == (TINY.protocol, table)
 
 
+def test_options_and_corrections_of_a_recipe_are_part_of_its_name() -> None:
+    settings = replace(TINY, recipes=("sigma_delta:levels=1+none", "sigma_delta:levels=16+none"))
+    coarse, fine = (
+        measure(cell, settings) for cell in cells(replace(settings, steps=(2,))) if cell.num_steps
+    )
+    assert coarse["held_out"]["spikes"] < fine["held_out"]["spikes"]
+    assert "Expected" in measure(Cell("cartpole", "sigma_delta:levels=0", 2), settings)["refused"]
+
+
 def test_cells_that_are_not_there_are_shown_as_such(entries: Entries) -> None:
     page = markdown(entries, "cartpole", "return", (2, 500))
     assert page.count(MISSING) == 2
@@ -188,9 +197,11 @@ def test_json_prints_the_lines_that_were_asked_for(
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--agents", "pong"], "agents out of"),
-        (["--recipes", "tan2020"], "recipes out of"),
-        (["--recipes", "rate+magic"], "corrections out of"),
+        (["--agents", "pong"], "agent out of"),
+        (["--recipes", "tan2020"], "recipe out of"),
+        (["--recipes", "rate+magic"], "correction out of"),
+        (["--recipes", "rate:fast"], "name=value"),
+        (["--recipes", "rate:levels=3"], "option of rate out of"),
         (["--steps", "0"], "above 0"),
         (["--steps", "2", "2"], "Name each once"),
         (["--episodes", "1"], "two episodes"),

@@ -64,7 +64,10 @@ def _parser() -> Parser:
     parser = Parser(prog="python -m dqn2snn.benchmark.table", description=__doc__, allow_abbrev=False)
     parser.add_argument("--agents", nargs="+", metavar="AGENT", help="names of shipped agents (all)")
     parser.add_argument(
-        "--recipes", nargs="+", metavar="RECIPE", help="recipes, corrections behind a plus: rate+ridge (all)"
+        "--recipes",
+        nargs="+",
+        metavar="RECIPE",
+        help="recipes (all); with options and corrections: sigma_delta:levels=32+ridge",
     )
     parser.add_argument(
         "--steps",

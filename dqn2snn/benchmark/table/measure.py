@@ -10,7 +10,7 @@ from torch import Tensor
 
 import dqn2snn
 from dqn2snn.benchmark.table.cost import Cost
-from dqn2snn.benchmark.table.settings import DQN, Cell, Settings, parts_of
+from dqn2snn.benchmark.table.settings import DQN, Cell, Rule, Settings
 from dqn2snn.benchmark.table.subject import Subject, subject
 from dqn2snn.errors import Dqn2SnnError
 from dqn2snn.evaluate import Evaluation
@@ -42,14 +42,14 @@ def measure(cell: Cell, settings: Settings) -> Entry:
     who = subject(cell.agent, settings.protocol)
     if cell.recipe == DQN:
         return {**cell.key, **_baseline(who, settings)}
-    recipe, corrections = parts_of(cell.recipe)
+    rule = Rule.of(cell.recipe)
     try:
         snn = dqn2snn.convert(
             who.agent.network,
             who.calibration,
-            recipe=recipe,
+            recipe=rule.build,
             num_steps=cell.num_steps,
-            corrections=corrections,
+            corrections=rule.corrections,
             engine=settings.engine,
         )
         snn.num_threads = 1

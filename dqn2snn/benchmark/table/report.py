@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from dqn2snn.benchmark.report import as_markdown
-from dqn2snn.benchmark.table.settings import DQN, STEPS, Cell, parts_of
+from dqn2snn.benchmark.table.settings import DQN, STEPS, Cell, Rule
 from dqn2snn.benchmark.table.store import Entries
 from dqn2snn.recipes import RECIPES
 from dqn2snn.table import format_table
@@ -113,7 +113,7 @@ def recipes_of(entries: Iterable[Cell]) -> list[str]:
     """Names of the recipes that are there, ours first and in the order of the package."""
     known = list(RECIPES)
     names = {cell.recipe for cell in entries} - {DQN}
-    return sorted(names, key=lambda name: (known.index(parts_of(name)[0]), name))
+    return sorted(names, key=lambda name: (known.index(Rule.of(name).name), name))
 
 
 def refusals(entries: Entries) -> list[tuple[Cell, str]]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import inspect
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from dqn2snn import zoo
 from dqn2snn.correction import CORRECTIONS
 from dqn2snn.engine.choice import Engine
 from dqn2snn.errors import ArgumentError
+from dqn2snn.plan import SpikingPlan
 from dqn2snn.recipes import RECIPES
 
-__all__ = ["DQN", "Cell", "Protocol", "Settings", "cells", "check", "parts_of"]
+__all__ = ["DQN", "Cell", "Protocol", "Rule", "Settings", "cells", "check"]
 
 DQN = "dqn"
 """The name under which the DQN itself, and random play, stand in the table."""
@@ -52,8 +55,7 @@ class Settings:
 
     Attributes:
         agents: Names of shipped agents.
-        recipes: Names of recipes, as `dqn2snn.convert` corrects them by itself; other corrections behind a plus sign:
-            "rate+ridge", "rate+none".
+        recipes: Names that `Rule.of` reads.
         steps: T.
         protocol: The conditions.
         engine: What simulates; on the grid all give the same.
@@ -107,17 +109,56 @@ def cells(settings: Settings) -> Iterator[Cell]:
                 yield Cell(agent, recipe, num_steps)
 
 
-def parts_of(recipe: str) -> tuple[str, tuple[str, ...] | None]:
-    """The recipe and its corrections, None for those that `dqn2snn.convert` makes by itself.
+@dataclass(frozen=True)
+class Rule:
+    """What a name in the table stands for.
 
-    Example:
-        >>> parts_of("rate+ridge"), parts_of("rate"), parts_of("rate+none")
-        (('rate', ('ridge',)), ('rate', None), ('rate', ()))
+    Attributes:
+        name: Of the recipe.
+        options: Of the recipe, beside the number of steps.
+        corrections: Made afterwards; None for those that `dqn2snn.convert` makes by itself.
     """
-    name, *corrections = recipe.split("+")
-    if corrections == ["none"]:
-        return name, ()
-    return name, tuple(corrections) or None
+
+    name: str
+    options: tuple[tuple[str, float | str], ...] = ()
+    corrections: tuple[str, ...] | None = None
+
+    @staticmethod
+    def of(recipe: str) -> Rule:
+        """Read a name: recipe, then options behind colons, then corrections behind plus signs.
+
+        Raises:
+            ArgumentError: If an option has no value.
+
+        Example:
+            >>> Rule.of("sigma_delta:levels=32+ridge")
+            Rule(name='sigma_delta', options=(('levels', 32),), corrections=('ridge',))
+            >>> Rule.of("rate").corrections, Rule.of("rate+none").corrections
+            (None, ())
+        """
+        head, *corrections = recipe.split("+")
+        name, *options = head.split(":")
+        made = None if not corrections else () if corrections == ["none"] else tuple(corrections)
+        return Rule(name, tuple(map(_option, options)), made)
+
+    @property
+    def build(self) -> str | Callable[..., SpikingPlan]:
+        """What `dqn2snn.convert` takes as its recipe."""
+        return partial(RECIPES[self.name], **dict(self.options)) if self.options else self.name
+
+
+def _option(text: str) -> tuple[str, float | str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ArgumentError(
+            f"Expected options of recipes as name=value. Found {text!r}. Write levels=32, say."
+        )
+    for kind in (int, float):
+        try:
+            return name, kind(value)
+        except ValueError:
+            continue
+    return name, value
 
 
 def check(settings: Settings) -> Settings:
@@ -126,10 +167,13 @@ def check(settings: Settings) -> Settings:
     Raises:
         ArgumentError: If an agent, a recipe or a correction is unknown, or one is named twice.
     """
-    parts = [parts_of(recipe) for recipe in settings.recipes]
+    rules = [Rule.of(recipe) for recipe in settings.recipes]
     _known("agent", settings.agents, zoo.names())
-    _known("recipe", tuple(name for name, _ in parts), tuple(RECIPES))
-    _known("correction", tuple(each for _, named in parts for each in named or ()), tuple(CORRECTIONS))
+    _known("recipe", tuple(rule.name for rule in rules), tuple(RECIPES))
+    _known("correction", tuple(each for rule in rules for each in rule.corrections or ()), tuple(CORRECTIONS))
+    for rule in rules:
+        options = tuple(inspect.signature(RECIPES[rule.name]).parameters)
+        _known(f"option of {rule.name}", tuple(name for name, _ in rule.options), options)
     for named in (settings.agents, settings.recipes, settings.steps):
         if len(set(named)) != len(named):
             raise ArgumentError(
@@ -143,5 +187,5 @@ def _known(what: str, found: tuple[str, ...], known: tuple[str, ...]) -> None:
     for name in found:
         if name not in known:
             raise ArgumentError(
-                f"Expected {what}s out of {', '.join(known)}. Found {name!r}. Name one of these."
+                f"Expected {what} out of {', '.join(known)}. Found {name!r}. Name one of these."
             )
