@@ -6,10 +6,17 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from dqn2snn.errors import ArgumentError
 
-__all__ = ["check_directory", "replacing"]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["PICTURES", "check_directory", "check_picture", "draw", "replacing"]
+
+PICTURES = (".png", ".pdf", ".svg")
 
 
 def check_directory(path: Path) -> None:
@@ -47,3 +54,32 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def check_picture(path: Path) -> None:
+    """Refuse a picture that could not be drawn.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ArgumentError: If its suffix is not that of a picture, or its directory does not exist.
+    """
+    if path.suffix not in PICTURES:
+        raise ArgumentError(f"Expected a picture that ends in {', '.join(PICTURES)}. Found {str(path)!r}.")
+    check_directory(path)
+    from dqn2snn._extras import require
+
+    require("matplotlib", extra="plot")
+
+
+def draw(axes: Axes, path: Path) -> None:
+    """Save the picture that some axes are in.
+
+    Args:
+        axes: What was drawn.
+        path: The file.
+    """
+    figure = cast("Figure", axes.figure)
+    with replacing(path) as part:
+        figure.savefig(part)

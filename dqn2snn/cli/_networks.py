@@ -18,12 +18,35 @@ if TYPE_CHECKING:
     from dqn2snn.plan import SpikingPlan
     from dqn2snn.zoo import Agent
 
-__all__ = ["add_agent", "add_conversion", "add_plan", "agent_of", "convert_agent", "spiking_network_of"]
+__all__ = [
+    "add_agent",
+    "add_conversion",
+    "add_plan",
+    "agent_of",
+    "calibration_of",
+    "check_conversion",
+    "convert_agent",
+    "convert_on",
+    "spiking_network_of",
+]
 
-RECIPES = ("tan2021", "diehl2015", "rueckauer2017")  # by name, since the recipes themselves import torch
+# By name, since the recipes themselves import torch.
+RECIPES = (
+    "rate",
+    "rate_if",
+    "burst",
+    "sigma_delta",
+    "ttfs",
+    "tan2021",
+    "diehl2015",
+    "rueckauer2017",
+    "deng2021",
+    "bu2022",
+    "xu2026",
+)
 BACKENDS = ("snntorch", "norse")
 ENGINES = ("auto", "event", "torch", "modules", "reference")
-STEPS, RECIPE, OBSERVATIONS = 500, "tan2021", 5_000
+RECIPE, OBSERVATIONS = "rate", 5_000
 
 
 def add_agent(parser: argparse.ArgumentParser) -> None:
@@ -51,10 +74,22 @@ def add_conversion(parser: argparse.ArgumentParser) -> None:
     """
     group = parser.add_argument_group("conversion")
     group.add_argument(
-        "--steps", type=positive_number, metavar="T", help=f"time steps of a decision ({STEPS})"
+        "--steps",
+        "--num-steps",
+        type=positive_number,
+        metavar="T",
+        help="time steps of a decision (the recipe's own, 32 of rate)",
     )
     group.add_argument("--recipe", choices=RECIPES, help=f"conversion rule ({RECIPE})")
-    group.add_argument("--percentile", type=float, metavar="P", help="of the activations, in (1, 100] (99.9)")
+    group.add_argument(
+        "--percentile", type=float, metavar="P", help="of the activations, in (1, 100] (the recipe's own)"
+    )
+    group.add_argument(
+        "--corrections",
+        type=_names,
+        metavar="NAME,...",
+        help="refitted on the observations afterwards, in this order; none for nothing (the recipe's own)",
+    )
     group.add_argument(
         "--grid",
         type=grid,
@@ -124,7 +159,9 @@ def spiking_network_of(args: argparse.Namespace, agent: Agent) -> SpikingQNetwor
     if args.plan is None:
         return convert_agent(args, agent, engine=args.engine)[0]
     given = [
-        name for name in ("recipe", "percentile", "grid", "observations") if getattr(args, name) is not None
+        name
+        for name in ("recipe", "percentile", "corrections", "grid", "observations")
+        if getattr(args, name) is not None
     ]
     if given:
         raise ArgumentError(f"Expected --plan or --{given[0]}. Found both. The plan was converted already.")
@@ -140,7 +177,7 @@ def spiking_network_of(args: argparse.Namespace, agent: Agent) -> SpikingQNetwor
 
 
 def convert_agent(
-    args: argparse.Namespace, agent: Agent, engine: Any = "auto"
+    args: argparse.Namespace, agent: Agent, engine: Any = "auto", target: float | None = None
 ) -> tuple[SpikingQNetwork, Tensor]:
     """Convert an agent as the arguments say.
 
@@ -148,33 +185,90 @@ def convert_agent(
         args: Of `add_agent` and `add_conversion`.
         agent: The agent.
         engine: How the network is simulated by default.
+        target: Agreement that chooses the number of steps; None for the number of the arguments.
 
     Returns:
         tuple[SpikingQNetwork, Tensor]: The spiking network, and the observations that it was calibrated on.
     """
-    import dqn2snn
+    check_conversion(args)
+    observations = calibration_of(args, agent)
+    return convert_on(args, agent, observations, args.steps, engine=engine, target=target), observations
+
+
+def check_conversion(args: argparse.Namespace) -> None:
+    """Refuse what can be refused before anything is played.
+
+    Args:
+        args: Of `add_conversion`.
+    """
     from dqn2snn.calibration import check_percentile
 
-    # What can be refused is refused before anything is played.
     if args.percentile is not None:
         check_percentile(args.percentile)
     if args.backend == "norse":
         import dqn2snn.neurons.norse  # noqa: F401
-    observations = dqn2snn.collect_observations(
+
+
+def calibration_of(args: argparse.Namespace, agent: Agent) -> Tensor:
+    """Play for observations to calibrate on.
+
+    Args:
+        args: Of `add_agent` and `add_conversion`.
+        agent: The agent.
+
+    Returns:
+        Tensor: The observations.
+    """
+    import dqn2snn
+
+    return dqn2snn.collect_observations(
         agent.env_id, agent.network, args.observations or OBSERVATIONS, seed=args.seed
     )
-    snn = dqn2snn.convert(
+
+
+def convert_on(
+    args: argparse.Namespace,
+    agent: Agent,
+    observations: Tensor,
+    num_steps: int | None,
+    *,
+    engine: Any = "auto",
+    target: float | None = None,
+) -> SpikingQNetwork:
+    """Convert an agent, given what it has seen.
+
+    Args:
+        args: Of `add_conversion`.
+        agent: The agent.
+        observations: To calibrate on.
+        num_steps: T; None for the recipe's own.
+        engine: How the network is simulated by default.
+        target: Agreement that chooses the number of steps.
+
+    Returns:
+        SpikingQNetwork: The spiking network.
+    """
+    import dqn2snn
+
+    asked = {"target_agreement": target, "corrections": args.corrections}
+    wanted: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    return dqn2snn.convert(
         agent.network,
         observations,
         recipe=args.recipe or RECIPE,
-        num_steps=args.steps or STEPS,
+        num_steps=num_steps,
         percentile=args.percentile,
         grid=None if args.grid == "none" else args.grid if args.grid is not None else "auto",
         backend=args.backend,
         engine=engine,
         progress=sys.stderr.isatty(),
+        **wanted,
     )
-    return snn, observations
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Names with commas between them; `none` is none."""
+    return () if text == "none" else tuple(text.split(","))
 
 
 def _check_fits(plan: SpikingPlan, agent: Agent, path: Path) -> None:

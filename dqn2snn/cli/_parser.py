@@ -8,7 +8,16 @@ from typing import NoReturn
 import dqn2snn
 from dqn2snn.errors import ArgumentError
 
-__all__ = ["Commands", "Parser", "grid", "make_parser", "natural_number", "positive_number", "probability"]
+__all__ = [
+    "Commands",
+    "Parser",
+    "agreement",
+    "grid",
+    "make_parser",
+    "natural_number",
+    "positive_number",
+    "probability",
+]
 
 DESCRIPTION = "Converts trained deep Q-networks to spiking networks and measures how far the two agree."
 EPILOG = "dqn2snn COMMAND --help explains a command. Nothing is downloaded by any of them."
@@ -38,12 +47,12 @@ def make_parser() -> Parser:
     Returns:
         Parser: Its namespace has `run`, the function to call.
     """
-    from dqn2snn.cli import agree, convert, demo, evaluate, info
+    from dqn2snn.cli import agree, convert, demo, diagnose, evaluate, info, suggest
 
     parser = Parser(prog="dqn2snn", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"dqn2snn {dqn2snn.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    for command in (demo, convert, agree, evaluate, info):
+    for command in (demo, suggest, convert, agree, diagnose, evaluate, info):
         command.add(commands)
     return parser
 
@@ -66,6 +75,14 @@ def probability(text: str) -> float:
         value = -1.0
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"expected a probability in [0, 1]. Found {text!r}")
+    return value
+
+
+def agreement(text: str) -> float:
+    """A number in (0, 1)."""
+    value = probability(text)
+    if value in (0, 1):
+        raise argparse.ArgumentTypeError(f"expected an agreement in (0, 1). Found {text!r}")
     return value
 
 

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from dqn2snn.cli._files import check_directory, replacing
-from dqn2snn.cli._networks import add_agent, add_conversion, add_plan, agent_of, spiking_network_of
+from dqn2snn.cli._files import check_picture, draw
+from dqn2snn.cli._networks import (
+    add_agent,
+    add_conversion,
+    add_plan,
+    agent_of,
+    calibration_of,
+    check_conversion,
+    convert_on,
+    spiking_network_of,
+)
 from dqn2snn.cli._parser import Commands, Parser, positive_number
 from dqn2snn.cli._report import Report
-from dqn2snn.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from dqn2snn.metrics import AgreementCurve
+    from dqn2snn.collect import Rollout
+    from dqn2snn.network import SpikingQNetwork
     from dqn2snn.study import AgreementStudy
+    from dqn2snn.zoo import Agent
 
 __all__ = ["add", "run"]
 
-PICTURES = (".png", ".pdf", ".svg")
+SWEPT = 128
+"""Steps up to which a sweep goes, if nobody says how far."""
 
 
 def add(commands: Commands[Parser]) -> None:
@@ -52,6 +62,12 @@ def add(commands: Commands[Parser]) -> None:
         metavar="N",
         help="from at least so many episodes (20)",
     )
+    parser.add_argument(
+        "--sweep",
+        action="store_true",
+        help=f"predict agreement without simulation, and print it beside what is measured, after 1, 2, 4, ... T steps "
+        f"({SWEPT}), converting for each",
+    )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw agreement over T: .png, .pdf or .svg")
     add_conversion(parser)
     parser.set_defaults(run=run)
@@ -67,17 +83,19 @@ def run(args: argparse.Namespace) -> Report:
         Report: Agreement over the number of steps, and what goes with it.
     """
     if args.plot is not None:
-        _check_picture(args.plot)
+        check_picture(args.plot)
     agent = agent_of(args.agent)
+    if args.sweep:
+        return _sweep(args, agent)
     snn = spiking_network_of(args, agent)
-    from dqn2snn.study import fresh_rollout, study_agreement
+    from dqn2snn.study import study_agreement
 
-    rollout = fresh_rollout(
-        agent.env_id, agent.network, args.test_observations, seed=args.seed, episodes=args.test_episodes
-    )
+    rollout = _fresh(args, agent)
     study = study_agreement(snn, rollout)
     if args.plot is not None:
-        _draw(study.curve, args.plot)
+        import dqn2snn
+
+        draw(dqn2snn.plot_agreement(study.curve), args.plot)
     data = {
         "agent": agent.name,
         "env_id": agent.env_id,
@@ -112,18 +130,52 @@ operations a decision   {cost.synaptic_operations:,.0f} synaptic and {cost.input
 {cost.operations_ratio:.3g} times the {cost.dqn_macs:,} multiply-accumulates of the DQN"""
 
 
-def _check_picture(path: Path) -> None:
-    if path.suffix not in PICTURES:
-        raise ArgumentError(f"Expected a picture that ends in {', '.join(PICTURES)}. Found {str(path)!r}.")
-    check_directory(path)
-    from dqn2snn._extras import require
+def _sweep(args: argparse.Namespace, agent: Agent) -> Report:
+    """Prediction beside measurement."""
+    from dqn2snn.study import doubling_steps
+    from dqn2snn.suggestion import sweep_agreement
 
-    require("matplotlib", extra="plot")
+    if args.plan is not None:
+        planned = spiking_network_of(args, agent)
+        recipe, last = planned.plan.recipe, planned.plan.num_steps
+
+        def make(num_steps: int) -> SpikingQNetwork:
+            return planned
+    else:
+        check_conversion(args)
+        observations = calibration_of(args, agent)
+        recipe, last = args.recipe or "rate", args.steps or SWEPT
+
+        def make(num_steps: int) -> SpikingQNetwork:
+            return convert_on(args, agent, observations, num_steps, engine=args.engine)
+
+    rollout = _fresh(args, agent)
+    sweep = sweep_agreement(
+        make,
+        rollout.observations,
+        rollout.q,
+        doubling_steps(last),
+        episodes=rollout.episodes,
+        progress=sys.stderr.isatty(),
+    )
+    if args.plot is not None:
+        from dqn2snn.plot import plot_sweep
+
+        draw(plot_sweep(sweep), args.plot)
+    head = f"{agent.name}, {recipe}: agreement on {len(rollout.observations):,} fresh observations; 95 % intervals"
+    data = {
+        "agent": agent.name,
+        "env_id": agent.env_id,
+        "recipe": recipe,
+        "seed": args.seed,
+        "sweep": sweep.to_dict(),
+    }
+    return Report(data, f"{head}\n\n{sweep}")
 
 
-def _draw(curve: AgreementCurve, path: Path) -> None:
-    import dqn2snn
+def _fresh(args: argparse.Namespace, agent: Agent) -> Rollout:
+    from dqn2snn.study import fresh_rollout
 
-    figure = cast("Figure", dqn2snn.plot_agreement(curve).figure)
-    with replacing(path) as part:
-        figure.savefig(part)
+    return fresh_rollout(
+        agent.env_id, agent.network, args.test_observations, seed=args.seed, episodes=args.test_episodes
+    )

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dqn2snn.cli._files import check_directory
 from dqn2snn.cli._networks import add_agent, add_conversion, agent_of, convert_agent
-from dqn2snn.cli._parser import Commands, Parser
+from dqn2snn.cli._parser import Commands, Parser, agreement
 from dqn2snn.cli._plans import describe_plan
 from dqn2snn.cli._report import Report
+from dqn2snn.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from dqn2snn.plan import SpikingPlan
 
 __all__ = ["add", "run"]
 
@@ -31,6 +35,12 @@ def add(commands: Commands[Parser]) -> None:
     )
     add_agent(parser)
     add_conversion(parser)
+    parser.add_argument(
+        "--target-agreement",
+        type=agreement,
+        metavar="SHARE",
+        help="take the fewest steps that agree with the DQN on so many decisions, 0.99 for 99 %%",
+    )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="plan to write (AGENT.safetensors)")
     parser.set_defaults(run=run)
 
@@ -47,7 +57,12 @@ def run(args: argparse.Namespace) -> Report:
     agent = agent_of(args.agent)
     path = args.output or Path(f"{agent.name}.safetensors")
     check_directory(path)
-    snn, observations = convert_agent(args, agent)
+    target = args.target_agreement
+    if target is not None and args.steps is not None:
+        raise ArgumentError(
+            "Expected --steps or --target-agreement. Found both. The target chooses the steps."
+        )
+    snn, observations = convert_agent(args, agent, target=target)
     from dqn2snn.metrics import firing_rates
     from dqn2snn.plan_file import save_plan
 
@@ -66,7 +81,19 @@ def run(args: argparse.Namespace) -> Report:
     saved = (
         f"Calibrated on {len(observations):,} observations of {agent.env_id}. Saved {path} ({_size(path)})."
     )
-    return Report(data, f"{snn.summary(shown)}\n\n{saved}")
+    return Report(data, f"{snn.summary(shown)}\n\n{_tried(snn.plan)}{saved}")
+
+
+def _tried(plan: SpikingPlan) -> str:
+    """What was simulated to find the number of steps."""
+    if "tried" not in plan.report:
+        return ""
+    from dqn2snn.suggestion import trials_table
+
+    held_out = (
+        f"On {plan.report['held_out']:,} held-out observations, for {plan.report['target_agreement']:g}:"
+    )
+    return f"{held_out}\n{trials_table(plan.report)}\n\n"
 
 
 def _size(path: Path) -> str:

@@ -49,7 +49,10 @@ def advice(
 
 def _remedy(cause: str, plan: SpikingPlan, num_steps: int) -> str:
     if cause == "clipping":
-        return 'use threshold="max"' if "threshold" in plan.report else "raise the percentile"
+        rule = plan.report.get("threshold")
+        if rule in ("auto", "mse"):
+            return f"take more steps, {2 * num_steps} instead of {num_steps}, for which thresholds clip less"
+        return "raise the percentile" if rule is None else 'raise the percentile, or use threshold="max"'
     if cause == "quantisation":
         if plan.coding == "delta":
             return "take more levels, or lower the threshold"

@@ -52,10 +52,10 @@ def diagnose(
     Args:
         snn: The spiking network.
         q_network: Its DQN.
-        observations: `[N, *input_shape]`; of a "sigma_delta" network those of one episode in their order, since it
-            decides by what it remembers.
+        observations: `[N, *input_shape]`; of a "sigma_delta" network in the order of play, since it decides by what it
+            remembers.
         num_steps: T; the plan's own by default.
-        episodes: Id of each observation's episode, for the interval of the agreement.
+        episodes: Id of each observation's episode; for the interval of the agreement, and where memory ends.
         progress: Show a progress bar.
 
     Returns:
@@ -84,7 +84,7 @@ def diagnose(
         )
     sums = Sums([LayerSums(layer) for layer in network.layers])
     with tqdm(total=len(batch), desc="diagnose", leave=False, disable=not progress) as bar, torch.no_grad():
-        for x, q_snn, rates in _decisions(snn, network, batch, steps):
+        for x, q_snn, rates in _decisions(snn, network, batch, steps, _first(episodes, len(batch))):
             q_dqn = q_network(x).detach().cpu().double()
             sums.add(network, x, q_dqn, q_snn, rates, steps)
             bar.update(len(x))
@@ -92,7 +92,7 @@ def diagnose(
 
 
 def _decisions(
-    snn: SpikingQNetwork, network: RateNetwork, observations: Tensor, num_steps: int
+    snn: SpikingQNetwork, network: RateNetwork, observations: Tensor, num_steps: int, first: Tensor
 ) -> Iterator[tuple[Tensor, Tensor, tuple[Tensor, ...]]]:
     """Observations, Q-values and rates of the hidden layers, in batches."""
     if snn.plan.coding == "rate":
@@ -101,9 +101,18 @@ def _decisions(
             yield x, record.q[-1].cpu().double(), told_rates(network, record)
         return
     stream = snn.stream(num_steps)
-    for xs in observations.split(_BATCH):
-        record = Record.join([stream.record(x[None]) for x in xs])
+    for xs, begins in zip(observations.split(_BATCH), first.split(_BATCH), strict=True):
+        pairs = zip(xs.split(1), begins.split(1), strict=True)
+        record = Record.join([stream.record(x, done) for x, done in pairs])
         yield xs, record.q[-1].cpu().double(), told_rates(network, record)
+
+
+def _first(episodes: Vector | None, count: int) -> Tensor:
+    """Whether an episode begins, `[N]` bool."""
+    ids = torch.zeros(count) if episodes is None else torch.as_tensor(episodes)
+    changed = torch.ones(count, dtype=torch.bool)
+    changed[1:] = ids[1:] != ids[:-1]
+    return changed
 
 
 def _summed_up(snn: SpikingQNetwork, steps: int, sums: Sums, episodes: Vector | None) -> Diagnosis:

@@ -7,5 +7,7 @@ drawn here leave the caller's own alone. Save one with ``axes.figure.savefig("ag
 
 from dqn2snn.plot._agreement import plot_agreement
 from dqn2snn.plot._decision import plot_decision, plot_q_values, plot_raster
+from dqn2snn.plot._diagnosis import plot_diagnosis
+from dqn2snn.plot._sweep import plot_sweep
 
-__all__ = ["plot_agreement", "plot_decision", "plot_q_values", "plot_raster"]
+__all__ = ["plot_agreement", "plot_decision", "plot_diagnosis", "plot_q_values", "plot_raster", "plot_sweep"]

@@ -2,7 +2,9 @@
 
 from dqn2snn.suggestion._findings import Candidate, Option, Suggestion, Threshold
 from dqn2snn.suggestion._predict import MODEL_ERROR, STEPS, Prediction, predict_agreement
-from dqn2snn.suggestion._suggest import suggest
+from dqn2snn.suggestion._suggest import check_target, q_values, suggest
+from dqn2snn.suggestion._sweep import Sweep, sweep_agreement
+from dqn2snn.suggestion._target import Trial, plan_for_target, trials_table
 
 __all__ = [
     "MODEL_ERROR",
@@ -11,7 +13,14 @@ __all__ = [
     "Option",
     "Prediction",
     "Suggestion",
+    "Sweep",
     "Threshold",
+    "Trial",
+    "check_target",
+    "plan_for_target",
     "predict_agreement",
+    "q_values",
     "suggest",
+    "sweep_agreement",
+    "trials_table",
 ]

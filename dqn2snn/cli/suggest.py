@@ -1,0 +1,65 @@
+"""`dqn2snn suggest`: which recipe, which thresholds, how many steps."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from dqn2snn.cli._networks import OBSERVATIONS, add_agent, agent_of, calibration_of
+from dqn2snn.cli._parser import Commands, Parser, agreement, positive_number
+from dqn2snn.cli._report import Report
+
+__all__ = ["add", "run"]
+
+
+def add(commands: Commands[Parser]) -> None:
+    """Add the command to a parser.
+
+    Args:
+        commands: The subparsers.
+    """
+    parser = commands.add_parser(
+        "suggest",
+        help="say which recipe and how many steps a DQN needs, before simulating anything",
+        description="Predicts from one backward pass how far each recipe would agree with a DQN after any number of "
+        "steps, and says which to take.",
+        allow_abbrev=False,
+    )
+    add_agent(parser)
+    parser.add_argument(
+        "--target", type=agreement, default=0.99, metavar="SHARE", help="wanted agreement, in (0, 1) (0.99)"
+    )
+    parser.add_argument(
+        "--observations",
+        type=positive_number,
+        metavar="N",
+        help=f"observations of the DQN's play to calibrate on ({OBSERVATIONS})",
+    )
+    parser.add_argument(
+        "--max-spikes", type=positive_number, default=8, metavar="K", help="spikes a step of bursts (8)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> Report:
+    """Suggest.
+
+    Args:
+        args: The arguments.
+
+    Returns:
+        Report: Predicted agreement by recipe, and which to take.
+    """
+    agent = agent_of(args.agent)
+    observations = calibration_of(args, agent)
+    from dqn2snn.suggestion import suggest
+
+    suggestion = suggest(
+        agent.network,
+        observations,
+        args.target,
+        max_spikes=args.max_spikes,
+        progress=sys.stderr.isatty(),
+    )
+    data = {"agent": agent.name, "env_id": agent.env_id, "seed": args.seed, **suggestion.to_dict()}
+    return Report(data, f"{agent.name}: {suggestion}")
