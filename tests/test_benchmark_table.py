@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import runpy
 import shlex
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,8 +22,11 @@ from dqn2snn.benchmark.table.run import run
 from dqn2snn.benchmark.table.settings import DQN, Cell, Protocol, Settings, cells
 from dqn2snn.benchmark.table.store import Entries, append, begin, read
 from dqn2snn.benchmark.table.subject import subject
+from dqn2snn.benchmark.table.summary import least_steps, reasons, shares, spikes_of_control
 from dqn2snn.errors import ArgumentError, CheckpointError
 from dqn2snn.metrics import action_agreement
+
+ROOT = Path(__file__).parents[1]
 
 TINY = Settings(
     agents=("cartpole",),
@@ -234,3 +239,53 @@ def test_pictures_are_drawn(entries: Entries, tmp_path: Path) -> None:
     draw_agreement(entries, tmp_path / "agreement.png")
     draw_return(entries, tmp_path / "return.png", ["tan2021", "sigma_delta"])
     assert all(path.stat().st_size > 5000 for path in tmp_path.glob("*.png"))
+
+
+def scored(recipe: str, num_steps: int, mean: float, spikes: float = 1.0) -> dict[str, Any]:
+    """A line with a return of `mean`."""
+    found = {"mean": mean, "low": mean - 1.0, "high": mean + 1.0}
+    play = {"return": found, "spikes_per_neuron": spikes}
+    return {"agent": "cartpole", "recipe": recipe, "num_steps": num_steps, "play": play}
+
+
+def table_of(*lines: dict[str, Any]) -> Entries:
+    return {Cell.of(line): line for line in lines}
+
+
+BASELINE = {**scored(DQN, 0, 101.0), "random": scored(DQN, 0, 1.0)["play"]}
+
+
+def test_the_least_steps_are_those_of_the_first_return_inside_the_interval() -> None:
+    table = table_of(BASELINE, scored("rate", 4, 99.9), scored("rate", 8, 100.0), scored("rate", 16, 102.0))
+    assert least_steps(table, "cartpole", "rate") == Cell("cartpole", "rate", 8)
+    assert least_steps(table, "cartpole", "burst") is None
+
+
+def test_spikes_of_control_are_compared_at_the_same_return() -> None:
+    lines = (
+        scored("rate", 4, 50.0, 1.0),
+        scored("rate", 8, 100.0, 4.0),
+        scored("sigma_delta", 4, 101.0, 1.0),
+    )
+    row = spikes_of_control(table_of(BASELINE, *lines), ("sigma_delta",), 4).splitlines()[2]
+    assert [part.strip() for part in row.split("|")][-2] == "0.25"
+    alone = spikes_of_control(table_of(BASELINE, lines[2]), ("sigma_delta", "burst"), 4)
+    assert "none" in alone
+    assert MISSING in alone
+
+
+def test_a_mean_over_agents_needs_all_of_them() -> None:
+    table = table_of(BASELINE, scored("rate", 4, 51.0), {**scored("ttfs", 4, 0.0), "refused": "no"})
+    del table[Cell("cartpole", "ttfs", 4)]["play"]
+    assert shares(table, ("rate", "ttfs"), (4, 8), ("cartpole",)).splitlines()[2:] == [
+        f"| rate | 50 | {MISSING} |",
+        f"| ttfs | n/a | {MISSING} |",
+    ]
+    assert MISSING in shares(table, ("rate",), (4,), ("cartpole", "acrobot"))
+    assert "`ttfs` T = 4: no" in reasons(table)
+
+
+def test_the_pages_show_the_kept_results() -> None:
+    fill = runpy.run_path(str(ROOT / "docs" / "results" / "fill_table.py"))
+    for path, page in fill["pages"]().items():
+        assert path.read_text(encoding="utf-8") == page

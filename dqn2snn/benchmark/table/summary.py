@@ -108,13 +108,13 @@ def least_steps(entries: Entries, agent: str, recipe: str) -> Cell | None:
     return min(reached, key=lambda cell: cell.num_steps, default=None)
 
 
-def spikes_of_control(entries: Entries, recipe: str, num_steps: int, against: str = "rate") -> str:
-    """What a recipe spends in play, beside another one in the fewest steps that reach the DQN's return.
+def spikes_of_control(entries: Entries, recipes: Sequence[str], num_steps: int, against: str = "rate") -> str:
+    """What recipes spend in play, beside another one in the fewest steps that reach the DQN's return.
 
     Args:
         entries: Lines of the file.
-        recipe: Name of the recipe.
-        num_steps: Its T.
+        recipes: Names of recipes.
+        num_steps: Their T.
         against: The other recipe.
 
     Returns:
@@ -122,24 +122,24 @@ def spikes_of_control(entries: Entries, recipe: str, num_steps: int, against: st
     """
     rows = []
     for agent in agents_of(entries):
-        ours, other = entries.get(Cell(agent, recipe, num_steps)), least_steps(entries, agent, against)
+        other = least_steps(entries, agent, against)
         theirs = None if other is None else entries[other]
-        dqn = entries[Cell(agent, DQN, 0)]
-        rows.append(
-            [
-                agent,
-                _interval(dqn),
-                _interval(ours),
-                shown(ours, "spikes per neuron"),
-                "none" if other is None else str(other.num_steps),
-                "" if theirs is None else _interval(theirs),
-                "" if theirs is None else shown(theirs, "spikes per neuron"),
-                _ratio(ours, theirs),
-            ]
-        )
-    header = ["agent", "DQN's return", f"`{recipe}`, T = {num_steps}", "its spikes per neuron"]
-    header += [f"least T of `{against}`", "its return", "its spikes per neuron", "ratio of spikes"]
-    return as_markdown(header, rows)
+        for recipe in recipes:
+            ours = entries.get(Cell(agent, recipe, num_steps))
+            spent = [MISSING if ours is None else shown(ours, "spikes per neuron"), _ratio(ours, theirs)]
+            rows.append([agent, f"`{recipe}`, T = {num_steps}", _interval(ours), *spent])
+        name = f"`{against}`, T = {'none' if other is None else other.num_steps}"
+        spent = ["" if theirs is None else shown(theirs, "spikes per neuron"), ""]
+        rows.append([agent, name, "" if theirs is None else _interval(theirs), *spent])
+        rows.append([agent, "DQN", _interval(entries.get(Cell(agent, DQN, 0))), "", ""])
+    header = [
+        "agent",
+        "network",
+        "return",
+        "spikes per neuron and decision",
+        f"share of those of `{against}`",
+    ]
+    return as_markdown(header, rows, left=2)
 
 
 def coverage(entries: Entries, settings: Settings) -> str:
