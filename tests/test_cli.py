@@ -28,7 +28,7 @@ from dqn2snn.recipes import RECIPES
 from dqn2snn.study import fresh_rollout, study_agreement
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("demo", "convert", "agree", "evaluate", "info")
+COMMANDS = ("demo", "suggest", "convert", "agree", "diagnose", "evaluate", "info")
 SMALL = ["--steps", "32", "--observations", "200"]
 
 
@@ -64,7 +64,7 @@ def test_convert_tells_of_the_layers_and_writes_the_plan(
     assert data["output"] == "cartpole.safetensors"
     plan = load_plan(tmp_path / "cartpole.safetensors")
     assert [layer["neurons"] for layer in data["layers"]] == [64, 64, 2]
-    assert (data["recipe"], data["num_steps"], data["calibration"]["percentile"]) == ("tan2021", 32, 99.9)
+    assert (data["recipe"], data["num_steps"], data["calibration"]["threshold"]) == ("rate", 32, "auto")
     assert all(0 < rate < 1 for rate in data["firing_rates"].values())
     assert main(["convert", "cartpole", *SMALL, "-o", "again.safetensors"]) == 0
     assert (tmp_path / "again.safetensors").read_bytes() == plan_bytes(plan)
@@ -176,7 +176,7 @@ def test_info_tells_of_versions_recipes_and_agents(capsys: pytest.CaptureFixture
 def test_info_tells_of_a_plan(plan_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", str(plan_file)]) == 0
     assert load_plan(plan_file).summary() in capsys.readouterr().out
-    assert run_json(capsys, "info", plan_file)["reference"].startswith("Tan, Patel, Kozma")
+    assert run_json(capsys, "info", plan_file)["reference"].startswith("Li et al., ICML 2021")
 
 
 def test_an_agent_may_be_a_directory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -248,7 +248,7 @@ REFUSED = {
     "convert chess": "Found 'chess'",
     "convert empty": "config.json: cannot be read",
     "convert nan": "Expected finite weights. Found NaN or infinity in '2.weight'",
-    "convert cartpole --steps 0": "--steps: expected a whole number above 0. Found '0'",
+    "convert cartpole --steps 0": "--steps/--num-steps: expected a whole number above 0. Found '0'",
     "convert cartpole --steps 1.5": "Found '1.5'",
     "convert cartpole --recipe fried2020": "invalid choice: 'fried2020'",
     "convert cartpole --backend brian2": "invalid choice: 'brian2'",
@@ -261,6 +261,14 @@ REFUSED = {
     "convert cartpole --output empty": "Found the directory 'empty'",
     "convert cartpole --output no/such/plan": "Found 'no/such/plan'",
     "convert cartpole --recipe diehl2015 --percentile 99 --observations 50": "Expected no percentile for diehl2015",
+    "convert cartpole --target-agreement 99": "Found '99'",
+    "convert cartpole --target-agreement 1": "expected an agreement in (0, 1). Found '1'",
+    "convert cartpole --target-agreement 0.9 --steps 8": "Expected --steps or --target-agreement. Found both",
+    "convert cartpole --corrections glue --observations 50": "Found ('glue',)",
+    "suggest cartpole --target 1": "expected an agreement in (0, 1). Found '1'",
+    "suggest chess": "Found 'chess'",
+    "diagnose cartpole --plan PLAN --corrections ridge": "Expected --plan or --corrections. Found both",
+    "diagnose cartpole --plan PLAN --plot picture.xyz": "Found 'picture.xyz'",
     "agree cartpole --plan missing.safetensors": "No such file",
     "agree cartpole --plan truncated.safetensors": "truncated",
     "agree cartpole --plan text.safetensors": "text.safetensors",
