@@ -1,48 +1,55 @@
-"""Weighted ridge regression by its normal equations, over any number of batches."""
+"""Weighted ridge regression by normal equations, over any number of batches, with the pull that generalises best."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from dqn2snn.errors import ArgumentError
 
-__all__ = ["NormalEquations"]
+__all__ = ["NormalEquations", "Samples"]
+
+_STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+_FOLDS = 4
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class NormalEquations:
-    """Sums that determine the map h -> target that is best in the least squares, and not far from a given one.
+    """Sums over samples that determine the map h -> target which is best in the least squares.
 
     Attributes:
-        inputs: Size F of h.
-        outputs: Size A of the target.
+        moments: sum w x x^T, `[F + 1, F + 1]` float64, with x = (h, 1).
+        cross: sum w x target^T, `[F + 1, A]`.
     """
 
-    inputs: int
-    outputs: int
-    _moments: Tensor = field(init=False)
-    _cross: Tensor = field(init=False)
+    moments: Tensor
+    cross: Tensor
 
-    def __post_init__(self) -> None:
-        size = self.inputs + 1  # the last input is always one
-        self._moments = torch.zeros(size, size, dtype=torch.float64)
-        self._cross = torch.zeros(size, self.outputs, dtype=torch.float64)
-
-    def add(self, h: Tensor, target: Tensor, weight: Tensor | None = None) -> None:
-        """Take in samples.
+    @staticmethod
+    def of(h: Tensor, target: Tensor, weight: Tensor | None = None) -> NormalEquations:
+        """Of a batch.
 
         Args:
             h: `[B, F]`.
             target: `[B, A]`.
-            weight: How much each counts, `[B]`; the same for all by default.
+            weight: How much each sample counts, `[B]`; the same for all by default.
+
+        Returns:
+            NormalEquations: To be added to others.
         """
         x = torch.cat([h.double(), torch.ones(len(h), 1, dtype=torch.float64)], dim=1)
         weighted = x if weight is None else x * weight.double()[:, None]
-        self._moments += weighted.T @ x
-        self._cross += weighted.T @ target.double()
+        return NormalEquations(weighted.T @ x, weighted.T @ target.double())
+
+    def __add__(self, other: NormalEquations) -> NormalEquations:
+        """Those of both sets of samples."""
+        return NormalEquations(self.moments + other.moments, self.cross + other.cross)
+
+    def __sub__(self, other: NormalEquations) -> NormalEquations:
+        """Those of the samples that are in this set only."""
+        return NormalEquations(self.moments - other.moments, self.cross - other.cross)
 
     def solve(self, prior: Tensor, strength: float) -> tuple[Tensor, Tensor]:
         """The best map.
@@ -63,15 +70,77 @@ class NormalEquations:
         """
         if strength < 0:
             raise ArgumentError(
-                f"Expected strength >= 0. Found {strength}. 1e-4 does where there are enough samples."
+                f"Expected strength >= 0. Found {strength}. None takes the one that generalises best."
             )
-        total = self._moments[-1, -1]
-        mean_h, mean_target = self._moments[-1, :-1] / total, self._cross[-1] / total
-        covariance = self._moments[:-1, :-1] / total - torch.outer(mean_h, mean_h)
-        cross = self._cross[:-1] / total - torch.outer(mean_h, mean_target)
-        prior = prior.double()
-        pull = strength * float(covariance.diagonal().mean().clamp(min=1e-300))
-        regular = covariance + pull * torch.eye(self.inputs, dtype=torch.float64)
-        change = torch.linalg.lstsq(regular, cross - covariance @ prior.T, driver="gelsd").solution
-        weight = prior + change.T
+        total = self.moments[-1, -1]
+        mean_h, mean_target = self.moments[-1, :-1] / total, self.cross[-1] / total
+        covariance = self.moments[:-1, :-1] / total - torch.outer(mean_h, mean_h)
+        wanted = self.cross[:-1] / total - torch.outer(mean_h, mean_target) - covariance @ prior.double().T
+        pull = strength * float(covariance.diagonal().mean())
+        weight = prior.double() + _solution(covariance, wanted, pull).T
         return weight, mean_target - weight @ mean_h
+
+    def loss(self, weight: Tensor, bias: Tensor) -> float:
+        """The summed squared error of a map on these samples, less what does not depend on the map."""
+        both = torch.cat([weight, bias[:, None]], dim=1)
+        return float(((both @ self.moments) * both).sum() - 2 * (both * self.cross.T).sum())
+
+
+def _solution(covariance: Tensor, wanted: Tensor, pull: float) -> Tensor:
+    regular = covariance + pull * torch.eye(len(covariance), dtype=torch.float64)
+    factor, failed = torch.linalg.cholesky_ex(regular)
+    if pull > 0 and not bool(failed):
+        return torch.cholesky_solve(wanted, factor)
+    solution: Tensor = torch.linalg.lstsq(regular, wanted, driver="gelsd").solution
+    return solution
+
+
+class Samples:
+    """Normal equations of N samples in order, a quarter of them at a time.
+
+    Args:
+        count: N.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count, self._seen = count, 0
+        self._folds: list[NormalEquations | None] = [None] * _FOLDS
+
+    def add(self, h: Tensor, target: Tensor, weight: Tensor | None = None) -> None:
+        """Take the next samples in; see `NormalEquations.of`."""
+        for fold in range(_FOLDS):
+            first, last = (self._count * k // _FOLDS - self._seen for k in (fold, fold + 1))
+            rows = slice(max(first, 0), max(last, 0))
+            if len(h[rows]):
+                part = NormalEquations.of(h[rows], target[rows], None if weight is None else weight[rows])
+                before = self._folds[fold]
+                self._folds[fold] = part if before is None else before + part
+        self._seen += len(h)
+
+    def solve(self, prior: Tensor, strength: float | None) -> tuple[Tensor, Tensor]:
+        """The best map by all samples.
+
+        Args:
+            prior: See `NormalEquations.solve`.
+            strength: See there; None takes the one whose maps by three quarters of the samples are best on the fourth.
+                Samples in the order of their episodes make these quarters different episodes.
+
+        Returns:
+            tuple[Tensor, Tensor]: W and b.
+        """
+        folds = [fold for fold in self._folds if fold is not None]
+        total = folds[0]
+        for fold in folds[1:]:
+            total = total + fold
+        if strength is None:
+            strength = _best_strength(folds, total, prior) if len(folds) > 1 else 1.0
+        return total.solve(prior, strength)
+
+
+def _best_strength(folds: list[NormalEquations], total: NormalEquations, prior: Tensor) -> float:
+    losses = [0.0] * len(_STRENGTHS)
+    for fold in folds:
+        others = total - fold
+        for i, strength in enumerate(_STRENGTHS):
+            losses[i] += fold.loss(*others.solve(prior, strength))
+    return _STRENGTHS[losses.index(min(losses))]

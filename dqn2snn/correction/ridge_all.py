@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dqn2snn._host import on_host
-from dqn2snn.correction._least_squares import NormalEquations
+from dqn2snn.correction._least_squares import Samples
 from dqn2snn.correction._rates import checked, shown
 from dqn2snn.correction._refit import arriving, is_dense, noted, refitted, step_current, with_layer
 from dqn2snn.correction._scales import scales_of
-from dqn2snn.correction.ridge import STRENGTH, ridge
+from dqn2snn.correction.ridge import ridge
 from dqn2snn.graph import LayerGraph, per_channel
 from dqn2snn.observations import Observations
 from dqn2snn.plan import SpikingPlan
@@ -27,7 +27,7 @@ def ridge_all(
     graph: LayerGraph,
     observations: Observations,
     *,
-    strength: float = STRENGTH,
+    strength: float | None = None,
     near_ties: bool = True,
     progress: bool = False,
 ) -> SpikingPlan:
@@ -46,7 +46,8 @@ def ridge_all(
         plan: In raw numbers.
         graph: The network that the plan was made of.
         observations: `[N, *input_shape]`; a few thousand.
-        strength: Of the pull towards the weights as they were, 0 or more.
+        strength: Of the pull towards the weights as they were, 0 or more; by default chosen for each
+            matrix as in `ridge`.
         near_ties: As of `ridge`, for the readout.
         progress: Show progress bars.
 
@@ -75,12 +76,12 @@ def ridge_all(
     for index, layer in list(enumerate(plan.layers))[1:]:
         if not is_dense(layer):
             continue
-        equations = NormalEquations(layer.affine.weight.shape[1], layer.affine.neurons)
+        samples = Samples(len(batch))
         threshold, beside = per_channel(layer.threshold, layer.shape), step_current(plan, layer)
         for part in shown(corrected, graph, batch, layers=index, progress=progress, label=layer.name):
             due = scales[index].current(part.preactivations[index].double()) * threshold - beside
-            equations.add(arriving(layer, part.rates[-1]), due)
-        weight, bias = equations.solve(layer.affine.weight, strength)
+            samples.add(arriving(layer, part.rates[-1]), due)
+        weight, bias = samples.solve(layer.affine.weight, strength)
         corrected = with_layer(
             corrected, index, refitted(layer, weight, bias, layer.threshold / 2 if delta else None)
         )
