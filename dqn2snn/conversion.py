@@ -1,24 +1,36 @@
-"""From a trained Q-network to a spiking one: trace, calibrate, apply a recipe."""
+"""From a trained Q-network to a spiking one: trace, calibrate, apply a recipe, correct, put on a grid."""
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from dqn2snn._host import on_host
-from dqn2snn.calibration import calibrate, check_percentile
+from dqn2snn.calibration import ActivationStats, calibrate, check_percentile
+from dqn2snn.correction import CORRECTIONS, Correction
 from dqn2snn.errors import ArgumentError
+from dqn2snn.graph import LayerGraph
 from dqn2snn.network import Backend, Engine, SpikingQNetwork
 from dqn2snn.observations import Observations, as_tensor
-from dqn2snn.plan import check_num_steps
-from dqn2snn.recipes import RECIPES, Recipe
+from dqn2snn.plan import SpikingPlan, check_num_steps
+from dqn2snn.recipes import RECIPES, Recipe, placed
 from dqn2snn.tracing import trace
 
-__all__ = ["convert"]
+__all__ = ["Corrections", "convert"]
 
-_DEFAULT_PERCENTILE = 99.9
-_ALWAYS = (99.9, 99.99)
+Corrections = Sequence[str | Correction]
+"""Names of corrections or functions like them, in the order in which they are made."""
+
+_REFITTED, _FEW = ("rate", "rate_if", "burst"), 16
+"""Recipes whose readout is refitted by default, up to so many levels; with more, there is nothing left to be gained."""
+
+_PERCENTILES = (99.9, 99.99)
+"""That calibration takes in any case."""
 
 
 @on_host()
@@ -26,9 +38,10 @@ def convert(
     q_network: nn.Module,
     observations: Observations,
     *,
-    recipe: str | Recipe = "tan2021",
-    num_steps: int = 500,
+    recipe: str | Recipe = "rate",
+    num_steps: int | None = None,
     percentile: float | None = None,
+    corrections: str | Correction | Corrections | None = None,
     grid: int | str | None = "auto",
     backend: Backend = "snntorch",
     engine: Engine = "auto",
@@ -43,9 +56,12 @@ def convert(
     Args:
         q_network: Maps observations `[B, *shape]` to Q-values `[B, A]`; made of ReLUs and affine layers.
         observations: `[N, *shape]`, exactly as the network sees them.
-        recipe: The conversion rule: "tan2021", "diehl2015", "rueckauer2017", or a function like them.
-        num_steps: Time steps of a decision.
+        recipe: The conversion rule, a name out of `dqn2snn.recipes.RECIPES` ("rate", "burst", "sigma_delta",
+            "tan2021", ...) or a function like them; `functools.partial(burst, max_spikes=4)` has options.
+        num_steps: Time steps of a decision; by default the recipe's own, 32 of "rate".
         percentile: Of the activations, in (1, 100], for the recipes that have one; by default their own.
+        corrections: What is refitted on the observations afterwards, names out of `dqn2snn.correction.CORRECTIONS`
+            ("ridge", ...) or functions like them; () for nothing, None for what suits the recipe.
         grid: "auto" puts weights on the finest fixed-point grid of each layer on which all backends give the same
             spikes; a number fixes its fraction bits; None keeps raw floats.
         backend: Whose neurons the network is built of: "snntorch" or "norse".
@@ -67,32 +83,95 @@ def convert(
         >>> import torch
         >>> from torch import nn
         >>> q_network = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
-        >>> snn = convert(q_network, torch.rand(100, 4), num_steps=64)
+        >>> snn = convert(q_network, torch.rand(100, 4), num_steps=16)
         >>> snn.plan.recipe, snn.plan.num_steps
-        ('tan2021', 64)
+        ('rate', 16)
     """
-    build = _recipe(recipe)
-    check_num_steps(num_steps)
-    taken, options = _percentile(build, percentile)
+    rule = _Rule.of(recipe, num_steps, percentile)
+    wanted = None if corrections is None else _checked(corrections)
     batch = as_tensor(observations)
     graph = trace(q_network, tuple(batch.shape[1:]))
-    stats = calibrate(graph, batch, sorted({taken, *_ALWAYS}), progress=progress)
-    plan = build(graph, stats, num_steps=num_steps, grid=grid, **options)
-    return SpikingQNetwork(plan, backend, engine)
+    stats = calibrate(graph, batch, rule.percentiles, progress=progress)
+    return SpikingQNetwork(_plan(rule, wanted, graph, stats, batch, grid), backend, engine)
 
 
-def _percentile(build: Recipe, percentile: float | None) -> tuple[float, dict[str, float]]:
-    """The percentile that calibration has to take, and what to tell the recipe of it."""
-    parameters = inspect.signature(build).parameters
-    if percentile is None:
-        own = parameters["percentile"].default if "percentile" in parameters else _DEFAULT_PERCENTILE
-        return own, {}
-    if "percentile" not in parameters:
-        name = getattr(build, "__name__", repr(build))
+def _plan(
+    rule: _Rule,
+    corrections: Corrections | None,
+    graph: LayerGraph,
+    stats: ActivationStats,
+    observations: Tensor,
+    grid: int | str | None,
+) -> SpikingPlan:
+    """The recipe's plan, corrected, on its grid: corrections need raw numbers, and a grid for what they have made."""
+    if corrections == ():
+        return rule.build(graph, stats, grid=grid, **rule.options)
+    plan = rule.build(graph, stats, grid=None, **rule.options)
+    for correction in _own(plan) if corrections is None else corrections:
+        correct = CORRECTIONS[correction] if isinstance(correction, str) else correction
+        plan = correct(plan, graph, observations)
+    return placed(plan, stats, grid)
+
+
+def _own(plan: SpikingPlan) -> Corrections:
+    """The corrections that suit a recipe: where there are few steps, a readout of what the neurons do say."""
+    few = plan.recipe in _REFITTED and plan.num_steps * plan.layers[0].max_spikes <= _FEW
+    return ("ridge",) if few else ()
+
+
+def _checked(corrections: str | Correction | Corrections) -> Corrections:
+    given = (corrections,) if isinstance(corrections, str) or callable(corrections) else corrections
+    if not isinstance(given, Sequence) or not all(callable(each) or each in CORRECTIONS for each in given):
         raise ArgumentError(
-            f"Expected no percentile for {name}, which has none. Found {percentile!r}. Leave it out."
+            f"Expected corrections out of {', '.join(CORRECTIONS)}, or functions. Found {corrections!r}. "
+            "Use () for none."
         )
-    return check_percentile(percentile), {"percentile": percentile}
+    return tuple(given)
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """A recipe with what was asked of it."""
+
+    build: Recipe
+    options: dict[str, Any]
+    percentiles: tuple[float, ...]
+
+    @staticmethod
+    def of(recipe: str | Recipe, num_steps: int | None, percentile: float | None) -> _Rule:
+        build = _recipe(recipe)
+        parameters = inspect.signature(build).parameters
+        options: dict[str, Any] = {}
+        if num_steps is not None:
+            options["num_steps"] = check_num_steps(num_steps)
+        elif parameters["num_steps"].default is inspect.Parameter.empty:
+            raise ArgumentError(
+                f"Expected num_steps for {_name(build)}, which has no default. Found None. Use 32."
+            )
+        if percentile is not None:
+            options[_option(build, percentile)] = check_percentile(percentile)
+        asked = [options.get(name, parameters[name].default) for name in _NAMES if name in parameters]
+        taken = [float(p) for p in asked if isinstance(p, Real) and not isinstance(p, bool)]
+        return _Rule(build, options, tuple(sorted({*_PERCENTILES, *taken})))
+
+
+_NAMES = ("percentile", "threshold")
+"""Options of recipes that may be a percentile."""
+
+
+def _option(build: Recipe, percentile: float) -> str:
+    """What a recipe calls its percentile."""
+    parameters = inspect.signature(build).parameters
+    for name in _NAMES:
+        if name in parameters:
+            return name
+    raise ArgumentError(
+        f"Expected no percentile for {_name(build)}, which has none. Found {percentile!r}. Leave it out."
+    )
+
+
+def _name(build: Recipe) -> str:
+    return getattr(build, "__name__", repr(build))
 
 
 def _recipe(recipe: str | Recipe) -> Recipe:
@@ -100,6 +179,6 @@ def _recipe(recipe: str | Recipe) -> Recipe:
         return recipe
     if not isinstance(recipe, str) or recipe not in RECIPES:
         raise ArgumentError(
-            f"Expected a recipe out of {', '.join(RECIPES)}, or a function. Found {recipe!r}. The paper's is tan2021."
+            f"Expected a recipe out of {', '.join(RECIPES)}, or a function. Found {recipe!r}. Use rate."
         )
     return RECIPES[recipe]

@@ -255,7 +255,7 @@ class SpikingPlan:
             >>> net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
             >>> plan = dqn2snn.convert(net, torch.rand(64, 4), num_steps=16).plan
             >>> print(plan.summary().splitlines()[0])
-            tan2021, 16 steps, 4 inputs, 2 actions
+            rate, 16 steps, 4 inputs, 2 actions
         """
         return f"{self.headline}\n{format_table(self.columns, self.rows())}"
 

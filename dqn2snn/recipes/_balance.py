@@ -53,7 +53,9 @@ def _balanced(layer: SpikingLayer, before: SpikingLayer, num_steps: int, bits: i
         2.0 ** (_FLOAT32_BITS - bits) / travels, _INT16_MAX * 2.0**-bits / weighs.clamp(min=1e-30)
     )
     factor = 2.0 ** torch.floor(torch.log2(room))
-    return _scaled(layer, factor.clamp(_SMALLEST, _LARGEST), rows)
+    if bool((factor < _SMALLEST).any()):
+        return layer  # no threshold helps against so many steps
+    return _scaled(layer, factor.clamp(max=_LARGEST), rows)
 
 
 def _reach(layer: SpikingLayer, before: SpikingLayer, num_steps: int) -> Tensor:

@@ -37,7 +37,7 @@ def channel_scales(
     """The activation of each channel of the hidden layers that is its largest level, `[C]`.
 
     A channel that is hardly ever active would have weights without bound. Its scale is at least 1/64 of the largest in
-    its layer, and so large that its membrane, over all `levels`, fits float32 on a grid of 2^-9.
+    its layer, and so large, but not larger than that, that its membrane fits float32 on a grid of 2^-9 thresholds.
 
     Args:
         graph: The network, baselines folded.
@@ -53,8 +53,9 @@ def channel_scales(
     for i, (layer, seen) in enumerate(zip(graph.layers, stats.layers, strict=False)):
         m = torch.zeros_like(seen.maximum) if baselines is None else baselines[i]
         scale = _chosen(stats, i, seen, threshold, m, levels)
-        scale = scale.clamp(min=_DEAD * float(scale.max()))
-        found.append(torch.maximum(scale, _floor(layer, found[-1] if i else None, levels)))
+        largest = float(scale.max())
+        floor = _floor(layer, found[-1] if i else None, levels).clamp(_DEAD * largest, largest)
+        found.append(torch.maximum(scale, floor))
     return found
 
 
