@@ -42,7 +42,8 @@ def qcfs(
 
     It is what the neurons say when their inputs come evenly, whatever they are: exact for constant inputs and for
     "delta" networks that have settled, nearly so for signed neurons, and a bound for others. Nothing is simulated, and
-    a step costs the same for every T. Q-values are the mean charge, which becomes the plan's readout. lambda, learned per channel, is a factor of the weights on both sides.
+    a step costs the same for every T. Q-values are the mean charge, which becomes the plan's readout. lambda, learned
+    per channel, is a factor of the weights on both sides.
 
     Args:
         plan: In raw numbers (`grid=None`).
