@@ -44,7 +44,8 @@ def draw_agreement(entries: Entries, path: Path, recipes: Sequence[str] = ()) ->
         panel.set_xscale("log", base=2)
         panel.set_xticks([1, 4, 16, 64, 500], ["1", "4", "16", "64", "500"])
         panel.minorticks_off()
-        panel.set_ylim(top=101)
+        panel.set_xlim(0.9, 560)
+        panel.set_ylim(top=100.5)
 
     _draw(entries, path, recipes, point, finish, ("time steps", "same action, %"))
 
@@ -119,11 +120,11 @@ def _draw(
             x, y = zip(*points, strict=True) if points else ((), ())
             panel.plot(x, y, label=recipe, **_look(number))
         panel.set_title(agent, fontsize="medium")
+        panel.set_xlabel(labels[0], fontsize="small")
         panel.spines[["top", "right"]].set_visible(False)
         finish(panel)
     for panel in panels[:: columns or 1][:rows]:
         panel.set_ylabel(labels[1])
-    figure.supxlabel(labels[0], fontsize="medium")
     handles, shown = panels[0].get_legend_handles_labels()
     figure.legend(handles, shown, loc="outside lower center", ncols=6, frameon=False, fontsize="small")
     figure.savefig(path)

@@ -23,7 +23,7 @@ __all__ = [
     "text",
 ]
 
-MISSING, REFUSED = "not run yet", "n/a"
+MISSING, REFUSED = "not run", "n/a"
 
 Entry = Mapping[str, Any]
 

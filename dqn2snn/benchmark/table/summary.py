@@ -35,7 +35,9 @@ def chosen_cells(
         [agent, *(shown(entries.get(Cell(agent, *column)), quantity) for column in columns)]
         for agent in agents or agents_of(entries)
     ]
-    return as_markdown(["agent", *(f"{recipe}, T = {steps}" for recipe, steps in columns)], rows)
+    return as_markdown(
+        ["agent", *("DQN" if recipe == DQN else f"{recipe}, T = {steps}" for recipe, steps in columns)], rows
+    )
 
 
 def kinds(entries: Entries, recipes: Sequence[str]) -> str:
@@ -146,7 +148,7 @@ def coverage(entries: Entries, settings: Settings) -> str:
     """How much of the table has been measured, in a sentence."""
     wanted = list(cells(settings))
     there = sum(cell in entries for cell in wanted)
-    return f"{there} of {len(wanted)} cells have been measured; the others say “{MISSING}”.\n"
+    return f"{there} of {len(wanted)} cells have been measured. The others are still to be run, and say “{MISSING}”.\n"
 
 
 def reasons(entries: Entries) -> str:

@@ -1,0 +1,99 @@
+r"""Put the tables of the kept cells into the pages of docs/benchmark, and draw their pictures.
+
+Each table goes between <!-- name --> and <!-- /name -->; the pages of the agents are written as a whole.
+
+python -m dqn2snn.benchmark.table --output docs/results/table --jobs 2
+python -m dqn2snn.benchmark.table --output docs/results/table/control --episodes 100 --jobs 2 \
+    --agents cartpole acrobot lunarlander --recipes rate --steps 4 8 12 16 24 32 64 128
+python -m dqn2snn.benchmark.table --output docs/results/table/control --episodes 100 --jobs 2 \
+    --agents cartpole acrobot lunarlander --steps 4 \
+    --recipes sigma_delta:levels={16:max_spikes=4,32:max_spikes=8,64:max_spikes=16,128:max_spikes=32}:threshold=max
+python docs/results/fill_table.py
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dqn2snn.benchmark.table.picture import draw_agreement, draw_return
+from dqn2snn.benchmark.table.report import QUANTITIES, markdown, recipes_of
+from dqn2snn.benchmark.table.settings import Settings
+from dqn2snn.benchmark.table.store import Entries, read
+from dqn2snn.benchmark.table.summary import (
+    chosen_cells,
+    coverage,
+    kinds,
+    reasons,
+    shares,
+    spikes_of_control,
+)
+
+HERE = Path(__file__).resolve().parent
+PAGES = HERE.parent / "benchmark"
+ALL = Settings()
+MINATAR = tuple(agent for agent in ALL.agents if agent.startswith("minatar-"))
+CONTROL = tuple(f"sigma_delta:levels={4 * k}:max_spikes={k}:threshold=max" for k in (4, 8, 16, 32))
+FEW = (("tan2021", 500), ("rate", 16), ("rate", 32), ("rate", 64), ("burst", 8), ("sigma_delta", 4))
+
+
+def kept(name: str) -> Entries:
+    """The lines of a file below docs/results/table; none as long as it is not there."""
+    path = HERE / "table" / name
+    return read(path)[1] if path.exists() else {}
+
+
+def tables(entries: Entries, control: Entries) -> dict[str, str]:
+    """The tables of the first page by the names of their places."""
+    recipes = [*ALL.recipes, *(each for each in recipes_of(entries) if each not in ALL.recipes)]
+    return {
+        "coverage": coverage(entries, ALL),
+        "agreement": chosen_cells(entries, "agreement", FEW, ALL.agents),
+        "return": chosen_cells(entries, "return", (("dqn", 0), *FEW), ALL.agents),
+        "spikes": chosen_cells(entries, "spikes per neuron", FEW, ALL.agents),
+        "kinds": kinds(entries, recipes),
+        "control": spikes_of_control(control, CONTROL, 4),
+        "minatar": shares(entries, recipes, (1, 2, 4, 8, 16), MINATAR),
+        "reasons": reasons(entries),
+    }
+
+
+def filled(page: str, content: dict[str, str]) -> str:
+    """The page with all tables in their places."""
+    for name, table in content.items():
+        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+        before, _, rest = page.partition(begin)
+        _, closed, after = rest.partition(end)
+        assert closed, f"the page lacks the place {name!r}"
+        page = f"{before}{begin}\n\n{table}\n{end}{after}"
+    return page
+
+
+def agent_page(entries: Entries, agent: str) -> str:
+    """All quantities of one agent."""
+    recipes = [*ALL.recipes, *(each for each in recipes_of(entries) if each not in ALL.recipes)]
+    parts = [
+        f"# {agent}",
+        "Columns are time steps a decision, rows recipes. How it was measured is on [the first page](index.md).",
+    ]
+    for quantity, (title, _) in QUANTITIES.items():
+        parts += [
+            f"## {title[0].upper()}{title[1:]}",
+            markdown(entries, agent, quantity, ALL.steps, recipes).rstrip(),
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def pages() -> dict[Path, str]:
+    """What the pages have to be."""
+    entries = kept("table.jsonl")
+    content = tables(entries, kept("control/table.jsonl"))
+    first = PAGES / "index.md"
+    agents = {PAGES / f"{agent}.md": agent_page(entries, agent) for agent in ALL.agents}
+    return {first: filled(first.read_text(encoding="utf-8"), content), **agents}
+
+
+if __name__ == "__main__":
+    for path, page in pages().items():
+        path.write_text(page, encoding="utf-8")
+    draw_agreement(kept("table.jsonl"), HERE / "table" / "agreement.png")
+    draw_return(kept("table.jsonl"), HERE / "table" / "return.png")
