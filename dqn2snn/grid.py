@@ -10,9 +10,9 @@ The bound is a proof, not a measurement. After T steps the membrane of neuron j 
 
 whatever spikes arrive, and so does every partial sum. Where neurons send up to k spikes a step, or L altogether, that
 many take the place of T; where they take spikes back, what has come in and what has been sent may be of any sign when
-they meet, and the sum over |W_ji| takes the place of the larger of its two parts, with k more spikes for those that are on
-their way. The finest grid that satisfies it is chosen for each layer, at most 2^-14 of the threshold, with weights that
-fit int16.
+they meet, and the sum over |W_ji| takes the place of the larger of its two parts, with k more spikes for those that
+are on their way. The finest grid that satisfies it is chosen for each layer, at most 2^-14 of the threshold, with
+weights that fit int16.
 """
 
 from __future__ import annotations
@@ -63,11 +63,12 @@ def on_grid(plan: SpikingPlan, grid: int | str, observation_magnitude: float) ->
 
     Raises:
         ArgumentError: If `grid` is neither "auto" nor a whole number of bits from 1 to 14.
-        PlanError: If no grid holds the membranes of `plan.num_steps` steps and leaves the weights enough
-            levels, or the given one does not; or if the first layer's initial membranes are not in
-            [0, threshold), where a constant current could not be clamped.
+        PlanError: If a number is not finite; if no grid holds the membranes of `plan.num_steps` steps and leaves the
+            weights enough levels, or the given one does not; or if the first layer's initial membranes are not
+            in [0, threshold), where a constant current could not be clamped.
     """
     choices = _choices(grid)
+    _check_finite(plan)
     largest_input = observation_magnitude or 1.0
     input_bits = _INPUT_BITS - math.ceil(math.log2(largest_input))
     first = _first_on_grid(plan.layers[0], max(choices), input_bits, largest_input)
@@ -76,6 +77,15 @@ def on_grid(plan: SpikingPlan, grid: int | str, observation_magnitude: float) ->
         for before, layer in zip(plan.layers, plan.all_layers[1:], strict=True)
     ]
     return replace(plan, layers=(first, *others[:-1]), output=others[-1], input_bits=input_bits)
+
+
+def _check_finite(plan: SpikingPlan) -> None:
+    for layer in plan.all_layers:
+        if not bool(torch.isfinite(layer.affine.weight).all() and torch.isfinite(layer.affine.bias).all()):
+            raise PlanError(
+                f"Expected finite weights and biases of layer {layer.name!r}. Found others: its activations are "
+                "too small or too large to be a unit. Scale the observations as they were in training."
+            )
 
 
 def _choices(grid: int | str) -> range:

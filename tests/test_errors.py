@@ -79,7 +79,7 @@ BAD: dict[str, tuple[Callable[[], Any], type[Dqn2SnnError], str]] = {
         "layer '0' never fires",
     ),
     "scale <= 0": (
-        lambda: dqn2snn.convert(mlp(), varied(4), percentile=1.5),
+        lambda: dqn2snn.convert(mlp(), varied(4), recipe="tan2021", percentile=1.5),
         errors.CalibrationError,
         "Use a percentile above",
     ),

@@ -257,7 +257,7 @@ def test_inputs_and_weights_of_any_size_have_an_exact_first_current(
     weight: float, bias: float, magnitude: float
 ) -> None:
     network, seen = network_of_scales(weight, bias), magnitude * torch.rand(200, 16)
-    made = dqn2snn.convert(network, seen, num_steps=32).plan
+    made = dqn2snn.convert(network, seen, recipe="tan2021", num_steps=32).plan
     assert_on_grid(made)
     first, bits = made.layers[0], made.input_bits
     assert bits is not None
@@ -272,7 +272,7 @@ def test_inputs_and_weights_of_any_size_have_an_exact_first_current(
 
 def test_observations_beyond_those_of_calibration_still_give_the_right_current() -> None:
     network, seen = network_of_scales(1.0, 1.0), torch.rand(200, 16)
-    made = dqn2snn.convert(network, seen, num_steps=32).plan
+    made = dqn2snn.convert(network, seen, recipe="tan2021", num_steps=32).plan
     far = 1e4 * seen
     expected = (network[0](far).double() / made.report["scales"]["0"]).clamp(0, 1)
     assert float((constant_current(made, far) - expected).abs().max()) < 2e-3
@@ -285,7 +285,14 @@ def test_observations_beyond_those_of_calibration_still_give_the_right_current()
 def test_the_grid_changes_few_q_values_and_little(name: str) -> None:
     seen = observations(name)[:100]
     on, raw = (
-        dqn2snn.convert(agent(name).network, observations(name), num_steps=200, grid=grid, engine="reference")
+        dqn2snn.convert(
+            agent(name).network,
+            observations(name),
+            recipe="tan2021",
+            num_steps=200,
+            grid=grid,
+            engine="reference",
+        )
         for grid in ("auto", None)
     )
     q, exact = on(seen), raw(seen)
@@ -316,7 +323,7 @@ def cartpole() -> tuple[nn.Module, Tensor]:
 @pytest.mark.parametrize("grid", [0, -1, 15, 100, True, False, 3.0, "fine", "AUTO", [8]])
 def test_what_is_no_grid_is_refused(cartpole: tuple[nn.Module, Tensor], grid: Any) -> None:
     with pytest.raises(ArgumentError, match=r'Expected grid="auto", None, or .* from 1 to 14\. Found'):
-        dqn2snn.convert(*cartpole, grid=grid)
+        dqn2snn.convert(*cartpole, recipe="tan2021", grid=grid)
 
 
 def test_a_grid_that_is_too_fine_for_the_steps_is_refused_by_layer(
@@ -325,18 +332,18 @@ def test_a_grid_that_is_too_fine_for_the_steps_is_refused_by_layer(
     with pytest.raises(
         PlanError, match=r"layer '\d' to be exact over 100000 steps on a grid of 2\^-14.* a coarser"
     ):
-        dqn2snn.convert(*cartpole, num_steps=100_000, grid=14)
+        dqn2snn.convert(*cartpole, recipe="tan2021", num_steps=100_000, grid=14)
 
 
 @pytest.mark.parametrize("num_steps", [10**7, 2**24, 10**9, 10**30, 10**400])
 def test_absurdly_many_steps_are_refused(cartpole: tuple[nn.Module, Tensor], num_steps: int) -> None:
     with pytest.raises(PlanError, match=r"exact over \d+ steps on some grid|at least 16 levels") as caught:
-        dqn2snn.convert(*cartpole, num_steps=num_steps)
+        dqn2snn.convert(*cartpole, recipe="tan2021", num_steps=num_steps)
     assert "Use fewer steps" in str(caught.value)
 
 
 def test_raw_floats_take_any_number_of_steps(cartpole: tuple[nn.Module, Tensor]) -> None:
-    made = dqn2snn.convert(*cartpole, num_steps=10**9, grid=None).plan
+    made = dqn2snn.convert(*cartpole, recipe="tan2021", num_steps=10**9, grid=None).plan
     assert not made.on_grid
     assert all(layer.fraction_bits is layer.weight_bits is None for layer in made.all_layers)
     assert simulate_reference(made, cartpole[1][:2], 3).num_steps == 3

@@ -35,6 +35,8 @@ def balanced(plan: SpikingPlan, grid: int | str) -> SpikingPlan:
     Returns:
         SpikingPlan: In raw numbers, with the same spikes.
     """
+    if plan.num_steps >= 2**_FLOAT32_BITS:
+        return plan  # which no grid holds
     bits = grid if isinstance(grid, int) else MAX_FRACTION_BITS
     layers = [plan.layers[0]]
     for before, layer in zip(plan.layers, plan.all_layers[1:], strict=True):
