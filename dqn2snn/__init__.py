@@ -6,12 +6,15 @@ A tour:
 
     agent = dqn2snn.zoo.load("lunarlander")                        # a trained DQN that comes with the package
     observations = dqn2snn.collect_observations(agent.env_id, agent.network, 5_000, seed=0)
-    snn = dqn2snn.convert(agent.network, observations, recipe="tan2021", num_steps=500, backend="snntorch")
+    snn = dqn2snn.convert(agent.network, observations, num_steps=32, backend="snntorch")
     q = snn(observations[:32])                                     # [B, A], in the DQN's units
     print(snn.summary(observations[:256]))                         # thresholds, rates, silent neurons
     record = snn.record(observations[:256])                        # one run has the answer for every T
     curve = dqn2snn.agreement_curve(record, agent.network(observations[:256]))
     scores = dqn2snn.compare_policies(agent.network, snn, agent.env_id, episodes=50)
+    print(dqn2snn.suggest(agent.network, observations))            # how many steps it takes, without simulation
+    print(dqn2snn.diagnose(snn, agent.network, observations[:256]))  # where the error comes from
+    q = snn.step(observations[:8], done=None)                      # a control loop; "sigma_delta" remembers in it
 
 `snn.network` is the native snnTorch or Norse network; `dqn2snn.readout` has readouts for anybody's loop.
 """
@@ -22,6 +25,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dqn2snn import finetune as finetune
     from dqn2snn import metrics as metrics
     from dqn2snn import readout as readout
     from dqn2snn import zoo as zoo
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from dqn2snn.calibration import calibrate as calibrate
     from dqn2snn.collect import collect_observations as collect_observations
     from dqn2snn.conversion import convert as convert
+    from dqn2snn.diagnosis import diagnose as diagnose
     from dqn2snn.envs import make_env as make_env
     from dqn2snn.errors import Dqn2SnnError as Dqn2SnnError
     from dqn2snn.evaluate import compare_policies as compare_policies
@@ -43,12 +48,14 @@ if TYPE_CHECKING:
     from dqn2snn.plot import plot_agreement as plot_agreement
     from dqn2snn.plot import plot_raster as plot_raster
     from dqn2snn.record import Record as Record
+    from dqn2snn.stream import Stream as Stream
+    from dqn2snn.suggestion import suggest as suggest
     from dqn2snn.tracing import trace as trace
     from dqn2snn.video import record_video as record_video
 
 __version__ = "0.1.0"
 
-_MODULES = ("metrics", "readout", "zoo")
+_MODULES = ("finetune", "metrics", "readout", "zoo")
 _NAMES = {
     "ActivationStats": "calibration",
     "Dqn2SnnError": "errors",
@@ -56,12 +63,14 @@ _NAMES = {
     "Record": "record",
     "SpikingPlan": "plan",
     "SpikingQNetwork": "network",
+    "Stream": "stream",
     "action_agreement": "metrics",
     "agreement_curve": "metrics",
     "calibrate": "calibration",
     "collect_observations": "collect",
     "compare_policies": "evaluate",
     "convert": "conversion",
+    "diagnose": "diagnosis",
     "evaluate_policy": "evaluate",
     "load_plan": "plan_file",
     "make_env": "envs",
@@ -69,6 +78,7 @@ _NAMES = {
     "plot_raster": "plot",
     "record_video": "video",
     "save_plan": "plan_file",
+    "suggest": "suggestion",
     "trace": "tracing",
 }
 __all__ = [*_MODULES, *_NAMES]
