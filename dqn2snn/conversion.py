@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from numbers import Real
 from typing import Any
 
@@ -19,6 +20,7 @@ from dqn2snn.network import Backend, Engine, SpikingQNetwork
 from dqn2snn.observations import Observations, as_tensor
 from dqn2snn.plan import SpikingPlan, check_num_steps
 from dqn2snn.recipes import RECIPES, Recipe, placed
+from dqn2snn.suggestion import check_target, plan_for_target, q_values, split_held_out
 from dqn2snn.tracing import trace
 
 __all__ = ["Corrections", "convert"]
@@ -40,6 +42,8 @@ def convert(
     *,
     recipe: str | Recipe = "rate",
     num_steps: int | None = None,
+    target_agreement: float | None = None,
+    held_out: Observations | None = None,
     percentile: float | None = None,
     corrections: str | Correction | Corrections | None = None,
     grid: int | str | None = "auto",
@@ -59,6 +63,11 @@ def convert(
         recipe: The conversion rule, a name out of `dqn2snn.recipes.RECIPES` ("rate", "burst", "sigma_delta",
             "tan2021", ...) or a function like them; `functools.partial(burst, max_spikes=4)` has options.
         num_steps: Time steps of a decision; by default the recipe's own, 32 of "rate".
+        target_agreement: In place of `num_steps`: take the fewest steps with which so large a share of
+            decisions on held-out observations is the DQN's. They are predicted and then confirmed by
+            simulation; `plan.report` says what was tried.
+        held_out: On which that is confirmed; by default the last fifth of `observations`, which then serve no
+            calibration. Of recipes that remember ("sigma_delta"), in the order of play.
         percentile: Of the activations, in (1, 100], for the recipes that have one; by default their own.
         corrections: What is refitted on the observations afterwards, names out of `dqn2snn.correction.CORRECTIONS`
             ("ridge", ...) or functions like them; () for nothing, None for what suits the recipe.
@@ -76,7 +85,7 @@ def convert(
         CalibrationError: If the observations do not determine the thresholds.
         MissingExtraError: If the backend is not installed.
         ObservationError: If the observations have the wrong shape, or hold NaN or infinity.
-        PlanError: If no grid is exact over `num_steps` steps.
+        PlanError: If no grid is exact over `num_steps` steps, or 500 steps do not reach the target.
         UnsupportedModuleError: If the network has something without an exact spiking counterpart.
 
     Example:
@@ -89,10 +98,22 @@ def convert(
     """
     rule = _Rule.of(recipe, num_steps, percentile)
     wanted = None if corrections is None else _checked(corrections)
-    batch = as_tensor(observations)
+    target = _checked_target(target_agreement, num_steps, held_out)
+    batch, judges = as_tensor(observations), None
+    if target is not None:
+        batch, judges = split_held_out(batch, held_out)
     graph = trace(q_network, tuple(batch.shape[1:]))
     stats = calibrate(graph, batch, rule.percentiles, progress=progress)
-    return SpikingQNetwork(_plan(rule, wanted, graph, stats, batch, grid), backend, engine)
+
+    def plan(corrections: Corrections | None, grid: int | str | None, num_steps: int | None) -> SpikingPlan:
+        return _plan(rule.at(num_steps), corrections, graph, stats, batch, grid)
+
+    if target is None or judges is None:
+        return SpikingQNetwork(plan(wanted, grid, num_steps), backend, engine)
+    q_dqn = q_values(graph, judges)
+    raw, final = partial(plan, (), None), partial(plan, wanted, grid)
+    found = plan_for_target(raw, final, judges, q_dqn, target, engine=engine, progress=progress)
+    return SpikingQNetwork(found, backend, engine)
 
 
 def _plan(
@@ -117,6 +138,19 @@ def _own(plan: SpikingPlan) -> Corrections:
     """The corrections that suit a recipe: where there are few steps, a readout of what the neurons do say."""
     few = plan.recipe in _REFITTED and plan.num_steps * plan.layers[0].max_spikes <= _FEW
     return ("ridge",) if few else ()
+
+
+def _checked_target(
+    target: float | None, num_steps: int | None, held_out: Observations | None
+) -> float | None:
+    if target is None and held_out is None:
+        return None
+    if target is None or num_steps is not None:
+        raise ArgumentError(
+            f"Expected target_agreement in place of num_steps, with held_out or without. Found "
+            f"target_agreement={target!r} and num_steps={num_steps!r}. Leave one out."
+        )
+    return check_target(target)
 
 
 def _checked(corrections: str | Correction | Corrections) -> Corrections:
@@ -153,6 +187,10 @@ class _Rule:
         asked = [options.get(name, parameters[name].default) for name in _NAMES if name in parameters]
         taken = [float(p) for p in asked if isinstance(p, Real) and not isinstance(p, bool)]
         return _Rule(build, options, tuple(sorted({*_PERCENTILES, *taken})))
+
+    def at(self, num_steps: int | None) -> _Rule:
+        """The same for a number of steps."""
+        return self if num_steps is None else replace(self, options={**self.options, "num_steps": num_steps})
 
 
 _NAMES = ("percentile", "threshold")

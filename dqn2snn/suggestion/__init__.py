@@ -4,7 +4,7 @@ from dqn2snn.suggestion._findings import Candidate, Option, Suggestion, Threshol
 from dqn2snn.suggestion._predict import MODEL_ERROR, STEPS, Prediction, predict_agreement
 from dqn2snn.suggestion._suggest import check_target, q_values, suggest
 from dqn2snn.suggestion._sweep import Sweep, sweep_agreement
-from dqn2snn.suggestion._target import Trial, plan_for_target, trials_table
+from dqn2snn.suggestion._target import Trial, plan_for_target, split_held_out, trials_table
 
 __all__ = [
     "MODEL_ERROR",
@@ -20,6 +20,7 @@ __all__ = [
     "plan_for_target",
     "predict_agreement",
     "q_values",
+    "split_held_out",
     "suggest",
     "sweep_agreement",
     "trials_table",

@@ -12,14 +12,15 @@ from tqdm.auto import tqdm
 
 from dqn2snn.confidence import Interval, proportion_interval
 from dqn2snn.engine.choice import Engine
-from dqn2snn.errors import PlanError
+from dqn2snn.errors import ArgumentError, PlanError
 from dqn2snn.network import SpikingQNetwork
+from dqn2snn.observations import Observations, check_observations
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.suggestion._predict import STEPS, Prediction
 from dqn2snn.suggestion._suggest import predict_over_steps
 from dqn2snn.table import format_table
 
-__all__ = ["Trial", "plan_for_target", "trials_table"]
+__all__ = ["Trial", "plan_for_target", "split_held_out", "trials_table"]
 
 TRIED = (
     *range(1, 13),
@@ -49,6 +50,9 @@ TRIED = (
 
 _FIRST_OF_DELTA = 4
 _PREDICTED_ON = 500
+_HELD_OUT = 5
+"""One observation in so many is held out."""
+
 _BATCH = 256
 
 
@@ -129,6 +133,33 @@ def plan_for_target(
     return replace(plan, report={**plan.report, **found})
 
 
+def split_held_out(observations: Tensor, held_out: Observations | None) -> tuple[Tensor, Tensor]:
+    """Observations to calibrate on, and others to judge by.
+
+    Args:
+        observations: `[N, *shape]`.
+        held_out: To judge by; None takes the last fifth of the others.
+
+    Returns:
+        tuple[Tensor, Tensor]: On the CPU.
+
+    Raises:
+        ArgumentError: If there are none to judge by.
+        ObservationError: If they do not fit each other.
+    """
+    if held_out is not None:
+        judges = check_observations(held_out, tuple(observations.shape[1:]))
+    else:
+        kept = len(observations) - len(observations) // _HELD_OUT
+        observations, judges = observations[:kept], observations[kept:]
+    if len(judges) == 0:
+        raise ArgumentError(
+            f"Expected held-out observations to confirm the target on. Found {len(observations)} observations "
+            "altogether, too few to leave some out. Collect more."
+        )
+    return observations, judges.cpu()
+
+
 def trials_table(report: Mapping[str, Any]) -> str:
     """What `plan_for_target` has tried, as a table.
 
@@ -154,7 +185,9 @@ def _predicted(
 ) -> Prediction | None:
     if plain(_FIRST_OF_DELTA).coding != "rate":
         return None
-    rows = torch.linspace(0, len(held_out) - 1, min(_PREDICTED_ON, len(held_out))).round().long()
+    rows = (
+        torch.linspace(0, len(held_out) - 1, min(_PREDICTED_ON, len(held_out)), device="cpu").round().long()
+    )
     return predict_over_steps(plain, held_out[rows], q_dqn[rows], STEPS, until=target)
 
 

@@ -141,3 +141,27 @@ def test_a_sweep_measures_what_it_predicts() -> None:
         assert sweep.measured[1].mean == action_agreement(q, snn(x))
     assert abs(sweep.measured[1].mean - sweep.predicted[1].mean) < 0.05
     assert str(sweep).startswith("steps")
+
+
+def test_convert_chooses_the_number_of_steps() -> None:
+    trained, x = agent("acrobot"), observations("acrobot")
+    held_out = x[-104:]
+    snn = dqn2snn.convert(trained.network, x, target_agreement=0.9)
+    assert snn.plan.report["held_out"] == 104
+    assert action_agreement(q_dqn("acrobot")[-104:], snn(held_out)) >= 0.9
+    given = dqn2snn.convert(trained.network, x[:-104], target_agreement=0.9, held_out=held_out)
+    assert given.plan.num_steps == snn.plan.num_steps
+    assert given.plan.report == snn.plan.report
+
+
+@pytest.mark.parametrize(
+    "asked", [{"target_agreement": 0.9, "num_steps": 8}, {"held_out": observations("acrobot")}]
+)
+def test_a_target_takes_the_place_of_a_number_of_steps(asked: dict[str, object]) -> None:
+    with pytest.raises(ArgumentError, match="in place of num_steps"):
+        dqn2snn.convert(agent("acrobot").network, observations("acrobot"), **asked)  # type: ignore[arg-type]
+
+
+def test_too_few_observations_leave_none_out() -> None:
+    with pytest.raises(ArgumentError, match="held-out observations"):
+        dqn2snn.convert(agent("acrobot").network, observations("acrobot")[:4], target_agreement=0.9)
