@@ -1,4 +1,4 @@
-"""Forward temporal bias calibration: a bias for each step.
+"""Forward temporal bias correction: a bias for each step.
 
 Wu, Bojkovic, Gu, Suo, Zou, "FTBC: Forward Temporal Bias Correction for Optimizing ANN-SNN Conversion", ECCV 2024,
 arXiv 2403.18388.

@@ -1,6 +1,6 @@
 """Every matrix refitted in closed form, one after the other.
 
-The closed-form counterpart of progressive tandem learning (Wu, Xu, Yang, Zhou, Li, IEEE TPAMI 2022, arXiv 2007.01204),
+The closed-form counterpart of progressive tandem learning (Wu et al., IEEE TPAMI 2022, arXiv 2007.01204),
 which fine-tunes the layers behind one that has been converted and frozen.
 """
 
