@@ -147,6 +147,7 @@ private:
             seen.differ = Array<uint8_t>(layer.in_pixels);
         }
         if (!memory.whole_patches.size()) memory.whole_patches = Array<int16_t>(rows_);
+        if (!seen.known) changed.fill();  // some may see nothing but padding
         seen.update(bytes, layer.in_pixels, layer.in_channels, [&](uint32_t pixel) {
             for (const Target &target : fan.of(pixel)) changed.add(target.pixel);
         });

@@ -268,7 +268,8 @@ def test_observations_are_read_only() -> None:
 def test_raw_floats_are_close(name: str) -> None:
     """Membranes that all but equal a threshold may then fall on either side."""
     observations = agents.observations(name)
-    snn = dqn2snn.convert(agents.agent(name).network, observations, num_steps=200, grid=None, engine="event")
+    network = agents.agent(name).network
+    snn = dqn2snn.convert(network, observations, recipe="tan2021", num_steps=200, grid=None, engine="event")
     actual, expected = (snn.record(observations[:32], engine=engine) for engine in ("event", "reference"))
     spread = float(expected.q[-1].std())
     error = (actual.q[-1].double() - expected.q[-1]).abs()
@@ -285,7 +286,7 @@ def test_raw_floats_differ_only_where_a_membrane_all_but_equals_its_threshold() 
         nn.Linear(1024, 128), nn.ReLU(), nn.Linear(128, 6),
     )  # fmt: skip
     observations = torch.rand(64, 4, 44, 44)
-    plan = dqn2snn.convert(q_network, observations, num_steps=300, grid=None).plan
+    plan = dqn2snn.convert(q_network, observations, recipe="tan2021", num_steps=300, grid=None).plan
     actual = SpikingQNetwork(plan, engine="event").record(observations[:32], spikes=True).spikes
     expected = oracle(plan, observations[:32]).spikes
     assert actual is not None

@@ -8,17 +8,22 @@ import resource
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
+from random import Random
 
 import pytest
 import torch
 from torch import Tensor
 
 from dqn2snn.engine.available import instruction_set
+from dqn2snn.engine.event import EventNetwork, EventStream, refusal
 from dqn2snn.network import SpikingQNetwork
 from tests import agents
 from tests.engine.compiled import needs_extension
-from tests.engine.wide import wide_cases
+from tests.engine.varied import carried, persistent, raw_plan, varied
+from tests.engine.wide import wide_case
+from tests.kinds import of_kind
 from tests.properties import assert_same_spikes
 
 pytestmark = needs_extension
@@ -87,7 +92,6 @@ def test_every_instruction_set_gives_the_same_record(isa: str, tmp_path: Path) -
     """The environment variable is read once, so each runs in a process of its own."""
     code = f"""
 import torch
-from random import Random
 from dqn2snn.engine.available import instruction_set
 from dqn2snn.errors import ArgumentError
 try:
@@ -95,16 +99,8 @@ try:
 except ArgumentError as error:
     print(error)
     raise SystemExit
-from dqn2snn.errors import ArgumentError
-from dqn2snn.network import SpikingQNetwork
-from tests.engine.wide import wide_case
-records = []
-for seed in range(12):
-    case = wide_case(Random(seed))
-    if case is not None:
-        snn = SpikingQNetwork(case.plan)
-        record = snn.record(case.observations, spikes=True)
-        records.append([record.q, *record.counts, *record.spikes])
+from tests.engine.test_event_process import everything
+records = [everything(seed) for seed in range(8)]
 torch.save(records, {str(tmp_path / "records.pt")!r})
 """
     environment = {**os.environ, "DQN2SNN_ISA": isa, "OMP_NUM_THREADS": "1"}
@@ -120,11 +116,29 @@ torch.save(records, {str(tmp_path / "records.pt")!r})
         assert done.stdout.startswith("Expected")
         pytest.skip(f"this processor has no {isa}")
     records = torch.load(tmp_path / "records.pt")
-    for found, case in zip(records, wide_cases(), strict=False):
-        record = SpikingQNetwork(case.plan).record(case.observations, spikes=True)
-        assert record.spikes is not None
-        for mine, yours in zip([record.q, *record.counts, *record.spikes], found, strict=True):
+    for seed, found in enumerate(records):
+        for mine, yours in zip(everything(seed), found, strict=True):
             assert torch.equal(mine, yours)
+
+
+@cache
+def everything(seed: int) -> list[Tensor]:
+    """Records of a random geometry with plain neurons, with others, and of two decisions of networks that remember."""
+    tensors: list[Tensor] = []
+    for change in (None, varied, persistent, carried):
+        case = wide_case(Random(seed), change=change)
+        if case is None or refusal(case.plan) is not None:
+            continue
+        stream, rows = EventStream(EventNetwork(case.plan)), torch.arange(len(case.observations))
+        first = torch.zeros(len(rows), dtype=torch.bool)
+        for observations in (case.observations, case.observations.flip(0)):
+            record = stream.advance(observations, case.num_steps, rows, first, spikes=True)
+            tensors += [record.q, *record.counts, *record.sent, *(record.spikes or ())]
+        record = SpikingQNetwork(case.plan, engine="event").record(
+            case.observations, case.num_steps, spikes=True
+        )
+        tensors += [record.q, *record.counts, *record.sent, *(record.spikes or ())]
+    return tensors
 
 
 def test_the_best_instruction_set_is_used() -> None:
@@ -170,3 +184,23 @@ def test_preparing_again_and_again_leaves_nothing_behind() -> None:
 
     before = run(5)
     assert run(60) - before < 4_000  # a prepared network holds about half a megabyte
+
+
+@pytest.mark.slow
+def test_streams_leave_nothing_behind() -> None:
+    """Neither decisions nor resets; states of environments go with their stream."""
+    network = EventNetwork(of_kind("delta", raw_plan(FREEWAY, 5)))
+    observations, rows = agents.observations(FREEWAY), torch.arange(20)
+    first = torch.zeros(20, dtype=torch.bool)
+
+    def run(times: int) -> int:
+        for i in range(times):
+            stream = EventStream(network, lambda: 2)
+            for part in observations[:100].split(20):
+                stream.advance(part, 5, rows, first, spikes=True)
+            stream.reset()
+            stream.q(observations[i : i + 20], 5, rows, first)
+        return resident()
+
+    before = run(20)
+    assert run(300) - before < 2_000

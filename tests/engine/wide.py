@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from random import Random
@@ -43,8 +44,15 @@ def wide_cases() -> list[WideCase]:
     return [case for seed in range(60) if (case := wide_case(Random(seed))) is not None]
 
 
-def wide_case(random: Random, grid: str | None = "auto") -> WideCase | None:
-    """A random plan on the grid, with observations; None if calibration or the grid refuses it."""
+def wide_case(
+    random: Random,
+    grid: str | None = "auto",
+    change: Callable[[SpikingPlan, Random], SpikingPlan] | None = None,
+) -> WideCase | None:
+    """A random plan on the grid, with observations; None if calibration or the grid refuses it.
+
+    With `change`, which may make other neurons of a plan in raw numbers, the plan is simulated for few steps.
+    """
     generator = torch.Generator().manual_seed(random.getrandbits(32))
     q_network, shape = _q_network(random, generator)
     kind = random.choice(("bytes", "integers", "fractions", "signed"))
@@ -58,9 +66,11 @@ def wide_case(random: Random, grid: str | None = "auto") -> WideCase | None:
         stats = calibrate(graph, observations)
         raw = diehl2015(graph, stats, num_steps=1, grid=None)
         num_steps, batch = _extent(random, raw)
+        num_steps = num_steps if change is None else min(num_steps, 40)
         first, *others = (driven(layer, drive) for layer in neurons.of(raw))
         *layers, output = (replace(first, v_init=first.v_init.clamp(min=0)), *others)
         plan = replace(raw, layers=tuple(layers), output=output, num_steps=num_steps)
+        plan = plan if change is None else change(plan, random)
         plan = plan if grid is None else on_grid(plan, grid, stats.observation_magnitude)
     except (CalibrationError, PlanError):
         return None

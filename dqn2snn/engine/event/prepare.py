@@ -65,19 +65,21 @@ def _unspoken(plan: SpikingPlan) -> str | None:
         for layer in plan.all_layers[1:]:
             if layer.step_bias is not None or bool(layer.affine.bias.any()):
                 return f"layer {layer.name!r} of a delta network has a bias current"
-    if _largest_charge(plan) > _INT32_MAX:
-        return f"membranes of layer {plan.layers[0].name!r} leave 32 bits"
-    return None
+    return _too_large(plan)
 
 
-def _largest_charge(plan: SpikingPlan) -> float:
-    """Of the first layer, in steps of its grid: the current of one step, or what gathers in those that send no more."""
+def _too_large(plan: SpikingPlan) -> str | None:
+    """Whether the first layer's current, or what gathers in neurons that send no more, leaves the engine's numbers."""
     first = plan.layers[0]
     if first.fraction_bits is None:
-        return 0.0
-    gathers = plan.coding == "rate" and first.max_count is not None
+        return None
     charge = most_spikes(plan) * float(first.threshold.max()) * 2.0**first.fraction_bits
-    return charge * plan.num_steps if gathers else charge * (_INT32_MAX / _FLOAT_MAX)
+    if charge > _FLOAT_MAX:
+        return f"currents of layer {first.name!r} are too large for exact floats of 32 bits"
+    gathers = plan.coding == "rate" and first.max_count is not None
+    if gathers and charge * plan.num_steps > _INT32_MAX:
+        return f"membranes of layer {first.name!r} leave 32 bits"
+    return None
 
 
 _INT16_MAX = 2**15 - 1
