@@ -305,10 +305,12 @@ def test_both_backends_have_the_same_gradients(freeway: tuple[Any, Tensor]) -> N
 @pytest.mark.parametrize("name", agents.NAMES)
 def test_the_robust_rate_of_the_records_is_the_q_value(name: str) -> None:
     plan, observations = agents.plan(name), agents.observations(name)[:32]
+    net = to_norse(plan)
     with torch.no_grad():
-        spikes, membranes = run(to_norse(plan), repeated(observations, 100))
+        spikes, membranes = run(net, repeated(observations, 100))
     expected = agents.oracle(name, 32).q[99].float()
-    q = RobustRate()(spikes, membranes) * plan.readout_scale
-    torch.testing.assert_close(q, expected, rtol=1e-5, atol=1e-6 * plan.readout_scale)
-    from_totals = robust_rate(spikes.sum(0), membranes[-1], 100, scale=plan.readout_scale)
-    torch.testing.assert_close(from_totals, expected, rtol=1e-5, atol=1e-6 * plan.readout_scale)
+    scale, threshold = plan.readout_scale, net[-1].v_th
+    q = RobustRate(threshold, scale=scale)(spikes, membranes)
+    torch.testing.assert_close(q, expected, rtol=1e-5, atol=1e-6 * scale)
+    from_totals = robust_rate(spikes.sum(0), membranes[-1], 100, threshold=threshold, scale=scale)
+    torch.testing.assert_close(from_totals, expected, rtol=1e-5, atol=1e-6 * scale)

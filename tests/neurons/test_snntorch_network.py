@@ -78,7 +78,7 @@ def test_a_step_of_training_changes_the_answer_for_the_better(
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
     losses = []
     for _ in range(8):
-        loss = nn.functional.mse_loss(RobustRate()(*net(observations, 16)), target)
+        loss = nn.functional.mse_loss(RobustRate(net.output.threshold)(*net(observations, 16)), target)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -143,9 +143,10 @@ def test_the_sequential_shares_weights_and_not_membranes(
 @pytest.mark.parametrize("name", agents.NAMES)
 def test_the_robust_rate_of_the_records_is_the_q_value(name: str) -> None:
     plan, observations = agents.plan(name), agents.observations(name)[:32]
+    net = to_snntorch(plan)
     with torch.no_grad():
-        spk_rec, mem_rec = to_snntorch(plan)(observations, 100)
-    q = RobustRate()(spk_rec, mem_rec) * plan.readout_scale
+        spk_rec, mem_rec = net(observations, 100)
+    q = RobustRate(net.output.threshold, scale=plan.readout_scale)(spk_rec, mem_rec)
     expected = agents.oracle(name, 32).q[99].float()
     torch.testing.assert_close(q, expected, rtol=1e-5, atol=1e-6 * plan.readout_scale)
 
