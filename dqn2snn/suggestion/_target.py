@@ -16,7 +16,7 @@ from dqn2snn.errors import ArgumentError, PlanError
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.observations import Observations, check_observations
 from dqn2snn.plan import SpikingPlan
-from dqn2snn.suggestion._predict import STEPS, Prediction
+from dqn2snn.suggestion._predict import STEPS, Prediction, predict_agreement
 from dqn2snn.suggestion._suggest import predict_over_steps
 from dqn2snn.table import format_table
 
@@ -62,7 +62,7 @@ class Trial:
 
     Attributes:
         num_steps: T.
-        predicted: Agreement; None in "delta" coding, whose prediction does not depend on T.
+        predicted: Agreement of this plan, corrections included; None where spikes are not counted in steps.
         measured: Agreement on the held-out observations.
     """
 
@@ -101,7 +101,11 @@ def plan_for_target(
     Raises:
         PlanError: If no number of steps up to 500 reaches the target.
     """
-    predicted = _predicted(plain, held_out, q_dqn, target)
+    rows = (
+        torch.linspace(0, len(held_out) - 1, min(_PREDICTED_ON, len(held_out)), device="cpu").round().long()
+    )
+    few, q_few = held_out[rows], q_dqn[rows]
+    counted = plain(_FIRST_OF_DELTA).coding == "rate"
     trials: dict[int, tuple[SpikingPlan, Trial]] = {}
     with tqdm(desc="simulate", unit="T", leave=False, disable=not progress) as bar:
 
@@ -109,13 +113,17 @@ def plan_for_target(
             num_steps = TRIED[index]
             if num_steps not in trials:
                 plan = final(num_steps)
-                measured = _measured(plan, held_out, q_dqn, engine)
-                guess = None if predicted is None else predicted.at(num_steps).mean
-                trials[num_steps] = plan, Trial(num_steps, guess, measured)
+                guess = (
+                    predict_agreement(plan, few, q_few, steps=(num_steps,)).agreement[0].mean
+                    if counted
+                    else None
+                )
+                trials[num_steps] = plan, Trial(num_steps, guess, _measured(plan, held_out, q_dqn, engine))
                 bar.update()
             return trials[num_steps][1].measured.mean >= target
 
-        chosen = _search(reaches, _start(predicted, target))
+        begin = predict_over_steps(plain, few, q_few, STEPS, until=target) if counted else None
+        chosen = _search(reaches, _start(begin, target))
     made = [trial for _, (_, trial) in sorted(trials.items())]
     if chosen is None:
         best = max(made, key=lambda trial: trial.measured.mean)
@@ -178,17 +186,6 @@ def trials_table(report: Mapping[str, Any]) -> str:
         for trial in report["tried"]
     ]
     return format_table(["steps", "predicted %", "measured"], rows)
-
-
-def _predicted(
-    plain: Callable[[int], SpikingPlan], held_out: Tensor, q_dqn: Tensor, target: float
-) -> Prediction | None:
-    if plain(_FIRST_OF_DELTA).coding != "rate":
-        return None
-    rows = (
-        torch.linspace(0, len(held_out) - 1, min(_PREDICTED_ON, len(held_out)), device="cpu").round().long()
-    )
-    return predict_over_steps(plain, held_out[rows], q_dqn[rows], STEPS, until=target)
 
 
 def _start(predicted: Prediction | None, target: float) -> int:
