@@ -2,9 +2,10 @@
 
     python -m tests.engine.tally --counts 100000000 --output tally.json
 
-Three sources: random geometries, the shipped agents on states that they visit, and networks of the Nature DQN's
-shape on blocky frames. A neuron's count of spikes in one decision is one comparison; for the first two sources the
-trains are compared as well, spike by spike.
+Sources of plain neurons: random geometries, the shipped agents on states that they visit, and networks of the Nature
+DQN's shape on blocky frames. Random geometries once more with all kinds of neurons, and with networks that remember,
+in a sequence of decisions. A neuron's net count of spikes in one decision is one comparison; but for the Nature DQN's
+shape the trains are compared as well, spike by spike.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -23,15 +25,23 @@ from torch import Tensor, nn
 import dqn2snn
 from dqn2snn.engine import simulate_reference
 from dqn2snn.engine.available import instruction_set
+from dqn2snn.engine.event import EventNetwork, EventStream, refusal
+from dqn2snn.engine.reference import advance_reference
+from dqn2snn.engine.streaming import StateStream
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.plan import SpikingLayer, SpikingPlan
+from dqn2snn.record import Record
 from tests import agents
-from tests.engine.wide import STEPS, WideCase, driven, wide_case
+from tests.engine.varied import carried, persistent, varied
+from tests.engine.wide import STEPS, Change, WideCase, driven, wide_case
 
 RATES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 1.0)
 """Borders of the classes of mean firing rates, by layer and case."""
 
 Cases = Iterator[WideCase]
+
+_DECISIONS = 8
+"""Of a sequence."""
 
 
 @dataclass
@@ -41,12 +51,12 @@ class Tally:
     Attributes:
         cases: Plans with observations.
         decisions: Observations.
-        counts: Neurons of all decisions, each with its number of spikes.
+        counts: Neurons of all decisions, each with its net number of spikes, and that of all it sent.
         spikes: Neurons of all decisions and steps, each with a spike or none.
         wrong_counts: Those of `counts` that differ.
         wrong_spikes: Those of `spikes` that differ.
         longest: The largest number of steps.
-        rates: Neurons in layers with a mean rate between two neighbours of `RATES`.
+        rates: Neurons in layers with a mean rate between two neighbours of `RATES`, or above the last but one.
     """
 
     cases: int = 0
@@ -60,28 +70,50 @@ class Tally:
 
     def add(self, case: WideCase, threads: int, trains: bool) -> None:
         """Simulate a case with both engines and compare."""
+        self.cases += 1
+        if case.plan.stateful:
+            self._add_sequence(case, threads)
+            return
         snn = SpikingQNetwork(case.plan, engine="event", num_threads=threads)
         actual = snn.record(case.observations, case.num_steps, spikes=trains)
         with torch.no_grad():
             expected = simulate_reference(case.plan, case.observations, case.num_steps, spikes=trains)
-        self.cases += 1
-        self.decisions += len(case.observations)
-        self.longest = max(self.longest, case.num_steps)
-        for found, wanted in zip(actual.counts, expected.counts, strict=True):
+        self._compare(actual, expected)
+
+    def _add_sequence(self, case: WideCase, threads: int) -> None:
+        """Each environment sees the observations in turn, from another one on; episodes end at times of their own."""
+        exact = case.plan.cast(torch.float64)
+        reference = StateStream(exact, partial(advance_reference, exact))
+        stream = EventStream(EventNetwork(case.plan), lambda: threads)
+        rows = torch.arange(len(case.observations))
+        for i in range(_DECISIONS):
+            first = (rows + i) % 5 == 0
+            seen = case.observations.roll(-(i // 2), 0)  # every other time nothing has changed
+            actual = stream.advance(seen, case.num_steps, rows, first, spikes=True)
+            with torch.no_grad():
+                expected = reference.advance(seen, case.num_steps, rows, first, spikes=True)
+            self._compare(actual, expected)
+
+    def _compare(self, actual: Record, expected: Record) -> None:
+        self.decisions += expected.q.shape[1]
+        self.longest = max(self.longest, expected.num_steps)
+        for found, wanted, cost, right in zip(
+            actual.counts, expected.counts, actual.sent, expected.sent, strict=True
+        ):
             self.counts += wanted.numel()
-            self.wrong_counts += int((found != wanted).sum())
-            rate = float(wanted.mean()) / case.num_steps
+            self.wrong_counts += int(((found != wanted) | (cost != right)).sum())
+            rate = float(right.mean()) / expected.num_steps
             self.rates[max(i for i in range(len(self.rates)) if RATES[i] <= rate)] += wanted.numel()
         for train, right in zip(actual.spikes or (), expected.spikes or (), strict=True):
             self.spikes += right.numel()
             self.wrong_spikes += int((train != right).sum())
 
 
-def geometries(random: Random) -> Cases:
-    """Random plans that the engine takes."""
+def geometries(random: Random, *changes: Change | None) -> Cases:
+    """Random plans that the engine takes, with plain neurons or as the changes make them."""
     while True:
-        case = wide_case(random)
-        if case is not None and SpikingQNetwork(case.plan).engine_in_use.name == "event":
+        case = wide_case(random, change=random.choice(changes))
+        if case is not None and refusal(case.plan) is None:
             yield case
 
 
@@ -99,7 +131,7 @@ def nature(random: Random) -> Cases:
     while True:
         generator = torch.Generator().manual_seed(random.getrandbits(32))
         q_network = _nature_dqn(generator)
-        plan = dqn2snn.convert(q_network, _frames(64, generator), num_steps=64).plan
+        plan = dqn2snn.convert(q_network, _frames(64, generator), recipe="tan2021", num_steps=64).plan
         for _ in range(4):
             drives = [random.choice((-0.3, -0.15, -0.05, 0.0, 0.1, 0.3, 0.5)) for _ in plan.all_layers]
             layers = [driven(layer, drive) for layer, drive in zip(plan.all_layers, drives, strict=True)]
@@ -153,9 +185,15 @@ def _frames(batch: int, generator: torch.Generator) -> Tensor:
 
 
 SOURCES: dict[str, tuple[Callable[[Random], Cases], float, bool]] = {
-    "random geometries": (geometries, 0.1, True),
+    "random geometries": (lambda random: geometries(random, None), 0.1, True),
     "shipped agents": (shipped, 0.15, True),
-    "Nature networks": (nature, 0.75, False),
+    "Nature networks": (nature, 0.65, False),
+    "other neurons": (lambda random: geometries(random, varied), 0.05, True),
+    "networks that remember": (
+        lambda random: geometries(random, persistent, persistent, carried),
+        0.05,
+        True,
+    ),
 }
 """Cases, their share of all counts, and whether trains are compared."""
 

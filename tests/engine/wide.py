@@ -25,6 +25,9 @@ STEPS = (1, 2, 3, 8, 15, 16, 17, 31, 32, 33, 64, 65, 100, 128, 255, 257, 500)
 DRIVES = (-0.4, -0.2, -0.1, 0.0, 0.0, 0.1, 0.3, 0.6)
 """Added to every bias current, in thresholds: from all but silent to all but saturated."""
 
+Change = Callable[[SpikingPlan, Random], SpikingPlan]
+"""What makes other neurons of a plan in raw numbers."""
+
 _BUDGET = 400_000_000
 """Multiply-accumulates of the float64 reference for one case."""
 
@@ -47,11 +50,11 @@ def wide_cases() -> list[WideCase]:
 def wide_case(
     random: Random,
     grid: str | None = "auto",
-    change: Callable[[SpikingPlan, Random], SpikingPlan] | None = None,
+    change: Change | None = None,
 ) -> WideCase | None:
     """A random plan on the grid, with observations; None if calibration or the grid refuses it.
 
-    With `change`, which may make other neurons of a plan in raw numbers, the plan is simulated for few steps.
+    A plan with other neurons is simulated for few steps.
     """
     generator = torch.Generator().manual_seed(random.getrandbits(32))
     q_network, shape = _q_network(random, generator)
