@@ -42,7 +42,7 @@ class Schedule:
         learning_rate: Of the first step; it falls to 2 % of that along a cosine.
         features: Weight of the distance between the layers' attention; 0 for none.
         seed: Of the order of the observations.
-        progress: Show a progress bar.
+        progress: Show a progress bar when standard error is a terminal.
     """
 
     steps: int
@@ -140,7 +140,9 @@ def train(trained: Trained, given: Lesson, forward: Forward, schedule: Schedule,
     every = max(1, schedule.steps // _CHECKS)
     with (
         torch.enable_grad(),
-        tqdm(total=schedule.steps, desc=label, leave=False, disable=not schedule.progress) as bar,
+        tqdm(
+            total=schedule.steps, desc=label, leave=False, disable=None if schedule.progress else True
+        ) as bar,
     ):
         for step in range(schedule.steps):
             for group, rate in zip(optimiser.param_groups, rates, strict=True):

@@ -53,7 +53,7 @@ def surrogate(
         learning_rate: In root mean squares of a layer's weights; falls along a cosine.
         features: Weight of LaSNN's loss on the layers' attention; 0 for none.
         seed: Of the order of the observations.
-        progress: Show a progress bar.
+        progress: Show a progress bar when standard error is a terminal.
 
     Returns:
         SpikingPlan: The same neurons with other numbers, raw.
