@@ -19,7 +19,7 @@ from dqn2snn.graph import LayerGraph
 from dqn2snn.network import Backend, Engine, SpikingQNetwork
 from dqn2snn.observations import Observations, as_tensor
 from dqn2snn.plan import SpikingPlan, check_num_steps
-from dqn2snn.recipes import RECIPES, Recipe, placed
+from dqn2snn.recipes import RECIPES, Recipe, burst, placed, rate, rate_if
 from dqn2snn.suggestion import check_target, plan_for_target, q_values, split_held_out
 from dqn2snn.tracing import trace
 
@@ -28,8 +28,9 @@ __all__ = ["Corrections", "convert"]
 Corrections = Sequence[str | Correction]
 """Names of corrections or functions like them, in the order in which they are made."""
 
-_REFITTED, _FEW = ("rate", "rate_if", "burst"), 16
-"""Recipes whose readout is refitted by default, up to so many levels; with more, there is nothing left to be gained."""
+_REFITTED, _FEW, _ENOUGH = (rate, rate_if, burst), 16, 64
+"""Recipes whose readout is refitted by default up to so many levels, if there are so many observations. With more
+levels there is nothing left to be gained."""
 
 _PERCENTILES = (99.9, 99.99)
 """That calibration takes in any case."""
@@ -125,19 +126,15 @@ def _plan(
     grid: int | str | None,
 ) -> SpikingPlan:
     """The recipe's plan, corrected, on its grid: corrections need raw numbers, and a grid for what they have made."""
-    if corrections == ():
+    if corrections is None:
+        corrections = rule.own_corrections(len(observations))
+    if not corrections:
         return rule.build(graph, stats, grid=grid, **rule.options)
     plan = rule.build(graph, stats, grid=None, **rule.options)
-    for correction in _own(plan) if corrections is None else corrections:
+    for correction in corrections:
         correct = CORRECTIONS[correction] if isinstance(correction, str) else correction
         plan = correct(plan, graph, observations)
     return placed(plan, stats, grid)
-
-
-def _own(plan: SpikingPlan) -> Corrections:
-    """The corrections that suit a recipe: where there are few steps, a readout of what the neurons do say."""
-    few = plan.recipe in _REFITTED and plan.num_steps * plan.layers[0].max_spikes <= _FEW
-    return ("ridge",) if few else ()
 
 
 def _checked_target(
@@ -191,6 +188,15 @@ class _Rule:
     def at(self, num_steps: int | None) -> _Rule:
         """The same for a number of steps."""
         return self if num_steps is None else replace(self, options={**self.options, "num_steps": num_steps})
+
+    def own_corrections(self, observations: int) -> Corrections:
+        """What suits the recipe: where neurons can say little, a readout that makes the most of it."""
+        build = self.build.func if isinstance(self.build, partial) else self.build
+        defaults = {name: each.default for name, each in inspect.signature(self.build).parameters.items()}
+        asked = {**defaults, **self.options}
+        if build not in _REFITTED or observations < _ENOUGH:
+            return ()
+        return ("ridge",) if asked["num_steps"] * asked.get("max_spikes", 1) <= _FEW else ()
 
 
 _NAMES = ("percentile", "threshold")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import pickle
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,12 @@ from torch import Tensor, nn
 
 import dqn2snn
 from dqn2snn.calibration import ActivationStats, calibrate
+from dqn2snn.correction import CORRECTIONS
 from dqn2snn.errors import ArgumentError, CalibrationError, PlanError
 from dqn2snn.graph import LayerGraph
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan_file import plan_bytes
-from dqn2snn.recipes import RECIPES, tan2021
+from dqn2snn.recipes import RECIPES, placed, rate, tan2021
 from dqn2snn.tracing import trace
 from tests.agents import NAMES, agent, observations, plan
 from tests.tracing.folding import randomised, snapshot
@@ -68,7 +70,8 @@ SAME: dict[str, Any] = {
 @pytest.mark.parametrize("form", SAME.values(), ids=SAME)
 def test_observations_in_any_form_give_the_same_plan(form: Any, cartpole: tuple[nn.Module, Tensor]) -> None:
     network, seen = cartpole
-    assert plan_bytes(dqn2snn.convert(network, form(seen)).plan) == plan_bytes(plan("cartpole"))
+    made = dqn2snn.convert(network, form(seen), recipe="tan2021").plan
+    assert plan_bytes(made) == plan_bytes(plan("cartpole"))
 
 
 def test_uint8_frames_convert_as_their_floats() -> None:
@@ -82,18 +85,21 @@ def test_uint8_frames_convert_as_their_floats() -> None:
     assert len(set(plans)) == 1
 
 
-def test_conversion_does_not_depend_on_torchs_defaults(cartpole: tuple[nn.Module, Tensor]) -> None:
+@pytest.mark.parametrize("recipe", ["rate", "sigma_delta", "tan2021"])
+def test_conversion_does_not_depend_on_torchs_defaults(
+    cartpole: tuple[nn.Module, Tensor], recipe: str
+) -> None:
     network, seen = cartpole
-    expected = plan_bytes(plan("cartpole"))
+    expected = plan_bytes(dqn2snn.convert(network, seen, recipe=recipe, num_steps=8).plan)
     with torch.inference_mode():
-        snn = dqn2snn.convert(network, seen)
+        snn = dqn2snn.convert(network, seen, recipe=recipe, num_steps=8)
     assert plan_bytes(snn.plan) == expected
     assert not any(parameter.is_inference() for parameter in snn.network.parameters())
     with torch.no_grad(), torch.device("meta"):
-        assert plan_bytes(dqn2snn.convert(network, seen).plan) == expected
+        assert plan_bytes(dqn2snn.convert(network, seen, recipe=recipe, num_steps=8).plan) == expected
     torch.set_default_dtype(torch.float64)
     try:
-        assert plan_bytes(dqn2snn.convert(network, seen).plan) == expected
+        assert plan_bytes(dqn2snn.convert(network, seen, recipe=recipe, num_steps=8).plan) == expected
     finally:
         torch.set_default_dtype(torch.float32)
 
@@ -117,7 +123,7 @@ def test_a_progress_bar_only_where_it_is_asked_for(
 # Steps
 
 
-@pytest.mark.parametrize("num_steps", [0, -1, -500, True, False, 1.0, 500.0, "500", None, [500]])
+@pytest.mark.parametrize("num_steps", [0, -1, -500, True, False, 1.0, 500.0, "500", [500]])
 def test_steps_that_are_no_positive_whole_number_are_refused(
     num_steps: Any, cartpole: tuple[nn.Module, Tensor]
 ) -> None:
@@ -131,6 +137,20 @@ def test_steps_of_numpy_are_taken(cartpole: tuple[nn.Module, Tensor]) -> None:
     assert snn.record(cartpole[1][:2]).num_steps == 16
 
 
+@pytest.mark.parametrize(
+    ("recipe", "expected"), [("rate", 32), ("burst", 8), ("sigma_delta", 4), ("tan2021", 500)]
+)
+def test_recipes_have_steps_of_their_own(
+    recipe: str, expected: int, cartpole: tuple[nn.Module, Tensor]
+) -> None:
+    assert dqn2snn.convert(*cartpole, recipe=recipe).plan.num_steps == expected
+
+
+def test_a_recipe_without_steps_of_its_own_asks_for_them(cartpole: tuple[nn.Module, Tensor]) -> None:
+    with pytest.raises(ArgumentError, match="Expected num_steps for without_percentile"):
+        dqn2snn.convert(*cartpole, recipe=without_percentile)
+
+
 def test_one_step_is_enough(cartpole: tuple[nn.Module, Tensor]) -> None:
     assert dqn2snn.convert(*cartpole, num_steps=1)(cartpole[1][:3]).shape == (3, 2)
 
@@ -140,18 +160,27 @@ def test_one_step_is_enough(cartpole: tuple[nn.Module, Tensor]) -> None:
 
 @pytest.mark.parametrize("recipe", ["tan", "Tan2021", "", None, 3, ["tan2021"]])
 def test_unknown_recipes_are_refused_with_the_known(recipe: Any, cartpole: tuple[nn.Module, Tensor]) -> None:
-    with pytest.raises(
-        ArgumentError, match=r"out of tan2021, diehl2015, rueckauer2017, or a function\. Found"
-    ):
+    with pytest.raises(ArgumentError, match=r"out of rate, .*, tan2021, .*, or a function\. Found"):
         dqn2snn.convert(*cartpole, recipe=recipe)
 
 
 def test_the_percentile_reaches_the_recipe(cartpole: tuple[nn.Module, Tensor]) -> None:
-    made = dqn2snn.convert(*cartpole, percentile=99.0).plan
+    made = dqn2snn.convert(*cartpole, recipe="tan2021", percentile=99.0).plan
     graph = trace(cartpole[0], (4,))
     stats = calibrate(graph, cartpole[1], (99.0,))
     assert made.report["percentile"] == 99.0
     assert made.report["scales"][graph.layers[0].name] == stats.percentile(0, 99.0)
+
+
+def test_the_percentile_is_the_threshold_of_recipes_that_have_one(
+    cartpole: tuple[nn.Module, Tensor],
+) -> None:
+    graph = trace(cartpole[0], (4,))
+    stats = calibrate(graph, cartpole[1], (97.0,))
+    expected = plan_bytes(rate(graph, stats, threshold=97.0))
+    assert plan_bytes(dqn2snn.convert(*cartpole, percentile=97.0).plan) == expected
+    option = functools.partial(rate, threshold=97.0)
+    assert plan_bytes(dqn2snn.convert(*cartpole, recipe=option).plan) == expected
 
 
 @pytest.mark.parametrize("percentile", [99.9, 100.0])
@@ -191,15 +220,70 @@ def test_a_function_is_a_recipe_and_has_its_own_default_percentile(
 ) -> None:
     made = dqn2snn.convert(*cartpole, recipe=doubled, num_steps=16).plan
     assert (made.num_steps, made.report["percentile"]) == (32, 98.0)
-    assert dqn2snn.convert(*cartpole, recipe=doubled, percentile=97).plan.report["percentile"] == 97
+    assert (
+        dqn2snn.convert(*cartpole, recipe=doubled, num_steps=16, percentile=97).plan.report["percentile"]
+        == 97
+    )
     partial = functools.partial(tan2021, percentile=96.0)
     assert dqn2snn.convert(*cartpole, recipe=partial).plan.report["percentile"] == 96.0
-    assert dqn2snn.convert(*cartpole, recipe=without_percentile).plan.report["percentile"] == 99.9
+    made = dqn2snn.convert(*cartpole, recipe=without_percentile, num_steps=16).plan
+    assert made.report["percentile"] == 99.9
 
 
 def test_a_percentile_for_a_recipe_without_one_is_refused_by_name(cartpole: tuple[nn.Module, Tensor]) -> None:
     with pytest.raises(ArgumentError, match="Expected no percentile for without_percentile"):
-        dqn2snn.convert(*cartpole, recipe=without_percentile, percentile=99.0)
+        dqn2snn.convert(*cartpole, recipe=without_percentile, num_steps=16, percentile=99.0)
+
+
+# Corrections
+
+
+def test_corrections_are_made_in_order_on_raw_numbers_before_the_grid(
+    cartpole: tuple[nn.Module, Tensor],
+) -> None:
+    seen: list[SpikingPlan] = []
+
+    def renamed(plan: SpikingPlan, graph: LayerGraph, observations: Tensor) -> SpikingPlan:
+        seen.append(plan)
+        assert len(observations) == len(cartpole[1])
+        return replace(plan, reference=plan.reference + "!")
+
+    made = dqn2snn.convert(*cartpole, num_steps=8, corrections=("ridge", renamed, renamed)).plan
+    assert [plan.on_grid for plan in seen] == [False, False]
+    assert made.reference.endswith("!!")
+    assert made.on_grid
+    graph = trace(cartpole[0], (4,))
+    stats = calibrate(graph, cartpole[1])
+    by_hand = CORRECTIONS["ridge"](rate(graph, stats, num_steps=8, grid=None), graph, cartpole[1])
+    expected = placed(replace(by_hand, reference=made.reference), stats, "auto")
+    assert plan_bytes(made) == plan_bytes(expected)
+    assert not dqn2snn.convert(*cartpole, num_steps=8, corrections="ridge", grid=None).plan.on_grid
+
+
+@pytest.mark.parametrize(
+    ("recipe", "num_steps", "own"),
+    [
+        ("rate", 16, ("ridge",)),
+        ("rate", 17, ()),
+        ("burst", 2, ("ridge",)),
+        ("burst", 8, ()),
+        ("tan2021", 8, ()),
+    ],
+)
+def test_few_levels_have_their_readout_refitted(
+    recipe: str, num_steps: int, own: tuple[str, ...], cartpole: tuple[nn.Module, Tensor]
+) -> None:
+    made, expected = (
+        dqn2snn.convert(*cartpole, recipe=recipe, num_steps=num_steps, corrections=each).plan
+        for each in (None, own)
+    )
+    assert plan_bytes(made) == plan_bytes(expected)
+
+
+@pytest.mark.parametrize("corrections", ["light!", ("ridge", "none"), 3, (None,)])
+def test_unknown_corrections_are_refused(corrections: Any, cartpole: tuple[nn.Module, Tensor]) -> None:
+    with pytest.raises(ArgumentError, match=r"Expected corrections out of light, .*, or functions\. Found"):
+        dqn2snn.convert(*cartpole, corrections=corrections)
 
 
 # Where the network is built

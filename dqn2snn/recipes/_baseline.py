@@ -35,7 +35,8 @@ def baselines(stats: ActivationStats, *, fold: bool = True) -> list[Tensor]:
     """
     found = []
     for layer in stats.layers[:-1]:
-        m = layer.minimum - MARGIN * (layer.maximum - layer.minimum)
+        span = (layer.maximum - layer.minimum).maximum(SMALLEST * layer.maximum)
+        m = layer.minimum - MARGIN * span
         found.append(torch.where((m > SMALLEST * layer.maximum) & fold, m, torch.zeros_like(m)))
     return found
 

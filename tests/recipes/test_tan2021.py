@@ -49,7 +49,7 @@ def test_agents_are_scaled_as_in_the_paper(name: str, percentile: float) -> None
 def test_agents_answer_as_the_numpy_simulation_does(name: str, num_steps: int) -> None:
     """Without a grid, in float64; the scales are those of calibration, so that no rounding moves a spike."""
     network, seen = agent(name).network, observations(name)
-    snn = dqn2snn.convert(network, seen, num_steps=num_steps, grid=None, engine="reference")
+    snn = dqn2snn.convert(network, seen, recipe="tan2021", num_steps=num_steps, grid=None, engine="reference")
     record = snn.record(seen[:200])
     scales = list(snn.plan.report["scales"].values())
     layers = textbook.normalised(textbook.parameters(network), scales)
@@ -82,7 +82,13 @@ def test_random_networks_answer_as_the_numpy_implementation(
     expected, spikes_only = textbook.tan2021(layers, seen.numpy(), seen.numpy(), percentile, num_steps)
     try:
         snn = dqn2snn.convert(
-            network, seen, num_steps=num_steps, percentile=percentile, grid=None, engine="reference"
+            network,
+            seen,
+            recipe="tan2021",
+            num_steps=num_steps,
+            percentile=percentile,
+            grid=None,
+            engine="reference",
         )
     except CalibrationError:  # a layer that is active less often than that
         assert min(textbook.percentile_scales(layers, seen.numpy(), percentile)[:-1]) <= 1e-6
@@ -100,7 +106,7 @@ def test_random_networks_answer_as_the_numpy_implementation(
 def test_the_head_is_scaled_like_every_other_layer() -> None:
     """Its firing rate saturates at the percentile, which is what the spike-count readout shows."""
     seen = observations("lunarlander")
-    snn = dqn2snn.convert(agent("lunarlander").network, seen, num_steps=200)
+    snn = dqn2snn.convert(agent("lunarlander").network, seen, recipe="tan2021", num_steps=200)
     record = snn.record(seen)
     assert float(record.q_spike.max()) <= snn.plan.readout_scale
     assert float(record.q_spike.min()) >= 0

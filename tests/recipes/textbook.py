@@ -70,3 +70,52 @@ def tan2021(
     scales = percentile_scales(layers, calibration, percentile)
     counts, voltage = simulate(normalised(layers, scales), x, num_steps)
     return scales[-1] * (counts[-1] + voltage) / num_steps, scales[-1] * counts[-1] / num_steps
+
+
+def quantised(layers: Layers, scales: Sequence[Array], x: Array, levels: int) -> Array:
+    """Q-values of the network with every hidden activation rounded to one of `levels` steps up to its scale."""
+    *hidden, (weight, bias) = layers
+    for (w, b), scale in zip(hidden, scales, strict=True):
+        x = np.clip(np.floor((x @ w.T + b) * levels / scale + 0.5), 0, levels) * scale / levels
+    return x @ weight.T + bias
+
+
+def neurons(
+    layers: Layers, quanta: Sequence[Array], x: Array, num_steps: int, k: int = 1, signed: bool = True
+) -> tuple[list[Array], Array]:
+    """Net spikes of every hidden layer and Q-values by the mean charge, from half-threshold membranes.
+
+    Spikes carry their quantum, the weights are those of the network: nothing is folded.
+    """
+    *hidden, (weight, bias) = layers
+    membranes = [np.zeros((len(x), len(b))) + q / 2 for (_, b), q in zip(hidden, quanta, strict=True)]
+    counts = [np.zeros_like(membrane) for membrane in membranes]
+    charge = np.zeros((len(x), len(bias)))
+    for _ in range(num_steps):
+        arriving = x
+        for i, ((w, b), q) in enumerate(zip(hidden, quanta, strict=True)):
+            current = arriving @ w.T + b
+            membranes[i] += np.clip(current, 0, k * q) if i == 0 else current
+            spikes = np.minimum(np.floor(membranes[i] / q), k)
+            spikes = np.maximum(spikes, -np.minimum(k, counts[i]) if signed else 0)
+            membranes[i] -= spikes * q
+            counts[i] += spikes
+            arriving = spikes * q
+        charge += arriving @ weight.T + bias
+    return counts, charge / num_steps
+
+
+def sigma_delta(
+    layers: Layers, quanta: Sequence[Array], x: Array, num_steps: int, k: int, levels: int
+) -> Array:
+    """Q-values after one decision from rest by neurons that send changes of a level."""
+    *hidden, (weight, bias) = layers
+    told = [np.zeros((len(x), len(b))) for _, b in hidden]
+    for _ in range(num_steps):
+        arriving = x
+        for i, ((w, b), q) in enumerate(zip(hidden, quanta, strict=True)):
+            membrane = (arriving @ w.T + b) / q + 0.5 - told[i]
+            spikes = np.clip(np.floor(membrane), -np.minimum(k, told[i]), np.minimum(k, levels - told[i]))
+            told[i] = told[i] + spikes
+            arriving = told[i] * q
+    return told[-1] * quanta[-1] @ weight.T + bias
