@@ -9,9 +9,10 @@ from torch import Tensor
 
 from dqn2snn.errors import ArgumentError
 
-__all__ = ["NormalEquations", "Samples"]
+__all__ = ["STRENGTHS", "NormalEquations", "Samples"]
 
-_STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+"""Of the pull, that are tried."""
 _FOLDS = 4
 
 
@@ -138,9 +139,9 @@ class Samples:
 
 
 def _best_strength(folds: list[NormalEquations], total: NormalEquations, prior: Tensor) -> float:
-    losses = [0.0] * len(_STRENGTHS)
+    losses = [0.0] * len(STRENGTHS)
     for fold in folds:
         others = total - fold
-        for i, strength in enumerate(_STRENGTHS):
+        for i, strength in enumerate(STRENGTHS):
             losses[i] += fold.loss(*others.solve(prior, strength))
-    return _STRENGTHS[losses.index(min(losses))]
+    return STRENGTHS[losses.index(min(losses))]

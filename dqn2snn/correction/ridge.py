@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from dqn2snn._host import on_host
-from dqn2snn.correction._least_squares import Samples
 from dqn2snn.correction._rates import checked, shown
+from dqn2snn.correction._readout import best_readout
 from dqn2snn.correction._refit import arriving, is_dense, noted, refitted, step_current
 from dqn2snn.correction._scales import check_correctable
 from dqn2snn.correction._weights import decision_weights
@@ -52,8 +52,9 @@ def ridge(
         plan: In raw numbers; its hidden weights may be any.
         graph: The network whose Q-values are wanted.
         observations: `[N, *input_shape]`; a few thousand, more than the readout has inputs.
-        strength: Of the pull towards the readout as it was, 0 or more; by default, from 1e-5 to 10, the one with which
-            what is fitted to three quarters of the observations is best on the fourth.
+        strength: Of the pull towards the readout as it was, 0 or more. By default, out of 1e-5 to 10, the one whose
+            readouts, fitted to three quarters of the observations, agree best on the fourth; where none agrees better
+            than the readout does as it is, that stays.
         near_ties: Whether to weigh observations; all count the same otherwise.
         progress: Show a progress bar.
 
@@ -71,7 +72,7 @@ def ridge(
         >>> from dqn2snn.tracing import trace
         >>> net, states = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)), torch.rand(64, 4)
         >>> plan = dqn2snn.convert(net, states, recipe="tan2021", num_steps=8, grid=None).plan
-        >>> made = ridge(plan, trace(net, (4,)), states)
+        >>> made = ridge(plan, trace(net, (4,)), states, strength=1e-3)
         >>> q, before, after = net(states), *(dqn2snn.SpikingQNetwork(p)(states) for p in (plan, made))
         >>> bool((after - q).square().mean() < (before - q).square().mean())
         True
@@ -83,14 +84,15 @@ def ridge(
         )
     batch, output, delta = checked(observations, graph), plan.output, plan.coding == "delta"
     weights = decision_weights(graph, batch) if near_ties else torch.ones(len(batch), dtype=torch.float64)
-    samples = Samples(len(batch))
     unit, beside = output.threshold / plan.readout_scale, step_current(plan, output)
-    start = 0
-    for part in shown(plan, graph, batch, progress=progress, label="ridge"):
-        h = arriving(output, part.rates[-1])
-        target = part.preactivations[-1].double() * unit - beside
-        samples.add(h, target, weights[start : start + len(h)])
-        start += len(h)
-    weight, bias = samples.solve(output.affine.weight, strength)
+    pairs = [
+        (arriving(output, part.rates[-1]), part.preactivations[-1])
+        for part in shown(plan, graph, batch, progress=progress, label="ridge")
+    ]
+    h, q = (torch.cat(values).double() for values in zip(*pairs, strict=True))
+    before = (output.v_init if delta else output.affine.bias) + beside
+    prior = (output.affine.weight / unit.reshape(-1, 1), (before / unit).expand(plan.num_actions))
+    weight, bias = best_readout(h, q, weights, prior, strength)
     nothing: Tensor | None = torch.zeros_like(bias) if delta else None
-    return noted(replace(plan, output=refitted(output, weight, bias, nothing)), "ridge")
+    made = refitted(output, weight * unit.reshape(-1, 1), bias * unit - beside, nothing)
+    return noted(replace(plan, output=made), "ridge")

@@ -97,7 +97,7 @@ MOVES = {
 
 @pytest.mark.parametrize("name", CORRECTIONS)
 def test_a_correction_changes_what_it_says(name: str) -> None:
-    before = plan("rate", "dense")
+    before = plan("rate", "dense", 2)
     after = CORRECTIONS[name](before, graph("dense"), observations("dense"))
     assert changed(before, after) == MOVES[name]
 
