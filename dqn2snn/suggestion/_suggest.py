@@ -27,6 +27,9 @@ THRESHOLDS: tuple[Threshold, ...] = ("auto", "max")
 
 _LEVELS = (4, 8, 16, 32, 64, 128)
 _LONGEST_BURST = 64
+_FEWEST, _MOST, _NEURONS = 100, 500, 5_000_000
+"""Observations to predict on, and of how many neurons altogether."""
+
 _SPAN = 4
 """Numbers of steps that are predicted together are at most so many times the smallest of them."""
 
@@ -41,7 +44,7 @@ def suggest(
     thresholds: Sequence[Threshold] = THRESHOLDS,
     steps: Sequence[int] = STEPS,
     max_spikes: int = 8,
-    max_observations: int = 500,
+    max_observations: int | None = None,
     episodes: Vector | None = None,
     progress: bool = False,
 ) -> Suggestion:
@@ -58,7 +61,8 @@ def suggest(
         thresholds: Rules for the thresholds: "auto", "max", or percentiles.
         steps: Increasing numbers of steps to look at, up to the first that reaches the target.
         max_spikes: k of "burst" and "sigma_delta".
-        max_observations: On which to predict; a few hundred tell agreement to a few percent.
+        max_observations: On which to predict; by default 500, or fewer where a network is so large that it
+            would take minutes.
         episodes: Id of each observation's episode, for intervals that know that decisions of one are alike.
         progress: Show progress bars.
 
@@ -85,7 +89,8 @@ def suggest(
     graph = trace(q_network, tuple(batch.shape[1:]))
     percentiles = {float(rule) for rule in thresholds if not isinstance(rule, str)}
     stats = calibrate(graph, batch, sorted({*percentiles, 99.9, 99.99}), progress=progress)
-    rows = torch.linspace(0, len(batch) - 1, min(max_observations, len(batch)), device="cpu").round().long()
+    count = min(max_observations or _enough(graph), len(batch))
+    rows = torch.linspace(0, len(batch) - 1, count, device="cpu").round().long()
     some = batch[rows].cpu()
     q_dqn = q_values(graph, some)
     groups = None if episodes is None else torch.as_tensor(episodes)[rows]
@@ -98,6 +103,11 @@ def suggest(
         )
         found.append(Candidate(recipe, rule, k, prediction))
     return Suggestion(goal, len(some), tuple(found))
+
+
+def _enough(graph: LayerGraph) -> int:
+    neurons = sum(layer.neurons for layer in graph.layers)
+    return max(_FEWEST, min(_MOST, _NEURONS // neurons))
 
 
 def predict_over_steps(
