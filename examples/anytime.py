@@ -34,7 +34,7 @@ def measure(name: str) -> dict[str, Any]:
     """All margins on one agent."""
     agent = dqn2snn.zoo.load(name)
     seen = dqn2snn.collect_observations(agent.env_id, agent.network, CALIBRATION, seed=0)
-    snn = dqn2snn.convert(agent.network, seen, num_steps=NUM_STEPS)
+    snn = dqn2snn.convert(agent.network, seen, recipe="tan2021", num_steps=NUM_STEPS)
     fresh = fresh_rollout(agent.env_id, agent.network, FRESH)
     record = snn.record(fresh.observations)
     episodes = torch.as_tensor(fresh.episodes)

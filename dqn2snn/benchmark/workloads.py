@@ -112,6 +112,6 @@ def _checkpoint(directory: Path) -> Workload:
 
 
 def _workload(name: str, note: str, q_network: nn.Module, observations: Tensor) -> Workload:
-    plan = convert(q_network, observations, num_steps=NUM_STEPS).plan
+    plan = convert(q_network, observations, recipe="tan2021", num_steps=NUM_STEPS).plan
     plan, observations = exact_in_float32(plan, observations)
     return Workload(name, note, q_network, plan, observations)
