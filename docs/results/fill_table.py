@@ -7,7 +7,8 @@ python -m dqn2snn.benchmark.table --output docs/results/table/control --episodes
     --agents cartpole acrobot lunarlander --recipes rate --steps 4 8 12 16 24 32 64 128
 python -m dqn2snn.benchmark.table --output docs/results/table/control --episodes 100 --jobs 2 \
     --agents cartpole acrobot lunarlander --steps 4 \
-    --recipes sigma_delta:levels={16:max_spikes=4,32:max_spikes=8,64:max_spikes=16,128:max_spikes=32}:threshold=max
+    --recipes sigma_delta:levels={16:max_spikes=4,32:max_spikes=8,64:max_spikes=16,128:max_spikes=32}:threshold=max \
+    sigma_delta:levels=24:max_spikes=8{,:threshold=max,:threshold=max+ridge}
 python docs/results/fill_table.py
 """
 
@@ -32,8 +33,16 @@ HERE = Path(__file__).resolve().parent
 PAGES = HERE.parent / "benchmark"
 ALL = Settings()
 MINATAR = tuple(agent for agent in ALL.agents if agent.startswith("minatar-"))
-CONTROL = tuple(f"sigma_delta:levels={4 * k}:max_spikes={k}:threshold=max" for k in (4, 8, 16, 32))
-FEW = (("tan2021", 500), ("rate", 16), ("rate", 32), ("rate", 64), ("burst", 8), ("sigma_delta", 4))
+CONTROL = (
+    "sigma_delta:levels=16:max_spikes=4:threshold=max",
+    "sigma_delta:levels=24:max_spikes=8",
+    "sigma_delta:levels=24:max_spikes=8:threshold=max",
+    "sigma_delta:levels=24:max_spikes=8:threshold=max+ridge",
+    "sigma_delta:levels=32:max_spikes=8:threshold=max",
+    "sigma_delta:levels=64:max_spikes=16:threshold=max",
+    "sigma_delta:levels=128:max_spikes=32:threshold=max",
+)
+FEW = (("tan2021", 500), ("rate", 16), ("rate", 32), ("rate", 64), ("burst", 8), (CONTROL[4], 4))
 
 
 def kept(name: str) -> Entries:

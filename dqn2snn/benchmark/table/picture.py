@@ -70,8 +70,11 @@ def draw_return(entries: Entries, path: Path, recipes: Sequence[str] = ()) -> No
 
     def finish(panel: Axes) -> None:
         panel.set_xscale("log")
+        panel.set_xlim(0.02, 300)
+        panel.set_xticks([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
+        panel.minorticks_off()
         panel.axhline(100, color="#BBBBBB", linewidth=1, zorder=0)
-        panel.set_ylim(bottom=max(panel.get_ylim()[0], -25))
+        panel.set_ylim(-12, 122)
 
     _draw(entries, path, recipes, point, finish, ("spikes per neuron and decision", "return, % of the DQN's"))
 
