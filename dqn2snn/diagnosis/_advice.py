@@ -52,10 +52,10 @@ def _remedy(cause: str, plan: SpikingPlan, num_steps: int) -> str:
         rule = plan.report.get("threshold")
         if rule in ("auto", "mse"):
             return f"take more steps, {2 * num_steps} instead of {num_steps}, for which thresholds clip less"
-        return "raise the percentile" if rule is None else 'raise the percentile, or use threshold="max"'
+        return "raise the percentile (at 100, nothing that calibration has seen is clipped)"
     if cause == "quantisation":
         if plan.coding == "delta":
-            return "take more levels, or lower the threshold"
+            return "take more levels"
         several = "" if plan.layers[0].max_spikes > 1 else ', or send several spikes a step (recipe="burst")'
         return f"take more steps, {2 * num_steps} instead of {num_steps}{several}"
     if cause == "unevenness":
