@@ -1,7 +1,7 @@
 """Rate coding in few steps: the default recipe.
 
-Its parts: thresholds of each channel and half-threshold membranes, Li et al., ICML 2021, arXiv 2106.06984, and Bu et
-al., AAAI 2022, arXiv 2202.01440; neurons that take spikes back, Wang et al., "Signed Neuron with Memory", IJCAI 2022.
+After Li et al., ICML 2021, arXiv 2106.06984 (thresholds); Bu et al., AAAI 2022, arXiv 2202.01440 (initial membranes);
+and Wang et al., "Signed Neuron with Memory", IJCAI 2022.
 """
 
 from __future__ import annotations
@@ -38,8 +38,7 @@ def rate(
     the output's charge, whose error falls with T^1.5 instead of T (`dqn2snn.readout.RobustSlope`).
 
     It needs of the hardware: soft reset, spikes of both signs and a counter in each neuron (`rate_if` does without),
-    and one analog first layer. It costs what the activations call for, about half a threshold's worth of
-    spikes more or less, and the taking back.
+    and one analog first layer. It costs as many spikes as the activations call for, and those that are taken back.
 
     Args:
         graph: The traced network.
