@@ -14,8 +14,8 @@ _FOLDS = 4
 
 def best_readout(
     h: Tensor, q: Tensor, weight: Tensor, prior: tuple[Tensor, Tensor], strength: float | None
-) -> tuple[Tensor, Tensor]:
-    """The map from h to Q-values.
+) -> tuple[Tensor, Tensor] | None:
+    """The map from h to Q-values, if there is a better one.
 
     Without a given strength, each is tried on every quarter of the samples after having been fitted to the others, and
     the one with which most decisions are right is taken; of equal ones the strongest, and the prior itself if nothing
@@ -30,22 +30,21 @@ def best_readout(
         strength: See `NormalEquations.solve`; None to choose it.
 
     Returns:
-        tuple[Tensor, Tensor]: W and b, float64.
+        tuple[Tensor, Tensor] | None: W and b, float64; None where the prior is to stay.
 
     Example:
         >>> h = torch.rand(40, 3, dtype=torch.float64)
         >>> right, wrong = torch.eye(3, dtype=torch.float64), torch.eye(3, dtype=torch.float64).flip(0)
         >>> b = torch.zeros(3, dtype=torch.float64)
-        >>> found, _ = best_readout(h, h @ right, torch.ones(40), (wrong, b), None)
-        >>> bool((h @ found.T).argmax(1).eq(h.argmax(1)).all())
+        >>> found, offset = best_readout(h, h @ right, torch.ones(40), (wrong, b), None)
+        >>> bool((h @ found.T + offset).argmax(1).eq(h.argmax(1)).all())
         True
     """
     total = NormalEquations.of(h, q, weight)
     if strength is None:
-        chosen = _chosen(h, q, weight, prior, total)
-        if chosen is None:
-            return prior
-        strength = chosen
+        strength = _chosen(h, q, weight, prior, total)
+        if strength is None:
+            return None
     return total.solve(prior[0], strength)
 
 

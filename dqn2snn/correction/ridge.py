@@ -92,7 +92,10 @@ def ridge(
     h, q = (torch.cat(values).double() for values in zip(*pairs, strict=True))
     before = (output.v_init if delta else output.affine.bias) + beside
     prior = (output.affine.weight / unit.reshape(-1, 1), (before / unit).expand(plan.num_actions))
-    weight, bias = best_readout(h, q, weights, prior, strength)
+    found = best_readout(h, q, weights, prior, strength)
+    if found is None:
+        return noted(plan, "ridge")
+    weight, bias = found
     nothing: Tensor | None = torch.zeros_like(bias) if delta else None
     made = refitted(output, weight * unit.reshape(-1, 1), bias * unit - beside, nothing)
     return noted(replace(plan, output=made), "ridge")

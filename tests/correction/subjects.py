@@ -27,13 +27,20 @@ RECIPES: dict[str, Recipe] = {
 @cache
 def network(kind: str) -> nn.Sequential:
     """Random weights; "dense" has neurons that never fall silent, "image" a padded convolution and a pooling."""
-    torch.manual_seed(0)
-    if kind == "dense":
-        made = nn.Sequential(nn.Linear(5, 12), nn.ReLU(), nn.Linear(12, 10), nn.ReLU(), nn.Linear(10, 3))
-        with torch.no_grad():
-            made[0].bias[:4] += 2.0
-            made[2].bias[:3] += 2.0
-        return made
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return _dense() if kind == "dense" else _image()
+
+
+def _dense() -> nn.Sequential:
+    first, second = nn.Linear(5, 12), nn.Linear(12, 10)
+    with torch.no_grad():
+        first.bias[:4] += 2.0
+        second.bias[:3] += 2.0
+    return nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), nn.Linear(10, 3))
+
+
+def _image() -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(2, 6, 3, padding=1),
         nn.ReLU(),

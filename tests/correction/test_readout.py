@@ -20,24 +20,25 @@ def problem(count: int, noise: float) -> tuple[Tensor, Tensor, tuple[Tensor, Ten
 
 def test_a_readout_that_is_right_stays() -> None:
     h, q, prior = problem(60, noise=0.5)  # two samples an input: a fit would learn the noise
-    weight, bias = best_readout(h, q, torch.ones(60), prior, None)
-    assert torch.equal(weight, prior[0])
-    assert torch.equal(bias, prior[1])
+    assert best_readout(h, q, torch.ones(60), prior, None) is None
 
 
 def test_a_readout_that_is_wrong_is_fitted() -> None:
     h, q, (weight, bias) = problem(400, noise=0.01)
-    found, offset = best_readout(h, q, torch.ones(400), (torch.zeros_like(weight), bias), None)
-    agreement = ((h @ found.T + offset).argmax(1) == q.argmax(1)).double().mean()
+    found = best_readout(h, q, torch.ones(400), (torch.zeros_like(weight), bias), None)
+    assert found is not None
+    agreement = ((h @ found[0].T + found[1]).argmax(1) == q.argmax(1)).double().mean()
     assert float(agreement) > 0.97
 
 
 def test_a_given_strength_is_taken() -> None:
     h, q, prior = problem(60, noise=0.5)
     expected = NormalEquations.of(h, q, torch.ones(60)).solve(prior[0], 0.1)
-    torch.testing.assert_close(best_readout(h, q, torch.ones(60), prior, 0.1), expected)
+    found = best_readout(h, q, torch.ones(60), prior, 0.1)
+    assert found is not None
+    torch.testing.assert_close(found, expected)
 
 
 def test_a_single_sample_leaves_the_readout_as_it_is() -> None:
     h, q, prior = problem(1, noise=0.5)
-    assert torch.equal(best_readout(h, q, torch.ones(1), prior, None)[0], prior[0])
+    assert best_readout(h, q, torch.ones(1), prior, None) is None

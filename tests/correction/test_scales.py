@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -66,8 +67,8 @@ def test_a_neuron_that_a_recipe_cuts_off_is_expected_to_be_silent() -> None:
 
 
 @pytest.mark.parametrize("correct", [light, ridge_all])
-def test_corrected_biases_are_not_taken_for_the_recipes_own(correct: type) -> None:
-    corrected = correct(plan("rate", "dense"), graph("dense"), observations("dense"))  # type: ignore[call-arg]
+def test_corrected_biases_are_not_taken_for_the_recipes_own(correct: Callable[..., Any]) -> None:
+    corrected = correct(plan("rate", "dense"), graph("dense"), observations("dense"))
     with pytest.raises(PlanError, match="Expected biases as the recipe made them"):
         scales_of(corrected, graph("dense"))
 
@@ -87,8 +88,8 @@ def test_weights_of_another_network_are_found_out() -> None:
 
 
 @pytest.mark.parametrize("correct", [scales_of, lambda made, of: ridge(made, of, observations("dense"))])
-def test_plans_on_a_grid_and_of_other_shapes_are_refused(correct: type) -> None:
+def test_plans_on_a_grid_and_of_other_shapes_are_refused(correct: Callable[..., Any]) -> None:
     with pytest.raises(PlanError, match="raw numbers"):
-        correct(on_grid(plan("rate", "dense"), "auto", 1.0), graph("dense"))  # type: ignore[call-arg]
+        correct(on_grid(plan("rate", "dense"), "auto", 1.0), graph("dense"))
     with pytest.raises(PlanError, match="of this network"):
-        correct(plan("rate", "image"), graph("dense"))  # type: ignore[call-arg]
+        correct(plan("rate", "image"), graph("dense"))
