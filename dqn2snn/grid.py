@@ -119,7 +119,8 @@ def _first_on_grid(layer: SpikingLayer, bits: int, input_bits: int, largest_inpu
         bits,
         weight_bits,
     )
-    if not bool(((layer.v_init >= 0) & (placed.v_init < per_channel(placed.threshold, layer.shape))).all()):
+    start = per_channel(placed.v_init, layer.shape)
+    if not bool(((start >= 0) & (start < per_channel(placed.threshold, layer.shape))).all()):
         raise PlanError(
             f"Expected initial membranes of the first layer {layer.name!r} in [0, threshold), where a clamped current "
             "gives the same spikes. Found others. Use grid=None for raw floats."
