@@ -40,7 +40,8 @@ Change = Callable[..., SpikingPlan]
 WAYS: Final[dict[str, Change | None]] = {"none": None, "ridge": ridge, "ridge_all": ridge_all, **FINETUNES}
 """What is done to the plan of a recipe, by name."""
 
-STEPS = (2, 4, 8)
+AGENTS = ("acrobot", "cartpole", "lunarlander", "minatar-breakout")
+STEPS = (2, 8)
 BAD_STATUS = 130
 
 
@@ -73,9 +74,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> Parser:
     parser = Parser(prog="python -m dqn2snn.benchmark.finetuning", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--agents", nargs="+", choices=zoo.names(), default=zoo.names(), help="which (all)")
+    parser.add_argument("--agents", nargs="+", choices=zoo.names(), default=AGENTS, help="which (four)")
     parser.add_argument(
-        "--steps", nargs="+", type=positive_number, default=STEPS, metavar="T", help="time steps (2 4 8)"
+        "--steps", nargs="+", type=positive_number, default=STEPS, metavar="T", help="time steps (2 8)"
     )
     parser.add_argument(
         "--output",
