@@ -1,6 +1,6 @@
 """Rate coding for hardware without negative spikes: `rate` with the plain integrate-and-fire neuron.
 
-After Li et al., ICML 2021, arXiv 2106.06984 (thresholds), and Bu et al., AAAI 2022, arXiv 2202.01440 (initial membranes).
+After Li et al., ICML 2021, arXiv 2106.06984 (thresholds), and Bu et al., AAAI 2022, arXiv 2202.01440 (membranes).
 """
 
 from __future__ import annotations
