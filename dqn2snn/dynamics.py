@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,7 +12,8 @@ from dqn2snn.plan import SpikingLayer
 __all__ = ["NeuronState", "if_step", "initial_state", "spikes_of"]
 
 
-class NeuronState(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class NeuronState:
     """State of a layer of neurons.
 
     Attributes:

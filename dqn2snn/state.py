@@ -117,7 +117,7 @@ def selected(state: NetworkState, rows: Tensor) -> NetworkState:
     Returns:
         NetworkState: Of those.
     """
-    layers = tuple(NeuronState(*(values[rows] for values in layer)) for layer in state.layers)
+    layers = tuple(NeuronState(layer.membrane[rows], layer.count[rows]) for layer in state.layers)
     return NetworkState(layers, state.current[rows])
 
 

@@ -115,5 +115,5 @@ def _absolute(neurons: nn.Module, *state: Tensor) -> Tensor:
 
 
 def _next(layers: Iterator[NeuronState], like: Tensor) -> tuple[Tensor, Tensor]:
-    membrane, count = next(layers)
-    return membrane.to(like), count.to(like)
+    state = next(layers)
+    return state.membrane.to(like), state.count.to(like)
