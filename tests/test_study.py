@@ -44,9 +44,7 @@ def test_every_number_is_that_of_the_metrics(snn: SpikingQNetwork, rollout: Roll
     assert study.regret.mean == pytest.approx(regret(rollout.q, record.q[-1]))
     assert study.relative_q_error.mean == pytest.approx(q_error(rollout.q, record.q[-1], relative=True))
     fan_outs = [snn.plan.fan_out(layer) for layer in range(2)]
-    assert study.operations == compare_operations(
-        record.sent[:-1], fan_outs, input_macs=snn.plan.input_macs
-    )
+    assert study.operations == compare_operations(record.sent[:-1], fan_outs, input_macs=snn.plan.input_macs)
     assert (study.observations, study.episodes) == (150, 5)
 
 
