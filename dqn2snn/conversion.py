@@ -28,9 +28,9 @@ __all__ = ["Corrections", "convert"]
 Corrections = Sequence[str | Correction]
 """Names of corrections or functions like them, in the order in which they are made."""
 
-_REFITTED, _FEW, _ENOUGH = (rate, rate_if, burst), 16, 64
+_REFITTED, _FEW, _ENOUGH = (rate, rate_if, burst), 64, 64
 """Recipes whose readout is refitted by default up to so many levels, if there are so many observations. With more
-levels there is nothing left to be gained."""
+levels there is little left to be gained."""
 
 _PERCENTILES = (99.9, 99.99)
 """That calibration takes in any case."""

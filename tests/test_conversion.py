@@ -178,9 +178,9 @@ def test_the_percentile_is_the_threshold_of_recipes_that_have_one(
     graph = trace(cartpole[0], (4,))
     stats = calibrate(graph, cartpole[1], (97.0,))
     expected = plan_bytes(rate(graph, stats, threshold=97.0))
-    assert plan_bytes(dqn2snn.convert(*cartpole, percentile=97.0).plan) == expected
+    assert plan_bytes(dqn2snn.convert(*cartpole, percentile=97.0, corrections=()).plan) == expected
     option = functools.partial(rate, threshold=97.0)
-    assert plan_bytes(dqn2snn.convert(*cartpole, recipe=option).plan) == expected
+    assert plan_bytes(dqn2snn.convert(*cartpole, recipe=option, corrections=()).plan) == expected
 
 
 @pytest.mark.parametrize("percentile", [99.9, 100.0])
@@ -263,10 +263,10 @@ def test_corrections_are_made_in_order_on_raw_numbers_before_the_grid(
 @pytest.mark.parametrize(
     ("recipe", "num_steps", "own"),
     [
-        ("rate", 16, ("ridge",)),
-        ("rate", 17, ()),
-        ("burst", 2, ("ridge",)),
-        ("burst", 8, ()),
+        ("rate", 64, ("ridge",)),
+        ("rate", 65, ()),
+        ("burst", 8, ("ridge",)),
+        ("burst", 9, ()),
         ("tan2021", 8, ()),
     ],
 )
