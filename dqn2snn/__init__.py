@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from dqn2snn import metrics as metrics
     from dqn2snn import readout as readout
     from dqn2snn import zoo as zoo
+    from dqn2snn.aggregation import aggregate as aggregate
     from dqn2snn.calibration import ActivationStats as ActivationStats
     from dqn2snn.calibration import calibrate as calibrate
     from dqn2snn.collect import collect_observations as collect_observations
@@ -65,6 +66,7 @@ _NAMES = {
     "SpikingQNetwork": "network",
     "Stream": "stream",
     "action_agreement": "metrics",
+    "aggregate": "aggregation",
     "agreement_curve": "metrics",
     "calibrate": "calibration",
     "collect_observations": "collect",

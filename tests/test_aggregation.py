@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import dqn2snn
-from dqn2snn.aggregate import aggregate
+from dqn2snn.aggregation import aggregate
 from dqn2snn.errors import ArgumentError
 from dqn2snn.evaluate import evaluate_policy
 from tests.agents import agent, observations
