@@ -9,6 +9,11 @@ python -m dqn2snn.benchmark.table --output docs/results/table/control --episodes
     --agents cartpole acrobot lunarlander --steps 4 \
     --recipes sigma_delta:levels={16:max_spikes=4,32:max_spikes=8,64:max_spikes=16,128:max_spikes=32}:threshold=max \
     sigma_delta:levels=24:max_spikes=8{,:threshold=max,:threshold=max+ridge}
+python -m dqn2snn.benchmark.table --output docs/results/table/again --episodes 100 --seed 100000 --jobs 2 \
+    --agents cartpole acrobot lunarlander --recipes rate --steps 4 8 16 32 64
+python -m dqn2snn.benchmark.table --output docs/results/table/again --episodes 100 --seed 100000 --jobs 2 \
+    --agents cartpole acrobot lunarlander --steps 4 \
+    --recipes sigma_delta:levels={24,32}:max_spikes=8:threshold=max
 python docs/results/fill_table.py
 """
 
@@ -42,6 +47,7 @@ CONTROL = (
     "sigma_delta:levels=64:max_spikes=16:threshold=max",
     "sigma_delta:levels=128:max_spikes=32:threshold=max",
 )
+AGAIN = (CONTROL[2], CONTROL[4])
 FEW = (("tan2021", 500), ("rate", 16), ("rate", 32), ("rate", 64), ("burst", 8), (CONTROL[4], 4))
 
 
@@ -51,7 +57,7 @@ def kept(name: str) -> Entries:
     return read(path)[1] if path.exists() else {}
 
 
-def tables(entries: Entries, control: Entries) -> dict[str, str]:
+def tables(entries: Entries, control: Entries, again: Entries) -> dict[str, str]:
     """The tables of the first page by the names of their places."""
     recipes = [*ALL.recipes, *(each for each in recipes_of(entries) if each not in ALL.recipes)]
     return {
@@ -61,6 +67,7 @@ def tables(entries: Entries, control: Entries) -> dict[str, str]:
         "spikes": chosen_cells(entries, "spikes per neuron", FEW, ALL.agents),
         "kinds": kinds(entries, recipes),
         "control": spikes_of_control(control, CONTROL, 4),
+        "again": spikes_of_control(again, AGAIN, 4),
         "minatar": shares(entries, recipes, (1, 2, 4, 8, 16), MINATAR),
         "reasons": reasons(entries),
     }
@@ -95,7 +102,7 @@ def agent_page(entries: Entries, agent: str) -> str:
 def pages() -> dict[Path, str]:
     """What the pages have to be."""
     entries = kept("table.jsonl")
-    content = tables(entries, kept("control/table.jsonl"))
+    content = tables(entries, kept("control/table.jsonl"), kept("again/table.jsonl"))
     first = PAGES / "index.md"
     agents = {PAGES / f"{agent}.md": agent_page(entries, agent) for agent in ALL.agents}
     return {first: filled(first.read_text(encoding="utf-8"), content), **agents}
