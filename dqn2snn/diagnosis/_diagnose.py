@@ -70,7 +70,7 @@ def diagnose(
         >>> import dqn2snn
         >>> agent = dqn2snn.zoo.load("acrobot")
         >>> observations = dqn2snn.collect_observations(agent.env_id, agent.network, 300, seed=0, progress=False)
-        >>> snn = dqn2snn.convert(agent.network, observations, num_steps=4, percentile=100)
+        >>> snn = dqn2snn.convert(agent.network, observations, num_steps=4, percentile=100, corrections=())
         >>> diagnosis = diagnose(snn, agent.network, observations)
         >>> diagnosis.share("quantisation") > 0.5
         True

@@ -77,7 +77,7 @@ def test_the_loop_by_hand_has_the_gradients_of_torchs_graph(kind: str) -> None:
                 slope = pseudo_derivative(v, state.count, layer)
             s = fired + slope * (v - v.detach())
             spikes.append(s)
-            state = after._replace(membrane=v - s * layer.threshold)
+            state = replace(after, membrane=v - s * layer.threshold)
         return torch.stack(spikes) * weights
 
     torch.testing.assert_close(scan(currents, layer) * weights, by_graph(currents))
