@@ -1,4 +1,4 @@
-r"""Put the tables of the kept cells into the pages of docs/benchmark, and draw their pictures.
+r"""Put the tables of the kept cells into the README and the pages of docs/benchmark, and draw their pictures.
 
 Each table goes between <!-- name --> and <!-- /name -->; the pages of the agents are written as a whole.
 
@@ -104,8 +104,12 @@ def pages() -> dict[Path, str]:
     entries = kept("table.jsonl")
     content = tables(entries, kept("control/table.jsonl"), kept("again/table.jsonl"))
     first = PAGES / "index.md"
+    readme = HERE.parent.parent / "README.md"
+    few = {"few": chosen_cells(entries, "agreement", FEW[:-1], ALL.agents)}
     agents = {PAGES / f"{agent}.md": agent_page(entries, agent) for agent in ALL.agents}
-    return {first: filled(first.read_text(encoding="utf-8"), content), **agents}
+    filled_in = {first: content, readme: few}
+    shared = {path: filled(path.read_text(encoding="utf-8"), parts) for path, parts in filled_in.items()}
+    return {**shared, **agents}
 
 
 if __name__ == "__main__":
