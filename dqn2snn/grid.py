@@ -10,7 +10,7 @@ The bound is a proof, not a measurement. After T steps the membrane of neuron j 
 
 whatever spikes arrive, and so does every partial sum. Where neurons send up to k spikes a step, or L altogether, that
 many take the place of T; where they take spikes back, what has come in and what has been sent may be of any sign when
-they meet, and the sum over |W_ji| takes the place of the larger of its two parts, with k more spikes for those that
+they meet, and the sum over `|W_ji|` takes the place of the larger of its two parts, with k more spikes for those that
 are on their way. The finest grid that satisfies it is chosen for each layer, at most 2^-14 of the threshold, with
 weights that fit int16.
 """

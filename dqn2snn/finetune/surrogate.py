@@ -41,7 +41,7 @@ def surrogate(
 
         ds/dv = 1 / theta min(1, v / theta - m, M + 1 - v / theta)   where positive,
 
-    which for one unsigned spike is the triangle max(0, 1 - |v / theta - 1|) / theta. Unlike `qcfs` and `dsr` it knows
+    which for one unsigned spike is the triangle `max(0, 1 - |v / theta - 1|) / theta`. Unlike `qcfs` and `dsr` it knows
     when a spike comes, which is what decides at T below ten. A step costs time and memory in proportion to T.
 
     Args:

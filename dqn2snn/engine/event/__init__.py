@@ -43,7 +43,7 @@ def q_event(network: EventNetwork, observations: Tensor, num_steps: int, *, thre
         if slope:
             q = np.empty((num_steps, *values[part].shape), np.float32)
             network.run(observations[part], num_steps, threads, q=q)
-            values[part] = read_out(plan, torch.from_numpy(q))[-1]
+            values[part] = read_out(plan, torch.from_numpy(q))[-1].numpy()
         else:
             network.run(observations[part], num_steps, threads, q=values[part])
     return torch.from_numpy(values)
