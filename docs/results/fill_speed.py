@@ -6,6 +6,7 @@ python -m dqn2snn.benchmark.speed --output docs/results
 python -m dqn2snn.benchmark.speed --output docs/results/every-step --every-step --no-memory \
     --networks nature --threads 1 --batches 1 32
 python -m dqn2snn.benchmark.crossover --output docs/results
+python -m dqn2snn.benchmark.streaming --output docs/results --checkpoint zoo/atari/road_runner
 python docs/results/fill_speed.py
 """
 
@@ -16,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dqn2snn.benchmark import crossover
+from dqn2snn.benchmark import crossover, streaming
 from dqn2snn.benchmark.report import as_markdown, checks_markdown, markdown, memory_markdown
 
 HERE = Path(__file__).resolve().parent
@@ -25,7 +26,10 @@ README = HERE.parents[1] / "README.md"
 
 
 def tables(
-    speed: Mapping[str, Any], every_step: Mapping[str, Any], crossing: dict[str, Any]
+    speed: Mapping[str, Any],
+    every_step: Mapping[str, Any],
+    crossing: dict[str, Any],
+    streams: dict[str, Any],
 ) -> dict[str, str]:
     """The tables of the page by the names of their places."""
     one_thread = {name: markdown(speed, name, 1) for name in speed["networks"]}
@@ -36,6 +40,7 @@ def tables(
         "checks": checks_markdown(speed),
         "memory": memory_markdown(speed),
         "crossover": as_markdown(*crossover.table(crossing)),
+        "streaming": as_markdown(*streaming.table(streams)),
     }
 
 
@@ -52,10 +57,11 @@ def filled(page: str, content: Mapping[str, str]) -> str:
 
 def kept() -> dict[Path, dict[str, str]]:
     """The tables of the kept results, page by page."""
-    names = ("speed.json", "every-step/speed.json", "crossover.json")
-    speed, every_step, crossing = (json.loads((HERE / name).read_text(encoding="utf-8")) for name in names)
+    names = ("speed.json", "every-step/speed.json", "crossover.json", "streaming.json")
+    raw = (json.loads((HERE / name).read_text(encoding="utf-8")) for name in names)
+    speed, every_step, crossing, streams = raw
     tutorials = {"speed": markdown(every_step, "nature", 1, every_step=True)}
-    return {PAGE: tables(speed, every_step, crossing), README: tutorials}
+    return {PAGE: tables(speed, every_step, crossing, streams), README: tutorials}
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dqn2snn._extras import require
 
-__all__ = ["random_play"]
+__all__ = ["ordered_play", "random_play"]
 
 _SKIP = 4
 _HISTORY = 4
@@ -43,6 +43,25 @@ def random_play(games: Sequence[str], count: int, seed: int = 0) -> Tensor:
     stacks = [stack for game in games for stack in _stacks(game, share, seed, generator)]
     order = generator.permutation(len(stacks))[:count]
     return torch.stack([stacks[i] for i in order])
+
+
+def ordered_play(game: str, count: int, seed: int = 0) -> Tensor:
+    """Observations of random play as an agent meets them, one after the other.
+
+    Args:
+        game: Name of one of ale-py's ROMs.
+        count: Number of observations.
+        seed: Determines the play.
+
+    Returns:
+        Tensor: `[count, 4, 84, 84]` uint8.
+
+    Raises:
+        MissingExtraError: If ale-py is not installed.
+    """
+    screens = _screens(_emulator(game, seed), np.random.default_rng(seed))
+    played = [next(screens).byte() for _ in range(_OPENING + _HISTORY + count)][_OPENING:]
+    return torch.stack([torch.stack(played[i : i + _HISTORY]) for i in range(count)])
 
 
 def _stacks(game: str, count: int, seed: int, generator: np.random.Generator) -> list[Tensor]:
