@@ -6,8 +6,8 @@ Commands, each a module:
   and BindsNET, as far as they are installed. Whoever is timed has its spike counts compared with the float64 reference
   first.
 * `python -m dqn2snn.benchmark.crossover`: event-driven against dense simulation of single layers, by firing rate.
-* `python -m dqn2snn.benchmark.streaming`: networks that remember, on the frames of a game in order, in forward passes of
-  their DQN.
+* `python -m dqn2snn.benchmark.streaming`: networks that remember, on the frames of a game in order, in forward passes
+  of their DQN.
 
 What agreement and play cost in steps and spikes is measured by `dqn2snn.benchmark.table`, `dqn2snn.benchmark.minatar`
 and `dqn2snn.benchmark.finetuning`.
