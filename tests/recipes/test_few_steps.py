@@ -41,10 +41,16 @@ def calibrated(seed: int, *widths: int) -> tuple[nn.Sequential, Tensor, LayerGra
     return network, seen, graph, calibrate(graph, seen)
 
 
-def scales_of(stats: ActivationStats) -> list[np.ndarray]:
-    """The largest activation of each neuron, or of its layer where it has none to speak of: see the recipes."""
-    found = [stats.channel_percentile(i, 100.0, of="activation").numpy() for i in range(2)]
-    return [np.maximum(scale, scale.max() / 64) for scale in found]
+def scales_of(network: nn.Sequential, stats: ActivationStats, levels: int) -> list[np.ndarray]:
+    """The largest activation of each neuron, or where it is next to nothing the least that has a grid: see the recipes."""
+    layers = textbook.parameters(network)
+    found: list[np.ndarray] = []
+    for i, (weight, bias) in enumerate(layers[:-1]):
+        scale = stats.channel_percentile(i, 100.0, of="activation").numpy()
+        travels = np.abs(weight) @ found[-1] + np.abs(bias) if i else np.abs(bias)
+        least = travels * levels * 2.0 ** (1 + (9 if i else 14) - 24)
+        found.append(np.maximum(scale, np.clip(least, scale.max() / 64, scale.max())))
+    return found
 
 
 def differing(a: np.ndarray, b: np.ndarray, tolerance: float = 1e-6) -> float:
@@ -70,7 +76,7 @@ def test_spikes_and_q_values_are_those_of_the_equations(
         grid=None,
     )
     record = simulate_reference(plan, seen, num_steps)
-    quanta = [scale / k for scale in scales_of(stats)]
+    quanta = [scale / k for scale in scales_of(network, stats, num_steps * k)]
     counts, q = textbook.neurons(textbook.parameters(network), quanta, seen.numpy(), num_steps, k, signed)
     for found, expected in zip(record.counts[1:-1], counts[1:], strict=True):
         assert differing(found.numpy(), expected) < 0.05
@@ -92,7 +98,8 @@ def test_the_first_layer_and_a_signed_network_of_many_steps_tell_rounded_activat
     num_steps = 400
     plan = rate(graph, stats, num_steps=num_steps, threshold="max", fold=False, readout="rate", grid=None)
     q = simulate_reference(plan, seen, num_steps).q[-1].numpy()
-    expected = textbook.quantised(textbook.parameters(network), scales_of(stats), seen.numpy(), num_steps)
+    scales = scales_of(network, stats, num_steps)
+    expected = textbook.quantised(textbook.parameters(network), scales, seen.numpy(), num_steps)
     plain = rate_if(graph, stats, num_steps=num_steps, threshold="max", fold=False, readout="rate", grid=None)
     other = simulate_reference(plain, seen, num_steps).q[-1].numpy()
     assert np.abs(q - expected).mean() < 0.5 * np.abs(other - expected).mean()
@@ -105,7 +112,8 @@ def test_one_timed_spike_per_neuron_is_the_network_of_rounded_activations(seed: 
     network, seen, graph, stats = calibrated(seed, 3, 9, 7, 4)
     plan = ttfs(graph, stats, num_steps=num_steps, threshold="max", fold=False, grid=None)
     record = latency_reference(plan, seen, num_steps)
-    expected = textbook.quantised(textbook.parameters(network), scales_of(stats), seen.numpy(), num_steps)
+    scales = scales_of(network, stats, num_steps)
+    expected = textbook.quantised(textbook.parameters(network), scales, seen.numpy(), num_steps)
     assert differing(record.q[-1].numpy(), expected) < 0.05
     assert all(float(count.max()) <= 1 for count in record.counts[:-1])
 
@@ -118,7 +126,7 @@ def test_sigma_delta_from_rest_obeys_its_equations(seed: int, levels: int, k: in
         graph, stats, num_steps=num_steps, levels=levels, max_spikes=k, threshold="max", fold=False, grid=None
     )
     q = simulate_reference(plan, seen, num_steps).q[-1].numpy()
-    quanta = [scale / levels for scale in scales_of(stats)]
+    quanta = [scale / levels for scale in scales_of(network, stats, levels)]
     layers = textbook.parameters(network)
     expected = textbook.sigma_delta(layers, quanta, seen.numpy(), num_steps, k, levels)
     assert differing(q, expected) < 0.05
@@ -135,7 +143,8 @@ def test_a_settled_sigma_delta_network_is_the_one_of_rounded_activations(
     )
     steps = plan.num_steps + plan.warmup_steps
     q = simulate_reference(plan, seen, steps).q[-1].numpy()
-    expected = textbook.quantised(textbook.parameters(network), scales_of(stats), seen.numpy(), levels)
+    scales = scales_of(network, stats, levels)
+    expected = textbook.quantised(textbook.parameters(network), scales, seen.numpy(), levels)
     assert differing(q, expected) < 0.05
 
 
