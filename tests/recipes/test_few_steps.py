@@ -42,7 +42,7 @@ def calibrated(seed: int, *widths: int) -> tuple[nn.Sequential, Tensor, LayerGra
 
 
 def scales_of(network: nn.Sequential, stats: ActivationStats, levels: int) -> list[np.ndarray]:
-    """The largest activation of each neuron, or where it is next to nothing the least that has a grid: see the recipes."""
+    """The largest activation of each neuron; where that is next to nothing, the least that has a grid."""
     layers = textbook.parameters(network)
     found: list[np.ndarray] = []
     for i, (weight, bias) in enumerate(layers[:-1]):
