@@ -48,6 +48,9 @@ Coding = Literal["rate", "delta", "latency"]
 _MOST_SPIKES = 127
 """Of a neuron in one step: the number fits int8."""
 
+_MOST_COUNT = 2**53
+"""Of a neuron in all: float64, in which spikes are counted, holds no larger whole number for certain."""
+
 
 @dataclass(frozen=True, eq=False)
 class SpikingLayer:
@@ -86,9 +89,11 @@ class SpikingLayer:
 
     def __post_init__(self) -> None:
         counts = (self.max_spikes, 1 if self.max_count is None else self.max_count)
-        if any(isinstance(n, bool) or not isinstance(n, Integral) or n < 1 for n in counts):
+        if any(
+            isinstance(n, bool) or not isinstance(n, Integral) or not 1 <= n <= _MOST_COUNT for n in counts
+        ):
             raise PlanError(
-                f"Expected a positive whole max_spikes, and max_count or None, of layer {self.name!r}. Found "
+                f"Expected whole max_spikes, and max_count or None, from 1 to 2^53 of layer {self.name!r}. Found "
                 f"{self.max_spikes!r} and {self.max_count!r}. Use 1 and None for integrate-and-fire neurons."
             )
         if self.max_spikes > _MOST_SPIKES or (self.reset == "zero" and not self.plain):

@@ -300,7 +300,7 @@ def test_layers_that_do_not_follow_each_other_are_refused(whole: bytes, tmp_path
         (("coding",), "morse"), (("coding",), "delta"), (("readout",), "guess"),
         (("carry",), 0.3), (("carry",), 2.0), (("warmup_steps",), -1),
         (("layers", 1, "max_spikes"), 2), (("layers", 0, "max_spikes"), 128), (("layers", 0, "max_spikes"), 0),
-        (("layers", 0, "signed"), 1), (("layers", 0, "max_count"), 0),
+        (("layers", 0, "signed"), 1), (("layers", 0, "max_count"), 0), (("layers", 0, "max_count"), 10**30),
     ],
 )  # fmt: skip
 def test_neurons_that_cannot_be_are_refused(
