@@ -31,6 +31,7 @@ NAMES = (
     "minatar-breakout",
     "minatar-freeway",
     "minatar-space_invaders",
+    "mountaincar",
 )
 SMALL: list[list[str | int]] = [
     ["conv2d", 2, 3, 3, 2],

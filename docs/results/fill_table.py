@@ -8,7 +8,7 @@ python -m dqn2snn.benchmark.table --output docs/results/table/control --episodes
 python -m dqn2snn.benchmark.table --output docs/results/table/control --episodes 100 --jobs 2 \
     --agents cartpole acrobot lunarlander --steps 4 \
     --recipes sigma_delta:levels={16:max_spikes=4,32:max_spikes=8,64:max_spikes=16,128:max_spikes=32}:threshold=max \
-    sigma_delta:levels=24:max_spikes=8{,:threshold=max,:threshold=max+ridge}
+    sigma_delta:levels=24:max_spikes=8{:threshold=auto,:threshold=max,:threshold=max+ridge}
 python -m dqn2snn.benchmark.table --output docs/results/table/again --episodes 100 --seed 100000 --jobs 2 \
     --agents cartpole acrobot lunarlander --recipes rate --steps 4 8 16 32 64
 python -m dqn2snn.benchmark.table --output docs/results/table/again --episodes 100 --seed 100000 --jobs 2 \
@@ -40,7 +40,7 @@ ALL = Settings()
 MINATAR = tuple(agent for agent in ALL.agents if agent.startswith("minatar-"))
 CONTROL = (
     "sigma_delta:levels=16:max_spikes=4:threshold=max",
-    "sigma_delta:levels=24:max_spikes=8",
+    "sigma_delta:levels=24:max_spikes=8:threshold=auto",
     "sigma_delta:levels=24:max_spikes=8:threshold=max",
     "sigma_delta:levels=24:max_spikes=8:threshold=max+ridge",
     "sigma_delta:levels=32:max_spikes=8:threshold=max",
@@ -48,7 +48,7 @@ CONTROL = (
     "sigma_delta:levels=128:max_spikes=32:threshold=max",
 )
 AGAIN = (CONTROL[2], CONTROL[4])
-FEW = (("tan2021", 500), ("rate", 16), ("rate", 32), ("rate", 64), ("burst", 8), (CONTROL[4], 4))
+FEW = (("tan2021", 500), ("rate", 16), ("rate", 32), ("rate", 64), ("burst", 8), ("sigma_delta", 4))
 
 
 def kept(name: str) -> Entries:

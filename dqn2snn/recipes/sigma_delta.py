@@ -26,9 +26,9 @@ def sigma_delta(
     stats: ActivationStats,
     *,
     num_steps: int = 4,
-    levels: int = 64,
+    levels: int = 32,
     max_spikes: int = 8,
-    threshold: str | float = "auto",
+    threshold: str | float = "max",
     fold: bool = True,
     warmup_steps: int | None = None,
     grid: int | str | None = "auto",
@@ -55,7 +55,8 @@ def sigma_delta(
         num_steps: T, time steps of a decision.
         levels: L.
         max_spikes: k, spikes of a neuron in one step at most, up to 127.
-        threshold: Level L of each channel: see `rate`; "mse" at L levels.
+        threshold: Level L of each channel: see `rate`; "mse" at L levels. The largest activation clips nothing: an error
+            that is made here stays as long as the observation does.
         fold: See `rate`.
         warmup_steps: Additional steps of the first decision of an episode; by default twice what L levels take and two
             for each layer.
@@ -70,7 +71,7 @@ def sigma_delta(
     """
     k = check_max_spikes(max_spikes)
     if isinstance(levels, bool) or not isinstance(levels, int) or levels < 1:
-        raise ArgumentError(f"Expected a positive whole number of levels. Found {levels!r}. Use 64.")
+        raise ArgumentError(f"Expected a positive whole number of levels. Found {levels!r}. Use 32.")
     plan = rate_plan(
         graph,
         stats,

@@ -87,7 +87,7 @@ def test_the_report_says_how_the_plan_came_about(recipe: Recipe) -> None:
     assert plan.report["observations"] == 200
     if recipe in LAYERWISE.values():
         assert plan.report["percentile"] == (99.9 if recipe in (tan2021, rueckauer2017) else 100.0)
-    spikes = {"burst": 8, "sigma_delta": 64}.get(plan.recipe, 1)
+    spikes = {"burst": 8, "sigma_delta": 32}.get(plan.recipe, 1)
     assert plan.report["scales"]["2"] == plan.readout_scale * spikes
     assert plan.recipe == recipe.__name__
     assert any(year in plan.reference for year in ("2015", "2017", "2021", "2022", "2023", "2024", "2026"))
