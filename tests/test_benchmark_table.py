@@ -17,12 +17,12 @@ from dqn2snn import zoo
 from dqn2snn.benchmark.table.__main__ import main
 from dqn2snn.benchmark.table.measure import measure
 from dqn2snn.benchmark.table.picture import draw_agreement, draw_return, share_of_dqn
-from dqn2snn.benchmark.table.report import MISSING, QUANTITIES, markdown, refusals, text
+from dqn2snn.benchmark.table.report import MISSING, QUANTITIES, markdown, refusals, shown, text
 from dqn2snn.benchmark.table.run import run
 from dqn2snn.benchmark.table.settings import DQN, Cell, Protocol, Settings, cells
 from dqn2snn.benchmark.table.store import Entries, append, begin, read
 from dqn2snn.benchmark.table.subject import subject
-from dqn2snn.benchmark.table.summary import least_steps, reasons, shares, spikes_of_control
+from dqn2snn.benchmark.table.summary import judged, least_steps, reasons, shares, spikes_of_control
 from dqn2snn.errors import ArgumentError, CheckpointError
 from dqn2snn.metrics import action_agreement
 
@@ -109,6 +109,21 @@ def test_a_stateful_network_is_judged_in_the_order_of_its_episodes(entries: Entr
             hits.append(int(q.argmax()) == int(who.held_out.q[place].argmax()))
     found = entries[Cell("cartpole", "sigma_delta", 2)]["held_out"]["agreement"]["mean"]
     assert found == pytest.approx(sum(hits) / len(hits))
+
+
+def test_networks_need_not_play_to_be_judged(entries: Entries, tmp_path: Path) -> None:
+    found, _ = run(replace(TINY, steps=(4,), play=False), tmp_path / "table.jsonl", progress=False)
+    for recipe in TINY.recipes:
+        cell = Cell("cartpole", recipe, 4)
+        assert found[cell] == {key: value for key, value in entries[cell].items() if key != "play"}
+        for quantity in QUANTITIES:
+            there = quantity in ("agreement", "gap-weighted agreement", "regret")
+            assert (shown(found[cell], quantity) == MISSING) is not there
+    assert "play" in found[Cell("cartpole", DQN, 0)]
+    rows = judged(found, [("tan2021", 4), ("rate", 4)]).splitlines()
+    assert rows[2].split("|")[3].strip() == shown(found[Cell("cartpole", "tan2021", 4)], "agreement")
+    assert f"{found[Cell('cartpole', 'tan2021', 4)]['held_out']['spikes_per_neuron']:.2g} |" in rows[2]
+    assert MISSING in rows[3]
 
 
 @pytest.mark.parametrize("lines", [1, 3])

@@ -55,8 +55,8 @@ def sigma_delta(
         num_steps: T, time steps of a decision.
         levels: L.
         max_spikes: k, spikes of a neuron in one step at most, up to 127.
-        threshold: Level L of each channel: see `rate`; "mse" at L levels. The largest activation clips nothing: an error
-            that is made here stays as long as the observation does.
+        threshold: Level L of each channel: see `rate`; "mse" at L levels. "max" clips nothing: an error made
+            here stays as long as the observation does.
         fold: See `rate`.
         warmup_steps: Additional steps of the first decision of an episode; by default twice what L levels take and two
             for each layer.

@@ -99,6 +99,7 @@ def _parser() -> Parser:
         metavar="DIR",
         help="where to write, and to go on (table-output)",
     )
+    parser.add_argument("--no-play", dest="play", action="store_false", help="judge on held-out states only")
     parser.add_argument("--json", action="store_true", help="print the lines of JSON instead of the table")
     return parser
 
@@ -112,6 +113,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         steps=tuple(args.steps or settings.steps),
         protocol=Protocol(episodes=args.episodes, seed=args.seed),
         engine=args.engine,
+        play=args.play,
     )
 
 

@@ -53,7 +53,9 @@ def measure(cell: Cell, settings: Settings) -> Entry:
             engine=settings.engine,
         )
         snn.num_threads = 1
-        found = {"held_out": _judge(snn, who), "play": _play(snn, who, settings)}
+        found = {"held_out": _judge(snn, who)}
+        if settings.play:
+            found["play"] = _play(snn, who, settings)
     except Dqn2SnnError as error:
         return {**cell.key, "refused": str(error)}
     return {**cell.key, "spikes_kind": snn.plan.spikes_kind, "stateful": snn.plan.stateful, **found}

@@ -67,6 +67,9 @@ QUANTITIES: dict[str, tuple[str, Callable[[Entry], str]]] = {
 }
 """What a page shows of each cell, with a heading."""
 
+_IN_PLAY = ("return", "spikes", "spikes per neuron", "operations")
+"""Those of them that take play."""
+
 
 def text(entries: Entries) -> str:
     """Agreement for a terminal.
@@ -131,7 +134,7 @@ def shown(entry: Entry | None, quantity: str) -> str:
     Returns:
         str: A number, or that there is none.
     """
-    if entry is None:
+    if entry is None or (quantity in _IN_PLAY and "play" not in entry and "refused" not in entry):
         return MISSING
     return REFUSED if "refused" in entry else QUANTITIES[quantity][1](entry)
 

@@ -59,6 +59,7 @@ class Settings:
         steps: T.
         protocol: The conditions.
         engine: What simulates; on the grid all give the same.
+        play: Whether spiking networks play, too, or are only judged on held-out states, which costs far less.
     """
 
     agents: tuple[str, ...] = zoo.names()
@@ -66,6 +67,7 @@ class Settings:
     steps: tuple[int, ...] = STEPS
     protocol: Protocol = Protocol()
     engine: Engine = "auto"
+    play: bool = True
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,16 @@ from dqn2snn.benchmark.table.report import MISSING, REFUSED, agents_of, refusals
 from dqn2snn.benchmark.table.settings import DQN, Cell, Settings, cells
 from dqn2snn.benchmark.table.store import Entries
 
-__all__ = ["chosen_cells", "coverage", "kinds", "least_steps", "reasons", "shares", "spikes_of_control"]
+__all__ = [
+    "chosen_cells",
+    "coverage",
+    "judged",
+    "kinds",
+    "least_steps",
+    "reasons",
+    "shares",
+    "spikes_of_control",
+]
 
 Entry = Mapping[str, Any]
 
@@ -38,6 +47,35 @@ def chosen_cells(
     return as_markdown(
         ["agent", *("DQN" if recipe == DQN else f"{recipe}, T = {steps}" for recipe, steps in columns)], rows
     )
+
+
+def judged(entries: Entries, rows: Sequence[tuple[str, int]], agents: Sequence[str] = ()) -> str:
+    """What held-out states say about recipes at some T: agreement in %, and spikes of a hidden neuron in a decision.
+
+    Args:
+        entries: Lines of the file.
+        rows: Recipes and T.
+        agents: The columns, two of each; by default all that are there.
+
+    Returns:
+        str: A table in Markdown, with a line end.
+    """
+    agents = agents or agents_of(entries)
+    header = ["recipe", "T", *(f"{agent}, {what}" for agent in agents for what in ("%", "spikes"))]
+    found = [
+        [
+            f"`{recipe}`",
+            str(steps),
+            *(part for agent in agents for part in _judged(entries.get(Cell(agent, recipe, steps)))),
+        ]
+        for recipe, steps in rows
+    ]
+    return as_markdown(header, found)
+
+
+def _judged(entry: Entry | None) -> tuple[str, str]:
+    spikes = "" if entry is None or "refused" in entry else f"{entry['held_out']['spikes_per_neuron']:.2g}"
+    return shown(entry, "agreement"), spikes
 
 
 def kinds(entries: Entries, recipes: Sequence[str]) -> str:
