@@ -1,0 +1,162 @@
+"""What was played, with each frame kept once, and n-step samples of it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dqn2snn.errors import ArgumentError
+
+__all__ = ["Batch", "Replay"]
+
+_DRAWS = 1_000
+
+
+class Batch(NamedTuple):
+    """Transitions over n steps, a row each.
+
+    The target of a row is `returns` + `discounts` * (value of `next_observations`).
+    """
+
+    observations: Tensor  # uint8 [B, 4, height, width]
+    actions: Tensor  # int64 [B]
+    returns: Tensor  # float32 [B], the sum over k < n of gamma^k r_k, up to a terminal
+    next_observations: Tensor  # uint8 [B, 4, height, width]; of no meaning where the discount is 0
+    discounts: Tensor  # float32 [B], gamma^n, or 0 after a terminal
+
+
+class Replay:
+    """A ring over time of N games side by side.
+
+    An observation is the last frames of a game, so stacks would hold each frame four times; the ring holds it
+    once, and how many frames had gone before it in its game. Frames before the first are zero, as in ale-py.
+
+    Args:
+        slots: Steps of each game that the ring holds.
+        observation_shape: (frames in an observation, height, width).
+        num_envs: Number of games N.
+        n_step: Rewards in a return.
+        gamma: The discount of one step.
+
+    Example:
+        >>> replay = Replay(slots=8, observation_shape=(4, 2, 2), num_envs=1, n_step=2, gamma=0.5)
+        >>> no, yes = np.array([False]), np.array([True])
+        >>> for t in range(3):
+        ...     frames = np.full((1, 4, 2, 2), t, np.uint8)
+        ...     replay.add(frames, np.array([t]), np.array([1.0]), terminal=no, over=no)
+        >>> batch = replay.sample(1, np.random.default_rng(0))
+        >>> batch.returns, batch.discounts, batch.next_observations[0, :, 0, 0]
+        (tensor([1.5000]), tensor([0.2500]), tensor([0, 0, 1, 2], dtype=torch.uint8))
+    """
+
+    def __init__(
+        self, slots: int, observation_shape: tuple[int, int, int], num_envs: int, n_step: int, gamma: float
+    ) -> None:
+        self.history, height, width = observation_shape
+        self.slots, self.num_envs, self.n_step, self.gamma = slots, num_envs, n_step, gamma
+        self.added = 0  # steps of each game, those that were overwritten as well
+        self._frames = np.zeros((slots * num_envs, height, width), np.uint8)
+        self._before = np.zeros((slots, num_envs), np.int64)  # frames of the game before this one, to count
+        self._actions = np.zeros((slots, num_envs), np.int64)
+        self._rewards = np.zeros((slots, num_envs), np.float32)
+        self._terminal = np.zeros((slots, num_envs), bool)
+        self._over = np.zeros((slots, num_envs), bool)
+        self._next_before: NDArray[np.int64] = np.zeros(num_envs, np.int64)
+
+    def __len__(self) -> int:
+        """Count the steps, of all games, that the ring holds."""
+        return min(self.added, self.slots) * self.num_envs
+
+    def add(
+        self,
+        observations: NDArray[np.uint8],
+        actions: NDArray[np.int64],
+        rewards: NDArray[np.floating],
+        *,
+        terminal: NDArray[np.bool_],
+        over: NDArray[np.bool_],
+    ) -> None:
+        """Add one step of every game.
+
+        Args:
+            observations: What was seen, ``[N, 4, height, width]``; the last frame is the new one.
+            actions: What was done then, ``[N]``.
+            rewards: What that gave, ``[N]``.
+            terminal: Whether no reward after this one counts, ``[N]``.
+            over: Whether the game began again, ``[N]``; without `terminal`, it was cut off by a limit of time.
+        """
+        slot = self.added % self.slots
+        self._frames[slot * self.num_envs : (slot + 1) * self.num_envs] = observations[:, -1]
+        self._before[slot] = self._next_before
+        self._actions[slot], self._rewards[slot] = actions, rewards
+        self._terminal[slot], self._over[slot] = terminal, over
+        self._next_before = np.where(over, 0, np.minimum(self._next_before + 1, self.history - 1))
+        self.added += 1
+
+    def sample(self, count: int, rng: np.random.Generator) -> Batch:
+        """Draw transitions, each as likely as any other, with replacement.
+
+        Args:
+            count: Number of transitions B.
+            rng: Source of randomness.
+
+        Returns:
+            The batch. Its windows of n steps end before the newest step, and none crosses a cut.
+
+        Raises:
+            ArgumentError: If no window fits into what was played.
+        """
+        times, games = self._draw(count, rng)
+        window = times[:, None] + np.arange(self.n_step)
+        at = (window % self.slots, games[:, None])
+        ended = np.logical_or.accumulate(self._terminal[at], axis=1)
+        counts = np.concatenate([np.ones((count, 1), bool), ~ended[:, :-1]], axis=1)
+        powers = self.gamma ** np.arange(self.n_step)
+        returns = (self._rewards[at] * counts * powers).sum(1)
+        discounts = np.where(ended[:, -1], 0.0, self.gamma**self.n_step)
+        return Batch(
+            torch.from_numpy(self._stacks(times, games)),
+            torch.from_numpy(self._actions[times % self.slots, games]),
+            torch.from_numpy(returns.astype(np.float32)),
+            torch.from_numpy(self._stacks(times + self.n_step, games)),
+            torch.from_numpy(discounts.astype(np.float32)),
+        )
+
+    def _draw(self, count: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Times, counted from the first step ever, and games."""
+        oldest = max(0, self.added - self.slots)
+        # The history of the first few steps is overwritten, except that nothing came before the first ever.
+        low = oldest + self.history - 1 if oldest else 0
+        high = self.added - self.n_step
+        times: NDArray[np.int64] = np.zeros(count, np.int64)
+        games = times.copy()
+        missing: NDArray[np.bool_] = np.ones(count, bool)
+        for _ in range(_DRAWS if high > low else 0):
+            drawn = int(missing.sum())
+            times[missing] = rng.integers(low, high, drawn)
+            games[missing] = rng.integers(self.num_envs, size=drawn)
+            missing = self._cut(times, games)
+            if not missing.any():
+                return times, games
+        raise ArgumentError(
+            f"Expected a replay with windows of {self.n_step} steps that no limit of time cuts. "
+            f"Found none in {len(self)} steps. Play on before you sample."
+        )
+
+    def _cut(self, times: NDArray[np.int64], games: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether a game was cut off within n steps, so that nobody knows what would have come."""
+        at = ((times[:, None] + np.arange(self.n_step)) % self.slots, games[:, None])
+        ended = np.logical_or.accumulate(self._terminal[at], axis=1)
+        return np.asarray((self._over[at] & ~ended).any(1))
+
+    def _stacks(self, times: NDArray[np.int64], games: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Observations ``[B, 4, height, width]``."""
+        back = np.arange(self.history)[::-1]
+        slots = (times[:, None] - back) % self.slots
+        stacks = self._frames.take(slots * self.num_envs + games[:, None], axis=0)
+        stacks[back > self._before[times % self.slots, games][:, None]] = 0
+        return stacks
