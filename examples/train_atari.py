@@ -13,7 +13,7 @@ The algorithm is QR-DQN, quantile regression (Dabney et al., 2018, arXiv 1710.10
 and double targets. The mean over quantiles is linear, so averaging the rows of the head gives a plain DQN with the
 same Q-values, `atari.network.averaged`: a row of convolutions, linear layers and ReLUs that can be made to spike.
 
-Ctrl-C saves and ends. Learning takes most of the time: `--batch-size 32` nearly doubles the steps a second.
+Ctrl-C saves and ends. Learning takes most of the time: `--batch-size 32` gives half as many steps a second again.
 """
 
 from __future__ import annotations
