@@ -72,7 +72,7 @@ class Settings:
             [1.0, 0.55, 0.1, 0.1]
         """
         fraction = min(1.0, step / self.epsilon_steps)
-        return 1.0 + (self.epsilon_end - 1.0) * fraction
+        return (1.0 - fraction) + self.epsilon_end * fraction
 
 
 def _expect(holds: bool, name: str, expected: str, found: Any) -> None:

@@ -30,7 +30,7 @@ from pathlib import Path
 import torch
 from atari.checkpoint import write_tensors
 for number in range(int(sys.argv[2]), 10**9):
-    write_tensors(Path(sys.argv[1]), {"x": torch.full((400_000,), float(number))}, {"number": number})
+    write_tensors(Path(sys.argv[1]), {"x": torch.full((3_000_000,), float(number))}, {"number": number})
     print(number, flush=True)
 """
 
@@ -49,7 +49,7 @@ def test_a_writer_that_is_killed_leaves_a_whole_checkpoint(tmp_path: Path) -> No
         )
         assert writer.stdout
         writer.stdout.readline()  # it has begun
-        time.sleep(wait.uniform(0.0, 0.1))
+        time.sleep(wait.uniform(0.0, 0.2))
         os.kill(writer.pid, signal.SIGKILL)
         reported = writer.communicate()[0].split()
         tensors, state = read_tensors(path)
@@ -59,6 +59,45 @@ def test_a_writer_that_is_killed_leaves_a_whole_checkpoint(tmp_path: Path) -> No
     assert number > 4
     write_tensors(path, {}, {"number": 0})  # what a kill has left beside is in nobody's way
     assert [found.name for found in tmp_path.iterdir()] == [path.name]
+
+
+CUT = """
+import resource, signal, sys
+from pathlib import Path
+import torch
+from atari.checkpoint import read_tensors, write_tensors
+path, whole = Path(sys.argv[1]), resource.getrlimit(resource.RLIMIT_FSIZE)
+for size in (0, 1, 1_000, 400_000):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, whole[1]))
+    try:
+        write_tensors(path, {"x": torch.ones(100_000)}, {"number": 1})
+    except OSError:
+        resource.setrlimit(resource.RLIMIT_FSIZE, whole)
+    tensors, state = read_tensors(path)
+    assert tensors["x"].eq(0).all() and state == {"number": 0}
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, whole[1]))
+write_tensors(path, {"x": torch.ones(100_000)}, {"number": 1})
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="needs limits of the size of files")
+def test_a_write_that_is_cut_at_a_byte_leaves_the_old_checkpoint(tmp_path: Path) -> None:
+    """As on a full disk; at last the kernel ends the process in the midst of the write."""
+    path = tmp_path / "training.safetensors"
+    write_tensors(path, {"x": torch.zeros(100_000)}, {"number": 0})
+    done = subprocess.run(
+        [sys.executable, "-c", CUT, str(path)],
+        env=os.environ | {"PYTHONPATH": str(EXAMPLES)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGXFSZ, done.stderr
+    assert path.with_name(path.name + ".partial").stat().st_size == 200_000
+    tensors, state = read_tensors(path)
+    assert tensors["x"].eq(0).all()
+    assert state == {"number": 0}
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:

@@ -159,13 +159,16 @@ def played(trainer: Trainer, rounds: int) -> Trainer:
 
 
 def test_a_checkpoint_holds_all_of_the_state(tmp_path: Path) -> None:
-    first = played(Trainer("Breakout", RANDOM), 300)
+    first, meter = Trainer("Breakout", RANDOM), Meter()
+    for _ in range(240):
+        first.play(meter)
+    played(first, 10)
     assert first.progress.best is not None
     first.save(tmp_path / CHECKPOINT)
     second = Trainer("Breakout", RANDOM)
     second.restore(tmp_path / CHECKPOINT)
     assert second.progress == first.progress
-    assert second.epsilon == first.epsilon == RANDOM.epsilon(1_200)
+    assert second.epsilon == first.epsilon == RANDOM.epsilon(1_000)
     assert second.learner.updates == first.learner.updates > 0
     for name in ("exploration", "sampling"):
         assert getattr(second, name).random(5).tolist() == getattr(first, name).random(5).tolist()
@@ -176,6 +179,20 @@ def test_a_checkpoint_holds_all_of_the_state(tmp_path: Path) -> None:
     assert second.learner.updates == first.learner.updates
     played(second, 1)
     assert second.learner.updates == first.learner.updates + 1
+
+
+def test_scores_are_raw_and_returns_are_of_clipped_rewards() -> None:
+    """Space Invaders gives 5 to 30 points an invader, and has three lives."""
+    trainer, meter = Trainer("SpaceInvaders", dataclasses.replace(RANDOM, replay_size=1_600)), Meter()
+    for _ in range(400):
+        trainer.play(meter)
+    assert trainer.progress.recent
+    assert all(score == 0 or score >= 5 for score in trainer.progress.recent)
+    batch = trainer.replay.sample(4_000, trainer.sampling)
+    powers = [SMALL.gamma**k for k in range(SMALL.n_step)]
+    assert powers[-1] * 0.99 < batch.returns.max() <= sum(powers)
+    assert batch.returns.min() == 0
+    assert set(batch.discounts.tolist()) == {0.0, float(torch.tensor(SMALL.gamma**SMALL.n_step))}
 
 
 def test_the_larger_body_learns_too() -> None:
@@ -208,7 +225,7 @@ def test_the_best_network_is_that_of_the_best_window() -> None:
     trainer = Trainer("Breakout", RANDOM)
     history: list[tuple[float, dict[str, torch.Tensor]]] = []
     meter = Meter()
-    for _ in range(400):
+    for _ in range(300):
         games = trainer.progress.recent
         trainer.play(meter)
         if trainer.progress.recent != games and len(trainer.progress.recent) == SMALL.window:
