@@ -4,16 +4,24 @@ Each table goes between <!-- name --> and <!-- /name -->; the pages of the agent
 
 python -m dqn2snn.benchmark.table --output docs/results/table --jobs 2
 python -m dqn2snn.benchmark.table --output docs/results/table/control --episodes 100 --jobs 2 \
-    --agents cartpole acrobot lunarlander --recipes rate --steps 4 8 12 16 24 32 64 128
+    --agents cartpole acrobot lunarlander mountaincar --recipes rate --steps 4 8 12 16 24 32 64 128
 python -m dqn2snn.benchmark.table --output docs/results/table/control --episodes 100 --jobs 2 \
-    --agents cartpole acrobot lunarlander --steps 4 \
+    --agents cartpole acrobot lunarlander mountaincar --steps 4 \
     --recipes sigma_delta:levels={16:max_spikes=4,32:max_spikes=8,64:max_spikes=16,128:max_spikes=32}:threshold=max \
     sigma_delta:levels=24:max_spikes=8{:threshold=auto,:threshold=max,:threshold=max+ridge}
 python -m dqn2snn.benchmark.table --output docs/results/table/again --episodes 100 --seed 100000 --jobs 2 \
-    --agents cartpole acrobot lunarlander --recipes rate --steps 4 8 16 32 64
+    --agents cartpole acrobot lunarlander mountaincar --recipes rate --steps 4 8 16 32 64
 python -m dqn2snn.benchmark.table --output docs/results/table/again --episodes 100 --seed 100000 --jobs 2 \
-    --agents cartpole acrobot lunarlander --steps 4 \
+    --agents cartpole acrobot lunarlander mountaincar --steps 4 \
     --recipes sigma_delta:levels={24,32}:max_spikes=8:threshold=max
+python -m dqn2snn.benchmark.table --output docs/results/table/atari --agents road_runner crazy_climber --no-play \
+    --recipes rate{,+ftbc+ridge} --steps 16 32 64
+python -m dqn2snn.benchmark.table --output docs/results/table/atari --agents road_runner crazy_climber --no-play \
+    --recipes burst{,+ftbc+ridge} sigma_delta{,:levels=64} --steps 8
+python -m dqn2snn.benchmark.table --output docs/results/table/atari --agents road_runner crazy_climber --no-play \
+    --recipes tan2021 --steps 500
+python -m dqn2snn.benchmark.table --output docs/results/table/atari --agents road_runner crazy_climber --no-play \
+    --recipes rate+ftbc+ridge_all --steps 16
 python docs/results/fill_table.py
 """
 
@@ -28,6 +36,7 @@ from dqn2snn.benchmark.table.store import Entries, read
 from dqn2snn.benchmark.table.summary import (
     chosen_cells,
     coverage,
+    judged,
     kinds,
     reasons,
     shares,
@@ -48,6 +57,15 @@ CONTROL = (
     "sigma_delta:levels=128:max_spikes=32:threshold=max",
 )
 AGAIN = (CONTROL[2], CONTROL[4])
+ATARI = (
+    ("tan2021", 500),
+    *((f"rate{corrections}", steps) for corrections in ("", "+ftbc+ridge") for steps in (16, 32, 64)),
+    ("rate+ftbc+ridge_all", 16),
+    ("burst", 8),
+    ("burst+ftbc+ridge", 8),
+    ("sigma_delta", 8),
+    ("sigma_delta:levels=64", 8),
+)
 FEW = (("tan2021", 500), ("rate", 16), ("rate", 32), ("rate", 64), ("burst", 8), ("sigma_delta", 4))
 
 
@@ -57,7 +75,7 @@ def kept(name: str) -> Entries:
     return read(path)[1] if path.exists() else {}
 
 
-def tables(entries: Entries, control: Entries, again: Entries) -> dict[str, str]:
+def tables(entries: Entries, control: Entries, again: Entries, atari: Entries) -> dict[str, str]:
     """The tables of the first page by the names of their places."""
     recipes = [*ALL.recipes, *(each for each in recipes_of(entries) if each not in ALL.recipes)]
     return {
@@ -68,6 +86,7 @@ def tables(entries: Entries, control: Entries, again: Entries) -> dict[str, str]
         "kinds": kinds(entries, recipes),
         "control": spikes_of_control(control, CONTROL, 4),
         "again": spikes_of_control(again, AGAIN, 4),
+        "atari": judged(atari, ATARI, ("road_runner", "crazy_climber")),
         "minatar": shares(entries, recipes, (1, 2, 4, 8, 16), MINATAR),
         "reasons": reasons(entries),
     }
@@ -102,7 +121,7 @@ def agent_page(entries: Entries, agent: str) -> str:
 def pages() -> dict[Path, str]:
     """What the pages have to be."""
     entries = kept("table.jsonl")
-    content = tables(entries, kept("control/table.jsonl"), kept("again/table.jsonl"))
+    content = tables(entries, *(kept(f"{name}/table.jsonl") for name in ("control", "again", "atari")))
     first = PAGES / "index.md"
     readme = HERE.parent.parent / "README.md"
     few = {"few": chosen_cells(entries, "agreement", FEW[:-1], ALL.agents)}
