@@ -37,7 +37,7 @@ def baselines(stats: ActivationStats, *, fold: bool = True) -> list[Tensor]:
     for layer in stats.layers[:-1]:
         span = (layer.maximum - layer.minimum).maximum(SMALLEST * layer.maximum)
         m = layer.minimum - MARGIN * span
-        found.append(torch.where((m > SMALLEST * layer.maximum) & fold, m, torch.zeros_like(m)))
+        found.append(torch.where((m > SMALLEST * layer.maximum) & bool(fold), m, torch.zeros_like(m)))
     return found
 
 
