@@ -1,4 +1,4 @@
-"""Environments: gymnasium ids as they are, MinAtar games as a network wants them.
+"""Environments: gymnasium ids as they are, Atari and MinAtar games as a network wants them.
 
 `make_env` is the one place where an id becomes an environment; `EnvSource` is what the playing functions
 (`collect_observations`, `evaluate_policy`, `compare_policies`) accept in its stead.
@@ -10,13 +10,23 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from dqn2snn._atari import AtariProtocol, atari_protocol
 from dqn2snn._extras import require
 from dqn2snn.errors import ArgumentError, EnvironmentMismatchError, MissingExtraError
 
 if TYPE_CHECKING:
     import gymnasium
 
-__all__ = ["EnvSource", "Spaces", "action_names", "check_env", "make_env", "spaces_of"]
+__all__ = [
+    "AtariProtocol",
+    "EnvSource",
+    "Spaces",
+    "action_names",
+    "atari_protocol",
+    "check_env",
+    "make_env",
+    "spaces_of",
+]
 
 EnvSource: TypeAlias = "str | gymnasium.Env[Any, Any] | Callable[[], gymnasium.Env[Any, Any]]"
 """An environment id, one environment, or a function that makes environments."""
@@ -46,6 +56,10 @@ def make_env(env_id: str, render_mode: str | None = None) -> gymnasium.Env[Any, 
     sticky actions with probability 0.1, difficulty ramping, all six actions (``-v0``) and episodes of at most
     5000 steps; seeding them really repeats an episode, see `dqn2snn._minatar`.
 
+    Atari games come with observations ``uint8 [4, 84, 84]``, as whole games with raw rewards and the minimal set of
+    actions. The id says under which protocol: ``"RoadRunnerNoFrameskip-v4"`` is that of Tan et al. (2021),
+    ``"ALE/RoadRunner-v5"``, with sticky actions, that of Machado et al. (2018); `atari_protocol` tells the details.
+
     Args:
         env_id: A registered gymnasium id.
         render_mode: Passed to gymnasium, ``"rgb_array"`` for pictures.
@@ -55,7 +69,7 @@ def make_env(env_id: str, render_mode: str | None = None) -> gymnasium.Env[Any, 
 
     Raises:
         ArgumentError: If nothing is registered under the id.
-        MissingExtraError: If gymnasium, minatar or what the environment itself needs is not installed.
+        MissingExtraError: If gymnasium, minatar, ale-py or what the environment itself needs is not installed.
 
     Example:
         >>> env = make_env("MinAtar/Breakout-v0")
@@ -71,6 +85,8 @@ def make_env(env_id: str, render_mode: str | None = None) -> gymnasium.Env[Any, 
             warnings.simplefilter("ignore", DeprecationWarning)
             if env_id.startswith("MinAtar/"):
                 env = _make_minatar(env_id, render_mode)
+            elif atari_protocol(env_id) is not None:
+                env = _make_atari(env_id, render_mode)
             else:
                 env = gym.make(env_id, render_mode=render_mode, disable_env_checker=True)
     except gym.error.DependencyNotInstalled as error:
@@ -88,6 +104,13 @@ def _make_minatar(env_id: str, render_mode: str | None) -> gymnasium.Env[Any, An
     from dqn2snn import _minatar
 
     return _minatar.make(env_id, render_mode)
+
+
+def _make_atari(env_id: str, render_mode: str | None) -> gymnasium.Env[Any, Any]:
+    require("ale_py", extra="atari")
+    from dqn2snn import _atari_env
+
+    return _atari_env.make(env_id, render_mode)
 
 
 def spaces_of(env: gymnasium.Env[Any, Any]) -> Spaces:

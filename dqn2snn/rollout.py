@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dqn2snn.envs import EnvSource, make_env, spaces_of
+from dqn2snn._slots import Slot, act, environments
+from dqn2snn.envs import EnvSource
 from dqn2snn.errors import ArgumentError, EnvironmentMismatchError
-
-if TYPE_CHECKING:
-    import gymnasium
 
 __all__ = ["Places", "QFunction", "QFunctions", "Step", "device_of", "play"]
 
@@ -68,32 +65,6 @@ class Step:
     done: NDArray[np.bool_]
 
 
-class _Slot:
-    """An environment and the episode that runs in it."""
-
-    def __init__(self, row: int, env: gymnasium.Env[Any, Any], episode: int, seed: int) -> None:
-        self.row = row
-        self.env = env
-        self.num_actions = spaces_of(env).num_actions
-        self.begin(episode, seed)
-
-    def begin(self, episode: int, seed: int) -> None:
-        self.episode = episode
-        self.steps = 0
-        self.exploration = np.random.default_rng([seed, episode])
-        self.observation, _ = self.env.reset(seed=seed + episode)
-
-    def choose(self, greedy: int, epsilon: float) -> int:
-        # Both numbers are drawn at every step, so that networks which act differently keep the same stream.
-        chance, random_action = self.exploration.random(), self.exploration.integers(self.num_actions)
-        return int(random_action) if chance < epsilon else greedy
-
-    def act(self, action: int, max_steps: int | None) -> tuple[float, bool]:
-        self.observation, reward, terminated, truncated, _ = self.env.step(action)
-        self.steps += 1
-        return float(reward), terminated or truncated or self.steps == max_steps
-
-
 def play(
     q_functions: QFunctions,
     env: EnvSource,
@@ -127,9 +98,9 @@ def play(
     """
     _check_arguments(seed, epsilon, num_envs, max_steps)
     queue = iter(episodes)
-    with _environments(env, num_envs) as environments:
-        pairs = zip(environments, queue, strict=False)
-        slots = [_Slot(row, *pair, seed) for row, pair in enumerate(pairs)]
+    with environments(env, num_envs) as supply:
+        pairs = zip(supply, queue, strict=False)
+        slots = [Slot(row, *pair, seed) for row, pair in enumerate(pairs)]
         while slots:
             step = _step(slots, q_functions, epsilon, max_steps)
             yield step
@@ -160,7 +131,7 @@ def device_of(q_function: QFunction) -> torch.device:
 
 
 def _step(
-    slots: list[_Slot],
+    slots: list[Slot],
     q_functions: QFunctions,
     epsilon: float,
     max_steps: int | None,
@@ -171,7 +142,7 @@ def _step(
     for values in q:
         _check_q(values, slots)
     actions = [slot.choose(row, epsilon) for slot, row in zip(slots, q[0].argmax(1).tolist(), strict=True)]
-    outcomes = [slot.act(action, max_steps) for slot, action in zip(slots, actions, strict=True)]
+    outcomes = act(slots, actions, max_steps)
     return Step(
         episodes=np.array([slot.episode for slot in slots], dtype=np.int64),
         observations=observations,
@@ -182,7 +153,7 @@ def _step(
     )
 
 
-def _values(q_functions: QFunctions, observations: Tensor, slots: list[_Slot]) -> tuple[Tensor, ...]:
+def _values(q_functions: QFunctions, observations: Tensor, slots: list[Slot]) -> tuple[Tensor, ...]:
     places = Places(
         rows=torch.tensor([slot.row for slot in slots]),
         first=torch.tensor([slot.steps == 0 for slot in slots]),
@@ -196,36 +167,14 @@ def _values(q_functions: QFunctions, observations: Tensor, slots: list[_Slot]) -
         ) from error
 
 
-def _begin_next(slot: _Slot, queue: Iterator[int], seed: int) -> bool:
+def _begin_next(slot: Slot, queue: Iterator[int], seed: int) -> bool:
     episode = next(queue, None)
     if episode is not None:
         slot.begin(episode, seed)
     return episode is not None
 
 
-@contextmanager
-def _environments(source: EnvSource, num_envs: int) -> Iterator[Iterator[gymnasium.Env[Any, Any]]]:
-    """Supply environments as they are asked for, and close those that were made here."""
-    made: list[gymnasium.Env[Any, Any]] = []
-
-    def supply(make: Callable[[], gymnasium.Env[Any, Any]]) -> Iterator[gymnasium.Env[Any, Any]]:
-        for _ in range(num_envs):
-            made.append(make())
-            yield made[-1]
-
-    try:
-        if isinstance(source, str):
-            yield supply(lambda: make_env(source))
-        elif callable(source):
-            yield supply(source)
-        else:
-            yield iter([source])
-    finally:
-        for env in made:
-            env.close()
-
-
-def _check_q(q: Tensor, slots: list[_Slot]) -> None:
+def _check_q(q: Tensor, slots: list[Slot]) -> None:
     expected = (len(slots), slots[0].num_actions)
     if tuple(q.shape) != expected:
         raise EnvironmentMismatchError(
