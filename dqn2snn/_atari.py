@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["MACHADO2018", "TAN2021", "AtariProtocol", "atari_protocol"]
+__all__ = ["MACHADO2018", "TAN2021", "AtariProtocol", "atari_protocol", "game_of"]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ MACHADO2018 = AtariProtocol("machado2018", max_no_ops=0, fire_on_reset=False, st
 """Machado et al. (2018), "Revisiting the Arcade Learning Environment", JAIR 61, with gymnasium's limit of 30 minutes,
 which Dopamine uses too. The paper's own experiments take 18,000 frames (``max_steps=4500``) and all 18 actions."""
 
-_IDS = ((re.compile(r"\w+NoFrameskip-v4"), TAN2021), (re.compile(r"ALE/\w+-v5"), MACHADO2018))
+_IDS = ((re.compile(r"(\w+)NoFrameskip-v4"), TAN2021), (re.compile(r"ALE/(\w+)-v5"), MACHADO2018))
 
 
 def atari_protocol(env_id: str) -> AtariProtocol | None:
@@ -87,4 +87,27 @@ def atari_protocol(env_id: str) -> AtariProtocol | None:
         >>> atari_protocol("CartPole-v1") is None
         True
     """
-    return next((protocol for pattern, protocol in _IDS if pattern.fullmatch(env_id)), None)
+    return _parse(env_id)[1]
+
+
+def game_of(env_id: str) -> str | None:
+    """Tell the game that an environment id names.
+
+    Args:
+        env_id: An environment id.
+
+    Returns:
+        The game; None for what is not an Atari id.
+
+    Example:
+        >>> game_of("ALE/RoadRunner-v5")
+        'RoadRunner'
+    """
+    return _parse(env_id)[0]
+
+
+def _parse(env_id: str) -> tuple[str, AtariProtocol] | tuple[None, None]:
+    for pattern, protocol in _IDS:
+        if match := pattern.fullmatch(env_id):
+            return match[1], protocol
+    return None, None

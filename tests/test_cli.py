@@ -165,7 +165,7 @@ def test_info_tells_of_versions_recipes_and_agents(capsys: pytest.CaptureFixture
     assert data["packages"]["torch"] == torch.__version__
     assert data["backends"]["snntorch"] is True
     assert data["dqn2snn"] == dqn2snn.__version__
-    assert tuple(data["agents"]) == zoo.names()
+    assert tuple(data["agents"]) == (*zoo.names(), *zoo.atari_names())
     assert "AAAI 2021" in data["recipes"]["tan2021"]
     assert "IJCNN 2015" in data["recipes"]["diehl2015"]
     assert main(["info"]) == 0

@@ -4,6 +4,7 @@ import copy
 import hashlib
 import json
 import math
+import os
 import pickle
 import shutil
 import subprocess
@@ -20,7 +21,10 @@ from torch import nn
 
 from dqn2snn import zoo
 from dqn2snn.envs import make_env, spaces_of
-from dqn2snn.errors import ArgumentError, CheckpointError
+from dqn2snn.errors import ArgumentError, CheckpointError, MissingExtraError
+from dqn2snn.zoo import _find
+from dqn2snn.zoo._card import render_card
+from dqn2snn.zoo._references import REFERENCES, human_normalised
 
 SHIPPED = Path(zoo.__file__).with_name("agents")
 NAMES = (
@@ -33,7 +37,10 @@ NAMES = (
     "minatar-space_invaders",
     "mountaincar",
 )
+ROOT = Path(__file__).parents[1]
+ATARI = zoo.atari_names()
 SMALL: list[list[str | int]] = [
+    ["divide", 255],
     ["conv2d", 2, 3, 3, 2],
     ["relu"],
     ["flatten"],
@@ -154,7 +161,136 @@ def test_a_shipped_agent_plays_as_its_card_says() -> None:
     assert total == evaluation["returns"][0]
 
 
+# What a clone of the repository has beside it
+
+
+@pytest.mark.parametrize("name", ATARI)
+def test_atari_agents_are_ready_to_use(name: str) -> None:
+    pytest.importorskip("ale_py", reason="Atari needs the extra atari")
+    agent = zoo.load(name)
+    assert agent.name == name
+    directory = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)[1:]
+    assert zoo.load(directory).config == agent.config
+    assert (ROOT / "zoo" / "atari" / directory / "weights.safetensors").stat().st_size < 1_500_000
+    env = make_env(agent.env_id)
+    shape, num_actions = spaces_of(env)
+    assert (list(shape), num_actions) == (agent.config["observation_shape"], agent.config["num_actions"])
+    assert len(agent.config["action_names"]) == num_actions
+    frames = torch.from_numpy(env.reset(seed=0)[0])[None]
+    assert torch.equal(agent.network(frames), agent.network(frames.float()))
+    for parameter in agent.network.parameters():
+        assert torch.equal(parameter.half().float(), parameter)
+
+
+@pytest.mark.parametrize("name", ATARI)
+def test_atari_agents_beat_random_play_and_their_cards_say_so(name: str) -> None:
+    agent = zoo.load(name)
+    scores = [agent.config["evaluation"], *agent.config["also_evaluated"]]
+    assert [(score["episodes"], score["epsilon"]) for score in scores] == [(30, 0.0), (30, 0.05)]
+    for score in scores:
+        assert score["mean"] == pytest.approx(sum(score["returns"]) / 30)
+        assert score["ci95"][0] > REFERENCES[name].random
+    text = render_card(agent.config)
+    assert f"Random play scores {REFERENCES[name].random:g}" in text
+    assert "Played under tan2021" in text
+    assert "epsilon 0.05" in text
+
+
+@pytest.mark.parametrize("name", ATARI)
+def test_atari_cards_are_rendered_from_their_configuration(name: str) -> None:
+    directory = _find.find(name)
+    assert directory is not None
+    assert (directory / "README.md").read_text(encoding="utf-8") == render_card(zoo.load(name).config)
+
+
+@pytest.mark.skipif(not ATARI, reason="the source distribution leaves zoo/atari out")
+def test_an_atari_agent_is_its_checkpoint_with_the_quantiles_averaged() -> None:
+    from dqn2snn.benchmark.nature import read_checkpoint
+
+    directory = _find.find(ATARI[0])
+    assert directory is not None
+    _, before = read_checkpoint(directory)
+    frames = torch.randint(0, 256, (16, 4, 84, 84), dtype=torch.uint8)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            zoo.load(ATARI[0]).network(frames), before(frames.float()), rtol=1e-3, atol=0.01
+        )
+
+
+def test_references_normalise() -> None:
+    assert len(REFERENCES) == 17
+    assert human_normalised("Pong", -20.7) == 0
+    assert all(reference.human > reference.random for reference in REFERENCES.values())
+
+
 # Loading
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory of agents, where no checkout is."""
+    monkeypatch.setattr(_find, "_CHECKOUT", tmp_path / "none")
+    monkeypatch.setenv("DQN2SNN_ZOO", str(tmp_path / "agents"))
+    save_copy(tmp_path / "agents" / "two_carts", name="TwoCarts")
+    return tmp_path / "agents"
+
+
+def test_agents_are_found_where_the_environment_variable_says(elsewhere: Path) -> None:
+    assert zoo.atari_names() == ("TwoCarts",)
+    assert zoo.load("TwoCarts").name == zoo.load("two_carts").name == "TwoCarts"
+    assert "TwoCarts" not in zoo.names()
+    with pytest.raises(
+        CheckpointError, match=r"cartpole, .*TwoCarts.* Found 'chess'.*agents \(DQN2SNN_ZOO\)"
+    ):
+        zoo.load("chess")
+
+
+def test_without_checkout_and_variable_it_says_where_it_looked(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DQN2SNN_ZOO")
+    assert zoo.atari_names() == ()
+    with pytest.raises(CheckpointError, match=r"Found 'RoadRunner'.*none, and nowhere.*clone of dqn2snn"):
+        zoo.load("RoadRunner")
+
+
+def test_a_checkout_comes_before_the_variable(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_copy(elsewhere.parent / "checkout" / "two_carts", name="First")
+    monkeypatch.setattr(_find, "_CHECKOUT", elsewhere.parent / "checkout")
+    assert zoo.load("TwoCarts").name == "First"
+    assert zoo.atari_names() == ("TwoCarts",)
+
+
+def test_an_agent_of_the_hub_is_read_from_its_cache(tmp_path: Path) -> None:
+    pytest.importorskip("huggingface_hub", reason="the hub needs the extra hub")
+    cached = tmp_path / "hub" / "models--somebody--cart-pole"
+    shutil.copytree(SHIPPED / "cartpole", cached / "snapshots" / ("0" * 40))
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text("0" * 40)
+    code = """
+import dqn2snn.errors
+from dqn2snn import zoo
+print(zoo.load("somebody/cart-pole").env_id)
+try:
+    zoo.load("somebody/chess")
+except dqn2snn.errors.CheckpointError as error:
+    print(error)
+"""
+    offline = {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | offline, capture_output=True, text=True, check=False
+    )
+    first, second = done.stdout.splitlines()
+    assert first == "CartPole-v1", done.stderr
+    assert second.startswith(
+        "Expected an agent on the Hugging Face Hub, or in its cache. Found none at 'somebody/chess'"
+    )
+
+
+def test_without_the_extra_a_hub_id_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(MissingExtraError, match=r"dqn2snn\[hub\]"):
+        zoo.load("somebody/cart-pole")
 
 
 def test_loading_leaves_the_global_generator_alone() -> None:
@@ -196,7 +332,7 @@ def test_a_configuration_that_is_none_is_refused(directory: Path, text: str) -> 
         ({"observation_shape": []}, "positive integers"),
         ({"observation_shape": [3]}, r"observations of shape \[3\]"),
         ({"num_actions": 3}, "3 Q-values"),
-        ({"layers": [["lstm", 4, 2]]}, "layer 0 to be one of conv2d, relu, flatten, linear"),
+        ({"layers": [["lstm", 4, 2]]}, "layer 0 to be one of divide, conv2d, relu, flatten, linear"),
         ({"layers": [["linear", 4]]}, "in_features"),
         ({"layers": [["linear", 4, -2]]}, "positive integers"),
         ({"layers": [["linear", 4, 2.0]]}, "positive integers"),
@@ -278,6 +414,15 @@ def test_nothing_is_unpickled(directory: Path, tmp_path: Path, file: str) -> Non
     assert not (tmp_path / "exploded").exists()
 
 
+@pytest.mark.parametrize(
+    "changes", [{"also_evaluated": {}}, {"action_names": "left"}, {"learning_curve": True}]
+)
+def test_what_may_be_missing_must_be_of_its_kind(directory: Path, changes: dict[str, Any]) -> None:
+    edit_config(directory, **changes)
+    with pytest.raises(CheckpointError, match=f"Expected '{next(iter(changes))}' to be of type"):
+        zoo.load_agent(directory)
+
+
 # Layers
 
 
@@ -323,8 +468,29 @@ def test_a_convolutional_network_comes_back_bit_by_bit(tmp_path: Path) -> None:
     agent = save_copy(tmp_path / "agent", network=network, observation_shape=(2, 5, 5))
     observations = torch.rand(7, 2, 5, 5, generator=torch.Generator().manual_seed(0))
     assert torch.equal(agent.network(observations), network(observations))
+    frames = torch.arange(50, dtype=torch.uint8).reshape(1, 2, 5, 5)
+    assert torch.equal(agent.network(frames), network(frames.float()))
     assert agent.config["num_actions"] == 3
     assert zoo.load_agent(tmp_path / "agent").config == agent.config
+
+
+def test_what_else_is_known_is_kept_and_on_the_card(tmp_path: Path) -> None:
+    evaluation = zoo.load("cartpole").config["evaluation"]
+    curve = [{"step": 10, "return": 1.5}, {"step": 20, "return": 2.0}]
+    agent = save_copy(
+        tmp_path / "agent",
+        also_evaluated=[evaluation | {"epsilon": 0.05}],
+        action_names=("left", "right"),
+        curve=curve,
+        training=zoo.load("cartpole").config["training"] | {"wall_seconds": None, "seed": None},
+    )
+    assert agent.config["also_evaluated"][0]["epsilon"] == 0.05
+    assert agent.config["action_names"] == ["left", "right"]
+    lines = (tmp_path / "agent" / "curve.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == curve
+    card = (tmp_path / "agent" / "README.md").read_text()
+    for text in ("epsilon 0.05", "Actions: left, right.", "`curve.jsonl`", "| Wall time | not recorded |"):
+        assert text in card
 
 
 def test_saving_replaces_an_agent_and_leaves_nothing_beside(tmp_path: Path) -> None:
@@ -393,3 +559,26 @@ def test_examples_train_and_save(script: str, package: str, arguments: list[str]
         agent = zoo.load_agent(tmp_path / "run" / "agent")
         assert agent.config["training"]["total_steps"] == int(arguments[2])
         assert len((tmp_path / "run" / "curve.jsonl").read_text().splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_an_atari_checkpoint_becomes_an_agent_that_scores_the_same_again(tmp_path: Path) -> None:
+    pytest.importorskip("ale_py", reason="Atari needs the extra atari")
+    if not ATARI:
+        pytest.skip("the source distribution leaves zoo/atari out")
+    for file in ("checkpoint.json", "checkpoint.safetensors"):
+        shutil.copy(ROOT / "zoo" / "atari" / "road_runner" / file, tmp_path)
+    (tmp_path / "curve.jsonl").write_text('{"step": 8}\n')
+    command = [sys.executable, str(ROOT / "examples" / "export_atari.py"), str(tmp_path)]
+    for options in (["--episodes", "2"], ["--check"]):
+        done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert done.stdout.count("2 of 2 games score the same") == 2
+    agent = zoo.load_agent(tmp_path)
+    weights = agent.network.state_dict()
+    assert all(
+        torch.equal(weights[key], tensor)
+        for key, tensor in zoo.load("RoadRunner").network.state_dict().items()
+    )
+    assert agent.config["learning_curve"] == "curve.jsonl"
+    assert (tmp_path / "checkpoint.json").exists()

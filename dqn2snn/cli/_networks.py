@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dqn2snn.cli._parser import grid, natural_number, positive_number
-from dqn2snn.errors import ArgumentError, CheckpointError, PlanError
+from dqn2snn.errors import ArgumentError, CheckpointError, MissingExtraError, PlanError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,7 +56,9 @@ def add_agent(parser: argparse.ArgumentParser) -> None:
         parser: Gets the arguments.
     """
     parser.add_argument(
-        "agent", metavar="AGENT", help="a shipped agent (dqn2snn info lists them), or a directory with one"
+        "agent",
+        metavar="AGENT",
+        help="an agent (dqn2snn info lists them), a directory with one, or a repository of the hub",
     )
     parser.add_argument(
         "--seed", type=natural_number, default=0, metavar="N", help="determines all episodes (0)"
@@ -134,13 +136,15 @@ def agent_of(name: str) -> Agent:
     """
     from dqn2snn import zoo
 
-    if name in zoo.names():
-        return zoo.load(name)
-    if Path(name).is_dir():
+    if Path(name).is_dir() and name not in zoo.names():
         return zoo.load_agent(name)
-    raise CheckpointError(
-        f"Expected a directory with an agent, or the name of one: {', '.join(zoo.names())}. Found {name!r}."
-    )
+    try:
+        return zoo.load(name)
+    except MissingExtraError:  # what looks like a repository of the hub may be a directory that is not there
+        raise CheckpointError(
+            f"Expected a directory with an agent, or the name of one. Found {name!r}. For an agent of the Hugging Face "
+            'Hub, run: pip install "dqn2snn[hub]"'
+        ) from None
 
 
 def spiking_network_of(args: argparse.Namespace, agent: Agent) -> SpikingQNetwork:

@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> Report:
     from dqn2snn import zoo
     from dqn2snn.plan_file import load_plan
 
-    if str(args.plan) in zoo.names() and not args.plan.exists():
+    if str(args.plan) in (*zoo.names(), *zoo.atari_names()) and not args.plan.exists():
         raise ArgumentError(
             f"Expected the file of a plan. Found the name of an agent, {str(args.plan)!r}. "
             f"Run: dqn2snn convert {args.plan}"
@@ -199,7 +199,7 @@ def _agents() -> dict[str, dict[str, Any]]:
     from dqn2snn import zoo
 
     agents = {}
-    for name in zoo.names():
+    for name in (*zoo.names(), *zoo.atari_names()):
         config = zoo.load(name).config
         score = config["evaluation"]
         agents[name] = {

@@ -6,8 +6,11 @@ An agent is a directory of three files, none of which is ever unpickled:
 * ``config.json``: the layers, the environment, how it was trained and how it scored (`AgentConfig`).
 * ``README.md``: the model card, which is rendered from ``config.json``.
 
+There may be the learning curve beside them, ``curve.jsonl``.
+
 The network of an agent is the rounded one: it was scored after its weights were rounded to half precision.
-`load` reads an agent of the package by name, `load_agent` reads any directory, `save_agent` writes one.
+`load` reads an agent by name, `load_agent` reads any directory, `save_agent` writes one. The agents of `names` are in
+the package; those of `atari_names` are too large for it, and are found in a clone of the repository.
 
 Example:
     >>> agent = load("cartpole")
@@ -21,14 +24,17 @@ from __future__ import annotations
 
 from dqn2snn.zoo._agent import Agent, load, load_agent, names
 from dqn2snn.zoo._config import AgentConfig, Score, Training, score_of
-from dqn2snn.zoo._layers import build_network, describe_network
+from dqn2snn.zoo._find import atari_names
+from dqn2snn.zoo._layers import Divide, build_network, describe_network
 from dqn2snn.zoo._write import round_to_half, save_agent
 
 __all__ = [
     "Agent",
     "AgentConfig",
+    "Divide",
     "Score",
     "Training",
+    "atari_names",
     "build_network",
     "describe_network",
     "load",

@@ -1,4 +1,4 @@
-"""Reading agents: by name from the package, or from any directory."""
+"""Reading agents: by name, or from any directory."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from dqn2snn.errors import CheckpointError
+from dqn2snn.zoo import _find
 from dqn2snn.zoo._config import AgentConfig, check_config
+from dqn2snn.zoo._find import CONFIG_FILE, WEIGHTS_FILE
 from dqn2snn.zoo._layers import build_network
 
-__all__ = ["CONFIG_FILE", "WEIGHTS_FILE", "Agent", "load", "load_agent", "names"]
+__all__ = ["Agent", "load", "load_agent", "names"]
 
-CONFIG_FILE = "config.json"
-WEIGHTS_FILE = "weights.safetensors"
 _SHIPPED = Path(__file__).with_name("agents")
 
 
@@ -29,8 +29,8 @@ class Agent:
 
     Attributes:
         name: Its name in the zoo.
-        network: Maps observations, float32 ``[B, *observation_shape]``, to Q-values ``[B, num_actions]``; in
-            evaluation mode, its parameters frozen.
+        network: Maps observations, float32 ``[B, *observation_shape]``, or uint8 if they are Atari frames, to Q-values
+            ``[B, num_actions]``; in evaluation mode, its parameters frozen.
         env_id: The gymnasium id of its environment, for `dqn2snn.make_env`.
         config: The content of its ``config.json``.
     """
@@ -42,7 +42,7 @@ class Agent:
 
 
 def names() -> tuple[str, ...]:
-    """List the agents that come with the package.
+    """List the agents that come with the package; `atari_names` lists those that are too large for it.
 
     Returns:
         Their names, sorted.
@@ -55,10 +55,14 @@ def names() -> tuple[str, ...]:
 
 
 def load(name: str) -> Agent:
-    """Load an agent that comes with the package.
+    """Load an agent by its name.
+
+    It is looked for in the package, then in ``zoo/atari`` of a checkout and in the directory ``DQN2SNN_ZOO``, see
+    `atari_names`. A name of the form ``"user/name"`` is that of a repository on the Hugging Face Hub (extra ``hub``),
+    which is downloaded once.
 
     Args:
-        name: One of `names`.
+        name: One of `names` or of `atari_names`, or the id of a repository.
 
     Returns:
         The agent.
@@ -74,12 +78,17 @@ def load(name: str) -> Agent:
         ...
         dqn2snn.errors.CheckpointError: Expected the name of an agent: acrobot, ... Found 'chess'. ...
     """
-    if name not in names():
-        raise CheckpointError(
-            f"Expected the name of an agent: {', '.join(names())}. Found {name!r}. "
-            "To read an agent from a directory use zoo.load_agent."
-        )
-    return load_agent(_SHIPPED / name)
+    if name in names():
+        return load_agent(_SHIPPED / name)
+    if (directory := _find.find(name)) is not None:
+        return load_agent(directory)
+    if _find.is_hub_id(name):
+        return load_agent(_find.download(name))
+    raise CheckpointError(
+        f"Expected the name of an agent: {', '.join((*names(), *_find.atari_names()))}. Found {name!r}. Looked in the "
+        f"package, {_find.looked_in()}. To read an agent from a directory use zoo.load_agent; the Atari agents are in "
+        "a clone of dqn2snn's repository."
+    )
 
 
 def load_agent(directory: str | Path) -> Agent:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from dqn2snn._atari import atari_protocol, game_of
 from dqn2snn.zoo._config import AgentConfig, Score, Training
+from dqn2snn.zoo._references import REFERENCES, human_normalised
 
 __all__ = ["render_card"]
 
@@ -28,8 +30,8 @@ def render_card(config: AgentConfig) -> str:
         _header(config),
         f"# {config['name']}: a deep Q-network for {config['env_id']}",
         _summary(config),
-        "## Score\n\n" + _score(config["evaluation"]),
-        "## Training\n\n" + _training(config["training"]),
+        "## Score\n\n" + "\n\n".join(_scores(config)),
+        "## Training\n\n" + "\n\n".join(_trainings(config)),
         "## Use\n\n" + _use(config["name"]),
         "## Limitations\n\n" + (config["limitations"] or "None known beyond the score above."),
         f"## Licence\n\n{config['license']}, as dqn2snn itself.",
@@ -58,10 +60,44 @@ def _summary(config: AgentConfig) -> str:
     layers = ", ".join(" ".join(str(part) for part in layer) for layer in config["layers"])
     shape = ", ".join(map(str, config["observation_shape"]))
     return (
-        "A plain ReLU network without normalisation layers, ready to be converted to spiking neurons. "
+        _protocol(config["env_id"])
+        + "A plain ReLU network without normalisation layers, ready to be converted to spiking neurons. "
         f"It takes observations `[B, {shape}]` and gives {config['num_actions']} Q-values.\n\n"
-        f"Layers: {layers}."
+        f"Layers: {layers}.{_actions(config)}"
     )
+
+
+def _protocol(env_id: str) -> str:
+    protocol = atari_protocol(env_id)
+    return "" if protocol is None else f"Played under {protocol.describe()}.\n\n"
+
+
+def _actions(config: AgentConfig) -> str:
+    names = config.get("action_names")
+    return f"\n\nActions: {', '.join(names)}." if names else ""
+
+
+def _scores(config: AgentConfig) -> list[str]:
+    rounded = "Scored after the weights were rounded to half precision, as they are in `weights.safetensors`."
+    first = f"{_score(config['evaluation'])} {rounded}"
+    return [first, *map(_score, config.get("also_evaluated", [])), *_reference(config)]
+
+
+def _reference(config: AgentConfig) -> list[str]:
+    game = game_of(config["env_id"])
+    if game is None or game not in REFERENCES:
+        return []
+    random, human = REFERENCES[game]
+    share = human_normalised(game, config["evaluation"]["mean"])
+    return [
+        f"Random play scores {random:g}, a human {human:g} (Wang et al., 2016), which makes the first mean "
+        f"{100 * share:.0f} % of the way from the one to the other."
+    ]
+
+
+def _trainings(config: AgentConfig) -> list[str]:
+    curve = config.get("learning_curve")
+    return [_training(config["training"]), *([f"Learning curve: `{curve}`."] if curve else [])]
 
 
 def _score(evaluation: Score) -> str:
@@ -72,18 +108,18 @@ def _score(evaluation: Score) -> str:
     return (
         f"Mean return **{evaluation['mean']:.1f}**, 95 % interval [{low:.1f}, {high:.1f}], "
         f"over {evaluation['episodes']} episodes ({policy}, seeds from {evaluation['seed']}{limit}). "
-        f"Standard deviation {evaluation['std']:.1f}, least {min(returns):g}, greatest {max(returns):g}. "
-        "Scored after the weights were rounded to half precision, as they are in `weights.safetensors`."
+        f"Standard deviation {evaluation['std']:.1f}, least {min(returns):g}, greatest {max(returns):g}."
     )
 
 
 def _training(training: Training) -> str:
+    wall = training["wall_seconds"]
     rows: dict[str, Any] = {
         "Algorithm": training["algorithm"],
         "Library": training["library"],
         "Environment steps": f"{training['total_steps']:,}",
-        "Wall time": f"{training['wall_seconds']:.0f} s",
-        "Seed": training["seed"],
+        "Wall time": "not recorded" if wall is None else f"{wall:.0f} s",
+        "Seed": "not recorded" if training["seed"] is None else training["seed"],
     } | {f"`{key}`": f"`{json.dumps(value)}`" for key, value in training["hyperparameters"].items()}
     return "| | |\n|---|---|\n" + "\n".join(f"| {key} | {value} |" for key, value in rows.items())
 

@@ -23,8 +23,8 @@ class Training(TypedDict):
     algorithm: str
     library: str  # name and version
     total_steps: int
-    wall_seconds: float
-    seed: int
+    wall_seconds: float | None  # None where it was not recorded
+    seed: int | None
     hyperparameters: dict[str, Any]
 
 
@@ -41,8 +41,8 @@ class Score(TypedDict):
     returns: list[float]
 
 
-class AgentConfig(TypedDict):
-    """The content of ``config.json``."""
+class _Always(TypedDict):
+    """What every configuration holds."""
 
     format_version: int
     name: str
@@ -55,6 +55,14 @@ class AgentConfig(TypedDict):
     limitations: str
     license: str
     weights_sha256: str
+
+
+class AgentConfig(_Always, total=False):
+    """The content of ``config.json``; the fields that are named here can be missing."""
+
+    also_evaluated: list[Score]  # under other conditions
+    action_names: list[str]
+    learning_curve: str  # name of the file beside
 
 
 _FIELDS: Mapping[str, type] = MappingProxyType(
@@ -70,6 +78,9 @@ _FIELDS: Mapping[str, type] = MappingProxyType(
         "license": str,
         "weights_sha256": str,
     }
+)
+_OPTIONAL: Mapping[str, type] = MappingProxyType(
+    {"also_evaluated": list, "action_names": list, "learning_curve": str}
 )
 
 
@@ -127,7 +138,8 @@ def check_config(config: object) -> AgentConfig:
             f"Expected format_version {FORMAT_VERSION}. Found {config.get('format_version')!r}. "
             "Use the dqn2snn that wrote it, or train the agent again."
         )
-    for field, kind in _FIELDS.items():
+    present = {field: kind for field, kind in _OPTIONAL.items() if field in config}
+    for field, kind in {**_FIELDS, **present}.items():
         if type(config.get(field)) is not kind:
             raise CheckpointError(
                 f"Expected {field!r} to be of type {kind.__name__}. Found {config.get(field)!r}."

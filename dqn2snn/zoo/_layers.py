@@ -6,19 +6,36 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from dqn2snn.errors import ArgumentError, CheckpointError
 
-__all__ = ["build_network", "describe_network"]
+__all__ = ["Divide", "build_network", "describe_network"]
 
 
 def _conv2d(in_channels: int, out_channels: int, kernel_size: int, stride: int) -> nn.Module:
     return nn.Conv2d(in_channels, out_channels, kernel_size, stride)
 
 
+class Divide(nn.Module):
+    """Divides by a whole number: by 255, what frames of bytes need."""
+
+    def __init__(self, divisor: int) -> None:
+        super().__init__()
+        self.divisor = divisor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Give numbers of any real dtype back as float."""
+        return x / self.divisor
+
+    def extra_repr(self) -> str:
+        """What distinguishes it in print."""
+        return str(self.divisor)
+
+
 _BUILDERS: Mapping[str, tuple[Callable[..., nn.Module], tuple[str, ...]]] = MappingProxyType(
     {
+        "divide": (Divide, ("divisor",)),
         "conv2d": (_conv2d, ("in_channels", "out_channels", "kernel_size", "stride")),
         "relu": (nn.ReLU, ()),
         "flatten": (nn.Flatten, ()),
@@ -35,7 +52,7 @@ def build_network(layers: Sequence[Sequence[Any]]) -> nn.Sequential:
 
     Args:
         layers: Kind and sizes of each layer: ``["conv2d", in_channels, out_channels, kernel_size, stride]``,
-            ``["linear", in_features, out_features]``, ``["relu"]`` or ``["flatten"]``.
+            ``["linear", in_features, out_features]``, ``["divide", divisor]``, ``["relu"]`` or ``["flatten"]``.
 
     Returns:
         The layers in a row.
@@ -73,7 +90,7 @@ def describe_network(network: nn.Sequential) -> list[list[str | int]]:
     `ArgumentError`.
 
     Args:
-        network: A row of Conv2d (square kernel, no padding), Linear, ReLU and Flatten, all with a bias.
+        network: A row of Divide, Conv2d (square kernel, no padding), Linear, ReLU and Flatten, all with a bias.
 
     Returns:
         Kind and sizes of each layer.
@@ -91,6 +108,8 @@ def _describe(index: int, module: nn.Module) -> list[str | int]:
         layer = ["linear", module.in_features, module.out_features]
     elif type(module) is nn.Conv2d:
         layer = ["conv2d", module.in_channels, module.out_channels, module.kernel_size[0], module.stride[0]]
+    elif type(module) is Divide:
+        layer = ["divide", module.divisor]
     elif type(module) is nn.ReLU:
         layer = ["relu"]
     elif type(module) is nn.Flatten:
@@ -98,7 +117,7 @@ def _describe(index: int, module: nn.Module) -> list[str | int]:
     # The printed form of a module names each option that is not the default: equal prints, equal layers.
     if not layer or repr(_build(index, layer)) != repr(module):
         raise ArgumentError(
-            f"Expected layer {index} to be Linear, Conv2d (square kernel, no padding), ReLU or Flatten, with "
-            f"a bias. Found {module}. Fold or replace it before saving."
+            f"Expected layer {index} to be Linear, Conv2d (square kernel, no padding), ReLU, Flatten or "
+            f"zoo.Divide, with a bias. Found {module}. Fold or replace it before saving."
         )
     return layer

@@ -7,23 +7,26 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from dqn2snn.errors import ArgumentError
-from dqn2snn.zoo._agent import CONFIG_FILE, WEIGHTS_FILE, Agent, load_agent
+from dqn2snn.zoo._agent import Agent, load_agent
 from dqn2snn.zoo._card import render_card
 from dqn2snn.zoo._config import FORMAT_VERSION, AgentConfig, Score, Training
+from dqn2snn.zoo._find import CONFIG_FILE, WEIGHTS_FILE
 from dqn2snn.zoo._layers import describe_network
 
 __all__ = ["round_to_half", "save_agent"]
 
 CARD_FILE = "README.md"
+CURVE_FILE = "curve.jsonl"
 
 
 def round_to_half(network: nn.Sequential) -> nn.Sequential:
@@ -57,6 +60,9 @@ def save_agent(
     training: Training,
     evaluation: Score,
     limitations: str = "",
+    also_evaluated: Sequence[Score] = (),
+    action_names: Sequence[str] = (),
+    curve: Sequence[Mapping[str, Any]] = (),
 ) -> Agent:
     """Write an agent: weights, configuration and model card.
 
@@ -75,6 +81,9 @@ def save_agent(
         training: How it was trained.
         evaluation: How it scored, see `score_of`.
         limitations: What a user should not expect of it, in whole sentences, for the card.
+        also_evaluated: How it scored under other conditions, for example with epsilon 0.05.
+        action_names: One an action.
+        curve: Points of the learning curve, plain data, written as ``curve.jsonl``.
 
     Returns:
         The agent as read back.
@@ -106,10 +115,18 @@ def save_agent(
         "license": "MIT",
         "weights_sha256": hashlib.sha256(data).hexdigest(),
     }
+    if also_evaluated:
+        config["also_evaluated"] = list(also_evaluated)
+    if action_names:
+        config["action_names"] = list(action_names)
+    if curve:
+        config["learning_curve"] = CURVE_FILE
     with _replacing(Path(directory)) as staging:
         (staging / WEIGHTS_FILE).write_bytes(data)
         (staging / CONFIG_FILE).write_text(_to_json(config), encoding="utf-8")
         (staging / CARD_FILE).write_text(render_card(config), encoding="utf-8")
+        if curve:
+            (staging / CURVE_FILE).write_text("".join(f"{json.dumps(point)}\n" for point in curve))
         return load_agent(staging)
 
 

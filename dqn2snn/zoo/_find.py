@@ -1,0 +1,105 @@
+"""Where agents are that do not come in the wheel: in a checkout's ``zoo/atari``, in ``DQN2SNN_ZOO``, or on the hub."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from dqn2snn._extras import require
+from dqn2snn.errors import CheckpointError
+
+__all__ = ["CONFIG_FILE", "WEIGHTS_FILE", "atari_names", "download", "find", "is_hub_id", "looked_in"]
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "weights.safetensors"
+VARIABLE = "DQN2SNN_ZOO"
+_CHECKOUT = Path(__file__).parents[2] / "zoo" / "atari"
+
+
+def atari_names() -> tuple[str, ...]:
+    """List the Atari agents at hand, which are too large for the package.
+
+    They are looked for in ``zoo/atari`` beside the package, where a clone of the repository has them, and in the
+    directory that the environment variable ``DQN2SNN_ZOO`` names, which is laid out likewise.
+
+    Returns:
+        Their games as in environment ids, sorted: ``"RoadRunner"``.
+    """
+    return tuple(sorted({_game(path.name) for path in _directories()}))
+
+
+def find(name: str) -> Path | None:
+    """Find the directory of an agent that is not in the package.
+
+    Args:
+        name: ``"RoadRunner"`` or ``"road_runner"``.
+
+    Returns:
+        The directory; None if there is none.
+    """
+    return next((path for path in _directories() if _key(path.name) == _key(name)), None)
+
+
+def looked_in() -> str:
+    """Say where `find` looks, for an error.
+
+    Returns:
+        Places, with commas.
+    """
+    variable = os.environ.get(VARIABLE)
+    return f"{_CHECKOUT}, and {variable or 'nowhere else, since it is not set'} ({VARIABLE})"
+
+
+def is_hub_id(name: str) -> bool:
+    """Tell whether a name is that of a repository on the Hugging Face Hub.
+
+    Args:
+        name: Any string.
+
+    Returns:
+        Whether it has the form ``"user/name"``.
+
+    Example:
+        >>> is_hub_id("somebody/road-runner"), is_hub_id("../road-runner")
+        (True, False)
+    """
+    return re.fullmatch(r"\w[\w-]*/\w[\w.-]*", name, re.ASCII) is not None
+
+
+def download(repository: str) -> Path:
+    """Fetch an agent from the Hugging Face Hub, or take it from the hub's cache, which serves offline too.
+
+    Args:
+        repository: ``"user/name"``.
+
+    Returns:
+        The directory.
+
+    Raises:
+        CheckpointError: If the repository, or the network, is not there.
+    """
+    hub = require("huggingface_hub", extra="hub")
+    try:
+        return Path(hub.snapshot_download(repository, allow_patterns=[CONFIG_FILE, WEIGHTS_FILE]))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"Expected an agent on the Hugging Face Hub, or in its cache. Found none at {repository!r}: "
+            f"{str(error).strip().splitlines()[0]} Check the name, or read a directory with zoo.load_agent."
+        ) from error
+
+
+def _directories() -> Iterator[Path]:
+    variable = os.environ.get(VARIABLE)
+    for root in (_CHECKOUT, *([Path(variable)] if variable else [])):
+        yield from sorted(path.parent for path in root.glob(f"*/{CONFIG_FILE}"))
+
+
+def _game(directory: str) -> str:
+    """As ale-py makes ids from the names of its files."""
+    return directory.title().replace("_", "")
+
+
+def _key(name: str) -> str:
+    return name.lower().replace("_", "")

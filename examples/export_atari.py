@@ -1,0 +1,142 @@
+"""Make agents of the zoo from Atari checkpoints, or measure agents of the zoo again.
+
+    python examples/export_atari.py zoo/atari/road_runner zoo/atari/krull
+    python examples/export_atari.py --check zoo/atari/road_runner
+
+The first reads the checkpoint in each directory (QR-DQN, as `zoo/atari/README.md` describes it), averages the quantiles
+of its head, which gives a plain DQN with the same Q-values, rounds it to half precision, and scores what was rounded:
+30 whole games greedily, and 30 with epsilon 0.05. The agent is written beside the checkpoint. A `curve.jsonl` that is
+there becomes its learning curve.
+
+The frames are divided by 255 in a layer of its own. In the first weights, the division would put one weight in seven
+below the normal range of half precision.
+
+The second plays the games of each agent's scores again, and fails if a mean has left the interval on its card.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from dqn2snn import zoo
+from dqn2snn.benchmark.nature import read_checkpoint
+from dqn2snn.envs import action_names, make_env, spaces_of
+from dqn2snn.evaluate import Evaluation, evaluate_policy
+
+EPSILONS = (0.0, 0.05)
+SEED = 10_000  # far from the seeds of training
+LARGEST_PIXEL = 255
+CURVE = "curve.jsonl"
+
+
+def main() -> None:
+    """Export or check."""
+    parser = argparse.ArgumentParser(description="Make agents of the zoo from Atari checkpoints.")
+    parser.add_argument("directories", type=Path, nargs="+", metavar="DIRECTORY")
+    parser.add_argument("--episodes", type=int, default=30, help="whole games of each score (30)")
+    parser.add_argument("--check", action="store_true", help="measure the agents that are there again")
+    args = parser.parse_args()
+    torch.set_num_threads(1)  # small networks: more threads only wait for each other
+    if args.check:
+        checks = [check(directory) for directory in args.directories]  # all of them, whatever the first says
+        sys.exit(not all(checks))
+    for directory in args.directories:
+        export(directory, args.episodes)
+
+
+def export(directory: Path, episodes: int) -> None:
+    """Write the agent of a checkpoint beside it."""
+    game, network = read_checkpoint(directory)
+    name = game.title().replace("_", "")
+    env_id = f"{name}NoFrameskip-v4"
+    network = zoo.round_to_half(divided_by_a_layer(network))
+    scores = [
+        zoo.score_of(evaluate_policy(network, env_id, episodes=episodes, seed=SEED, epsilon=epsilon))
+        for epsilon in EPSILONS
+    ]
+    env = make_env(env_id)
+    with tempfile.TemporaryDirectory() as scratch:
+        agent = zoo.save_agent(
+            Path(scratch) / "agent",
+            network,
+            name=name,
+            env_id=env_id,
+            observation_shape=spaces_of(env).observation_shape,
+            training=training_of(directory),
+            evaluation=scores[0],
+            limitations="Trained for far fewer than the 50 million steps of the literature, on one core: other DQNs "
+            "score higher.",
+            also_evaluated=scores[1:],
+            action_names=action_names(env),
+            curve=read_curve(directory / CURVE),
+        )
+        for path in (Path(scratch) / "agent").iterdir():
+            shutil.copy(path, directory)
+    print(f"{agent.name}: mean score {scores[0]['mean']:,.0f}, with epsilon 0.05 {scores[1]['mean']:,.0f}")
+
+
+def divided_by_a_layer(network: nn.Sequential) -> nn.Sequential:
+    """Take the division of the frames out of the first weights, and put a layer for it in front."""
+    first, *rest = network
+    with torch.no_grad():
+        first.weight *= LARGEST_PIXEL  # type: ignore[operator]
+    return nn.Sequential(zoo.Divide(LARGEST_PIXEL), first, *rest)
+
+
+def training_of(directory: Path) -> zoo.Training:
+    """Say what the checkpoint says of its training."""
+    described: dict[str, Any] = json.loads((directory / "checkpoint.json").read_text())
+    settings: dict[str, Any] = {"body": described["body"], **described["training"]}
+    return {
+        "algorithm": "QR-DQN (Dabney et al., 2018), its quantiles averaged into a plain DQN",
+        "library": "torch and ale-py; exported by examples/export_atari.py",
+        "total_steps": described["steps"],
+        "wall_seconds": described.get("wall_seconds"),
+        "seed": settings.pop("seed", None),
+        "hyperparameters": settings,
+    }
+
+
+def read_curve(path: Path) -> list[dict[str, Any]]:
+    """Read a learning curve, if there is one."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def check(directory: Path) -> bool:
+    """Play the games of an agent's scores again, and tell whether the means are within their intervals."""
+    agent = zoo.load_agent(directory)
+    config = agent.config
+    held = [holds(agent, score) for score in (config["evaluation"], *config.get("also_evaluated", []))]
+    return all(held)
+
+
+def holds(agent: zoo.Agent, score: zoo.Score) -> bool:
+    """Measure one score again, and tell whether its mean is within the interval."""
+    found: Evaluation = evaluate_policy(
+        agent.network,
+        agent.env_id,
+        episodes=score["episodes"],
+        seed=score["seed"],
+        epsilon=score["epsilon"],
+        max_steps=score["max_steps"],
+    )
+    low, high = score["ci95"]
+    same = sum(a == b for a, b in zip(found.returns, score["returns"], strict=True))
+    print(
+        f"{agent.name}, epsilon {score['epsilon']:g}: {found.interval.mean:,.1f}, on the card {score['mean']:,.1f} "
+        f"[{low:,.1f}, {high:,.1f}]; {same} of {score['episodes']} games score the same"
+    )
+    return low <= found.interval.mean <= high
+
+
+if __name__ == "__main__":
+    main()
