@@ -13,6 +13,7 @@ import torch
 from PIL import Image, ImageSequence
 
 import dqn2snn
+from dqn2snn import zoo
 from dqn2snn.envs import action_names, make_env
 from dqn2snn.errors import ArgumentError, EnvironmentMismatchError, MissingExtraError, PlanError
 from dqn2snn.network import SpikingQNetwork
@@ -64,6 +65,22 @@ def test_the_game_is_the_one_that_the_network_plays(tmp_path: Path) -> None:
         assert far[3:-3, 3:-3].mean() < 0.01
         action = spiking(NAME)(torch.from_numpy(observation)[None], 20).argmax().item()
         observation, *_ = env.step(action)
+
+
+def test_an_atari_game_is_shown_in_colours(tmp_path: Path) -> None:
+    pytest.importorskip("ale_py", reason="Atari needs the extra atari")
+    network = zoo.build_network(
+        [["divide", 255], ["conv2d", 4, 4, 8, 8], ["relu"], ["flatten"], ["linear", 400, 4]]
+    )
+    snn = dqn2snn.convert(
+        network.eval(), torch.randint(0, 256, (32, 4, 84, 84), dtype=torch.uint8), num_steps=8
+    )
+    path = dqn2snn.record_video(
+        snn, "BreakoutNoFrameskip-v4", tmp_path / "play.gif", dqn=network, max_steps=4
+    )
+    shown = frames(path)[-1][GAME_TOP : GAME_TOP + GAME_SIZE, GAME_LEFT : GAME_LEFT + GAME_SIZE]
+    red, green, blue = (shown[..., channel].astype(int) for channel in range(3))
+    assert ((red > 150) & (green < 110) & (blue < 110)).mean() > 0.02  # the topmost row of bricks
 
 
 def test_differences_to_the_dqn_are_marked(tmp_path: Path) -> None:
