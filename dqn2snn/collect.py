@@ -25,7 +25,7 @@ from dqn2snn.errors import ArgumentError
 from dqn2snn.players import player_of
 from dqn2snn.rollout import QFunction, Step, play
 
-__all__ = ["Rollout", "collect_observations", "collect_rollout"]
+__all__ = ["Kept", "Rollout", "collect_observations", "collect_rollout"]
 
 FIRST_EPISODE = 2**20
 """Calibration episodes are numbered from here, so that with the same seed no episode is played for both
@@ -171,7 +171,7 @@ class _WholeEpisodes:
 
     def __init__(self, count: int, min_episodes: int) -> None:
         self._count, self._min_episodes = count, min_episodes
-        self._rows: dict[int, list[tuple[_Kept, Tensor]]] = defaultdict(list)
+        self._rows: dict[int, list[tuple[Kept, Tensor]]] = defaultdict(list)
         self._ended: set[int] = set()
         self._whole: list[int] = []
         self._size = 0
@@ -182,7 +182,7 @@ class _WholeEpisodes:
 
     def add(self, step: Step) -> None:
         for row, episode in enumerate(step.episodes.tolist()):
-            self._rows[episode].append((_Kept(step.observations[row]), step.q[0][row]))
+            self._rows[episode].append((Kept(step.observations[row]), step.q[0][row]))
         self._ended.update(step.episodes[step.done].tolist())
         while not self.complete and (episode := FIRST_EPISODE + len(self._whole)) in self._ended:
             self._whole.append(episode)
@@ -204,7 +204,7 @@ class _WholeEpisodes:
         )
 
 
-class _Kept:
+class Kept:
     """One observation, compressed if it is of bytes: an Atari frame takes a fifteenth of its room then."""
 
     def __init__(self, observation: NDArray[Any]) -> None:
@@ -214,6 +214,7 @@ class _Kept:
         )
 
     def restore(self) -> NDArray[Any]:
+        """Give the observation back as it was."""
         if isinstance(self._content, bytes):
             return np.frombuffer(zlib.decompress(self._content), np.uint8).reshape(self._shape)
         return self._content

@@ -7,20 +7,21 @@ python -m dqn2snn.benchmark.table --output docs/results/table/control --episodes
     --agents cartpole acrobot lunarlander mountaincar --recipes rate --steps 4 8 12 16 24 32 64 128
 python -m dqn2snn.benchmark.table --output docs/results/table/control --episodes 100 --jobs 2 \
     --agents cartpole acrobot lunarlander mountaincar --steps 4 \
-    --recipes sigma_delta:levels={16:max_spikes=4,32:max_spikes=8,64:max_spikes=16,128:max_spikes=32}:threshold=max \
+    --recipes sigma_delta:levels={16:max_spikes=4,32:max_spikes=8,64:max_spikes=16}:threshold=max \
+    sigma_delta:levels={96:max_spikes=24,128:max_spikes=32}:threshold=max \
     sigma_delta:levels=24:max_spikes=8{:threshold=auto,:threshold=max,:threshold=max+ridge}
 python -m dqn2snn.benchmark.table --output docs/results/table/again --episodes 100 --seed 100000 --jobs 2 \
     --agents cartpole acrobot lunarlander mountaincar --recipes rate --steps 4 8 16 32 64
 python -m dqn2snn.benchmark.table --output docs/results/table/again --episodes 100 --seed 100000 --jobs 2 \
     --agents cartpole acrobot lunarlander mountaincar --steps 4 \
-    --recipes sigma_delta:levels={24,32}:max_spikes=8:threshold=max
-python -m dqn2snn.benchmark.table --output docs/results/table/atari --agents road_runner crazy_climber --no-play \
+    --recipes sigma_delta:levels={24:max_spikes=8,32:max_spikes=8,64:max_spikes=16,96:max_spikes=24}:threshold=max
+python -m dqn2snn.benchmark.table --output docs/results/table/atari --agents RoadRunner CrazyClimber --no-play \
     --recipes rate{,+ftbc+ridge} --steps 16 32 64
-python -m dqn2snn.benchmark.table --output docs/results/table/atari --agents road_runner crazy_climber --no-play \
+python -m dqn2snn.benchmark.table --output docs/results/table/atari --agents RoadRunner CrazyClimber --no-play \
     --recipes burst{,+ftbc+ridge} sigma_delta{,:levels=64} --steps 8
-python -m dqn2snn.benchmark.table --output docs/results/table/atari --agents road_runner crazy_climber --no-play \
+python -m dqn2snn.benchmark.table --output docs/results/table/atari --agents RoadRunner CrazyClimber --no-play \
     --recipes tan2021 --steps 500
-python -m dqn2snn.benchmark.table --output docs/results/table/atari --agents road_runner crazy_climber --no-play \
+python -m dqn2snn.benchmark.table --output docs/results/table/atari --agents RoadRunner CrazyClimber --no-play \
     --recipes rate+ftbc+ridge_all --steps 16
 python docs/results/fill_table.py
 """
@@ -54,9 +55,10 @@ CONTROL = (
     "sigma_delta:levels=24:max_spikes=8:threshold=max+ridge",
     "sigma_delta:levels=32:max_spikes=8:threshold=max",
     "sigma_delta:levels=64:max_spikes=16:threshold=max",
+    "sigma_delta:levels=96:max_spikes=24:threshold=max",
     "sigma_delta:levels=128:max_spikes=32:threshold=max",
 )
-AGAIN = (CONTROL[2], CONTROL[4])
+AGAIN = (CONTROL[2], *CONTROL[4:7])
 ATARI = (
     ("tan2021", 500),
     *((f"rate{corrections}", steps) for corrections in ("", "+ftbc+ridge") for steps in (16, 32, 64)),
@@ -86,7 +88,7 @@ def tables(entries: Entries, control: Entries, again: Entries, atari: Entries) -
         "kinds": kinds(entries, recipes),
         "control": spikes_of_control(control, CONTROL, 4),
         "again": spikes_of_control(again, AGAIN, 4),
-        "atari": judged(atari, ATARI, ("road_runner", "crazy_climber")),
+        "atari": judged(atari, ATARI, ("RoadRunner", "CrazyClimber")),
         "minatar": shares(entries, recipes, (1, 2, 4, 8, 16), MINATAR),
         "reasons": reasons(entries),
     }

@@ -54,7 +54,7 @@ class Settings:
     """Which cells are measured, and how.
 
     Attributes:
-        agents: Names of shipped agents.
+        agents: Names of shipped agents, or of Atari agents at hand.
         recipes: Names that `Rule.of` reads.
         steps: T.
         protocol: The conditions.
@@ -170,7 +170,7 @@ def check(settings: Settings) -> Settings:
         ArgumentError: If an agent, a recipe or a correction is unknown, or one is named twice.
     """
     rules = [Rule.of(recipe) for recipe in settings.recipes]
-    _known("agent", settings.agents, zoo.names())
+    _known("agent", settings.agents, (*zoo.names(), *zoo.atari_names()))
     _known("recipe", tuple(rule.name for rule in rules), tuple(RECIPES))
     _known("correction", tuple(each for rule in rules for each in rule.corrections or ()), tuple(CORRECTIONS))
     for rule in rules:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from dqn2snn import zoo
 from dqn2snn.benchmark.table.settings import Protocol
-from dqn2snn.collect import collect_observations
+from dqn2snn.collect import Kept, collect_observations
 from dqn2snn.players import player_of
 from dqn2snn.rollout import play
 from dqn2snn.study import FRESH_SEED
@@ -120,7 +120,7 @@ def held_out(agent: zoo.Agent, protocol: Protocol) -> HeldOut:
     Returns:
         HeldOut: The states.
     """
-    seen: dict[int, list[tuple[NDArray[Any], Tensor]]] = defaultdict(list)
+    seen: dict[int, list[tuple[Kept, Tensor]]] = defaultdict(list)
     for step in play(
         player_of(agent.network),
         agent.env_id,
@@ -130,7 +130,7 @@ def held_out(agent: zoo.Agent, protocol: Protocol) -> HeldOut:
         num_envs=protocol.episodes,
     ):
         for row, episode in enumerate(step.episodes.tolist()):
-            seen[episode].append((step.observations[row], step.q[0][row]))
+            seen[episode].append((Kept(step.observations[row]), step.q[0][row]))
     rows = [
         (episode, position, *state)
         for episode, states in sorted(seen.items())
@@ -138,7 +138,7 @@ def held_out(agent: zoo.Agent, protocol: Protocol) -> HeldOut:
     ]
     episodes, positions, observations, q = zip(*rows, strict=True)
     return HeldOut(
-        observations=torch.as_tensor(np.stack(observations), dtype=torch.float32),
+        observations=torch.from_numpy(np.stack([_as_seen(kept) for kept in observations])),
         q=torch.stack(q),
         episodes=torch.tensor(episodes),
         positions=torch.tensor(positions),
@@ -149,3 +149,9 @@ def _window(states: list[Any], episode: int, protocol: Protocol) -> list[Any]:
     spare = max(0, len(states) - protocol.window)
     start = round(spare * episode / (protocol.episodes - 1))
     return states[start : start + protocol.window]
+
+
+def _as_seen(kept: Kept) -> NDArray[Any]:
+    """In the numbers that `collect_observations` gives."""
+    observation = kept.restore()
+    return observation if observation.dtype == np.uint8 else observation.astype(np.float32)
