@@ -119,7 +119,12 @@ def test_networks_need_not_play_to_be_judged(entries: Entries, tmp_path: Path) -
         for quantity in QUANTITIES:
             there = quantity in ("agreement", "gap-weighted agreement", "regret")
             assert (shown(found[cell], quantity) == MISSING) is not there
-    assert "play" in found[Cell("cartpole", DQN, 0)]
+    assert set(found[Cell("cartpole", DQN, 0)]) == {
+        *Cell("cartpole", DQN, 0).key,
+        "neurons",
+        "dqn_macs",
+        "held_out",
+    }
     rows = judged(found, [("tan2021", 4), ("rate", 4)]).splitlines()
     assert rows[2].split("|")[3].strip() == shown(found[Cell("cartpole", "tan2021", 4)], "agreement")
     assert f"{found[Cell('cartpole', 'tan2021', 4)]['held_out']['spikes_per_neuron']:.2g} |" in rows[2]

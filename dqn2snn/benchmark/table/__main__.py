@@ -84,6 +84,20 @@ def _parser() -> Parser:
         help=f"episodes that everybody plays ({Protocol.episodes})",
     )
     parser.add_argument(
+        "--calibration",
+        type=positive_number,
+        default=Protocol.calibration,
+        metavar="N",
+        help=f"observations that a conversion sees ({Protocol.calibration})",
+    )
+    parser.add_argument(
+        "--calibration-episodes",
+        type=positive_number,
+        default=Protocol.calibration_episodes,
+        metavar="N",
+        help=f"episodes that they come from, at least ({Protocol.calibration_episodes})",
+    )
+    parser.add_argument(
         "--seed", type=natural_number, default=Protocol.seed, metavar="N", help="of everything (0)"
     )
     parser.add_argument(
@@ -111,7 +125,12 @@ def _settings(args: argparse.Namespace) -> Settings:
         agents=tuple(args.agents or settings.agents),
         recipes=tuple(args.recipes or settings.recipes),
         steps=tuple(args.steps or settings.steps),
-        protocol=Protocol(episodes=args.episodes, seed=args.seed),
+        protocol=Protocol(
+            episodes=args.episodes,
+            seed=args.seed,
+            calibration=args.calibration,
+            calibration_episodes=args.calibration_episodes,
+        ),
         engine=args.engine,
         play=args.play,
     )

@@ -64,12 +64,16 @@ def measure(cell: Cell, settings: Settings) -> Entry:
 def _baseline(who: Subject, settings: Settings) -> Entry:
     """What the DQN and random play score, and how large everything is."""
     graph = trace(who.agent.network, tuple(who.calibration.shape[1:]))
-    episodes = _episodes(who, settings)
-    player = player_of(who.agent.network)
-    return {
+    size = {
         "neurons": sum(layer.neurons for layer in graph.layers),
         "dqn_macs": sum(int(synapses(layer).sum()) for layer in graph.all_layers),
         "held_out": {"states": len(who.held_out.episodes)},
+    }
+    if not settings.play:
+        return size
+    episodes, player = _episodes(who, settings), player_of(who.agent.network)
+    return {
+        **size,
         "play": _scores(episodes.run(player, "dqn")),
         "random": _scores(replace(episodes, epsilon=1.0).run(player, "random")),
     }

@@ -32,6 +32,7 @@ class Protocol:
         seed: Determines everything.
         calibration: Observations that a conversion sees.
         calibration_epsilon: Probability of a random action in the play that they and the held-out states come from.
+        calibration_episodes: That those observations come from, at least.
         window: Consecutive decisions of each held-out episode.
     """
 
@@ -39,6 +40,7 @@ class Protocol:
     seed: int = 0
     calibration: int = 5000
     calibration_epsilon: float = 0.05
+    calibration_episodes: int = 8
     window: int = 100
 
     def __post_init__(self) -> None:
@@ -59,7 +61,7 @@ class Settings:
         steps: T.
         protocol: The conditions.
         engine: What simulates; on the grid all give the same.
-        play: Whether spiking networks play, too, or are only judged on held-out states, which costs far less.
+        play: Whether everybody plays, too, or is only judged on held-out states, which costs far less.
     """
 
     agents: tuple[str, ...] = zoo.names()

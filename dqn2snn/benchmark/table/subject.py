@@ -102,6 +102,7 @@ def subject(name: str, protocol: Protocol) -> Subject:
         protocol.calibration,
         seed=protocol.seed,
         epsilon=protocol.calibration_epsilon,
+        min_episodes=protocol.calibration_episodes,
         progress=False,
     )
     return Subject(agent, calibration, held_out(agent, protocol))

@@ -186,7 +186,8 @@ def coverage(entries: Entries, settings: Settings) -> str:
     """How much of the table has been measured, in a sentence."""
     wanted = list(cells(settings))
     there = sum(cell in entries for cell in wanted)
-    return f"{there} of {len(wanted)} cells have been measured. The others are still to be run, and say “{MISSING}”.\n"
+    rest = f" The others are still to be run, and say “{MISSING}”." if there < len(wanted) else ""
+    return f"{there} of {len(wanted)} cells have been measured.{rest}\n"
 
 
 def reasons(entries: Entries) -> str:
