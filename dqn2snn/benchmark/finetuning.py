@@ -18,10 +18,10 @@ import torch
 from tqdm.auto import tqdm
 
 from dqn2snn import zoo
+from dqn2snn._arguments import Parser, positive_number
 from dqn2snn.benchmark.table.settings import Protocol
 from dqn2snn.benchmark.table.subject import Subject, subject
 from dqn2snn.calibration import calibrate
-from dqn2snn.cli._parser import Parser, positive_number
 from dqn2snn.correction import ridge, ridge_all
 from dqn2snn.finetune import FINETUNES
 from dqn2snn.graph import LayerGraph

@@ -25,9 +25,9 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from dqn2snn import zoo
+from dqn2snn._arguments import Parser, positive_number
 from dqn2snn.benchmark.minatar_networks import NETWORKS, Training, made, spiking
 from dqn2snn.benchmark.table.cost import Cost
-from dqn2snn.cli._parser import Parser, positive_number
 from dqn2snn.errors import Dqn2SnnError
 from dqn2snn.evaluate import evaluate_policy
 from dqn2snn.evaluate._policy import Protocol

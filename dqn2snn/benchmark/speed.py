@@ -17,11 +17,11 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from dqn2snn._arguments import Parser, positive_number
 from dqn2snn.benchmark.picture import draw
 from dqn2snn.benchmark.report import text
 from dqn2snn.benchmark.run import FORMAT_VERSION, Results, run
 from dqn2snn.benchmark.settings import Settings, cells, described
-from dqn2snn.cli._parser import Parser, positive_number
 from dqn2snn.errors import CheckpointError, Dqn2SnnError, MissingExtraError
 
 __all__ = ["main"]

@@ -18,10 +18,10 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from dqn2snn._arguments import Parser
 from dqn2snn.benchmark.atari import ordered_play
 from dqn2snn.benchmark.machine import machine, versions
 from dqn2snn.benchmark.nature import nature_network, read_checkpoint, with_rates
-from dqn2snn.cli._parser import Parser
 from dqn2snn.conversion import convert
 from dqn2snn.errors import Dqn2SnnError
 from dqn2snn.network import SpikingQNetwork

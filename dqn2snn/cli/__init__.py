@@ -1,4 +1,4 @@
-"""The command line: `dqn2snn demo | suggest | convert | agree | diagnose | evaluate | info`.
+"""The command line: `dqn2snn demo | suggest | convert | agree | diagnose | evaluate | bench | info`.
 
 A command is a module with `add(subparsers)`, which says what it takes, and `run(arguments)`, which returns a
 `Report`. Only `main` prints: the report to standard output, everything else to standard error. The commands

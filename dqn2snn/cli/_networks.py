@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dqn2snn.cli._parser import grid, natural_number, positive_number
-from dqn2snn.errors import ArgumentError, CheckpointError, MissingExtraError, PlanError
+from dqn2snn._arguments import grid, natural_number, positive_number
+from dqn2snn.errors import ArgumentError, PlanError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -130,21 +130,10 @@ def agent_of(name: str) -> Agent:
 
     Returns:
         Agent: The agent.
-
-    Raises:
-        CheckpointError: If there is none, or it is damaged.
     """
     from dqn2snn import zoo
 
-    if Path(name).is_dir() and name not in zoo.names():
-        return zoo.load_agent(name)
-    try:
-        return zoo.load(name)
-    except MissingExtraError:  # what looks like a repository of the hub may be a directory that is not there
-        raise CheckpointError(
-            f"Expected a directory with an agent, or the name of one. Found {name!r}. For an agent of the Hugging Face "
-            'Hub, run: pip install "dqn2snn[hub]"'
-        ) from None
+    return zoo.find(name)
 
 
 def spiking_network_of(args: argparse.Namespace, agent: Agent) -> SpikingQNetwork:

@@ -1,42 +1,16 @@
-"""The parser of the command line, and the kinds of arguments that its commands share."""
+"""The parser of the command line."""
 
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
 
 import dqn2snn
-from dqn2snn.errors import ArgumentError
+from dqn2snn._arguments import Parser
 
-__all__ = [
-    "Commands",
-    "Parser",
-    "agreement",
-    "grid",
-    "make_parser",
-    "natural_number",
-    "positive_number",
-    "probability",
-]
+__all__ = ["Commands", "make_parser"]
 
 DESCRIPTION = "Converts trained deep Q-networks to spiking networks and measures how far the two agree."
 EPILOG = "dqn2snn COMMAND --help explains a command. Nothing is downloaded by any of them."
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser that refuses in one line, like everything else in dqn2snn."""
-
-    def error(self, message: str) -> NoReturn:
-        """Refuse the arguments.
-
-        Args:
-            message: Why.
-
-        Raises:
-            ArgumentError: Always.
-        """
-        raise ArgumentError(f"{message}. See {self.prog} --help.")
-
 
 Commands = argparse._SubParsersAction  # argparse has no public name for it
 
@@ -47,55 +21,11 @@ def make_parser() -> Parser:
     Returns:
         Parser: Its namespace has `run`, the function to call.
     """
-    from dqn2snn.cli import agree, convert, demo, diagnose, evaluate, info, suggest
+    from dqn2snn.cli import agree, bench, convert, demo, diagnose, evaluate, info, suggest
 
     parser = Parser(prog="dqn2snn", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"dqn2snn {dqn2snn.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    for command in (demo, suggest, convert, agree, diagnose, evaluate, info):
+    for command in (demo, suggest, convert, agree, diagnose, evaluate, bench, info):
         command.add(commands)
     return parser
-
-
-def positive_number(text: str) -> int:
-    """A whole number above 0."""
-    return _whole(text, 1, "a whole number above 0")
-
-
-def natural_number(text: str) -> int:
-    """A whole number, 0 or more."""
-    return _whole(text, 0, "a whole number, 0 or more")
-
-
-def probability(text: str) -> float:
-    """A number in [0, 1]."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"expected a probability in [0, 1]. Found {text!r}")
-    return value
-
-
-def agreement(text: str) -> float:
-    """A number in (0, 1)."""
-    value = probability(text)
-    if value in (0, 1):
-        raise argparse.ArgumentTypeError(f"expected an agreement in (0, 1). Found {text!r}")
-    return value
-
-
-def grid(text: str) -> int | str:
-    """`auto`, `none` or a number of fraction bits."""
-    return text if text in ("auto", "none") else _whole(text, 0, "auto, none or a number of fraction bits")
-
-
-def _whole(text: str, least: int, expected: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = least - 1
-    if value < least:
-        raise argparse.ArgumentTypeError(f"expected {expected}. Found {text!r}")
-    return value

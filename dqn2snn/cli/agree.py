@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dqn2snn._arguments import Parser, positive_number
 from dqn2snn.cli._files import check_picture, draw
 from dqn2snn.cli._networks import (
     add_agent,
@@ -18,7 +19,7 @@ from dqn2snn.cli._networks import (
     convert_on,
     spiking_network_of,
 )
-from dqn2snn.cli._parser import Commands, Parser, positive_number
+from dqn2snn.cli._parser import Commands
 from dqn2snn.cli._report import Report
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dqn2snn._arguments import Parser, agreement
 from dqn2snn.cli._files import check_directory
 from dqn2snn.cli._networks import add_agent, add_conversion, agent_of, convert_agent
-from dqn2snn.cli._parser import Commands, Parser, agreement
+from dqn2snn.cli._parser import Commands
 from dqn2snn.cli._plans import describe_plan
 from dqn2snn.cli._report import Report
 from dqn2snn.errors import ArgumentError

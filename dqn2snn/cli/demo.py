@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dqn2snn.cli._parser import Commands, Parser, natural_number, positive_number
+from dqn2snn._arguments import Parser, natural_number, positive_number
+from dqn2snn.cli._parser import Commands
 from dqn2snn.cli._report import Report
 
 if TYPE_CHECKING:

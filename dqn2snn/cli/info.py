@@ -11,8 +11,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dqn2snn._arguments import Parser
 from dqn2snn.cli._networks import BACKENDS, ENGINES
-from dqn2snn.cli._parser import Commands, Parser
+from dqn2snn.cli._parser import Commands
 from dqn2snn.cli._plans import describe_plan
 from dqn2snn.cli._report import Report
 from dqn2snn.errors import ArgumentError

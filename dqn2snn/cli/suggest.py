@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
+from dqn2snn._arguments import Parser, agreement, positive_number
 from dqn2snn.cli._networks import OBSERVATIONS, add_agent, agent_of, calibration_of
-from dqn2snn.cli._parser import Commands, Parser, agreement, positive_number
+from dqn2snn.cli._parser import Commands
 from dqn2snn.cli._report import Report
 
 __all__ = ["add", "run"]

@@ -22,7 +22,7 @@ Example:
 
 from __future__ import annotations
 
-from dqn2snn.zoo._agent import Agent, load, load_agent, names
+from dqn2snn.zoo._agent import Agent, find, load, load_agent, names
 from dqn2snn.zoo._config import AgentConfig, Score, Training, score_of
 from dqn2snn.zoo._find import atari_names
 from dqn2snn.zoo._layers import Divide, build_network, describe_network
@@ -37,6 +37,7 @@ __all__ = [
     "atari_names",
     "build_network",
     "describe_network",
+    "find",
     "load",
     "load_agent",
     "names",

@@ -12,13 +12,13 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from dqn2snn.errors import CheckpointError
+from dqn2snn.errors import CheckpointError, MissingExtraError
 from dqn2snn.zoo import _find
 from dqn2snn.zoo._config import AgentConfig, check_config
 from dqn2snn.zoo._find import CONFIG_FILE, WEIGHTS_FILE
 from dqn2snn.zoo._layers import build_network
 
-__all__ = ["Agent", "load", "load_agent", "names"]
+__all__ = ["Agent", "find", "load", "load_agent", "names"]
 
 _SHIPPED = Path(__file__).with_name("agents")
 
@@ -89,6 +89,33 @@ def load(name: str) -> Agent:
         f"package, {_find.looked_in()}. To read an agent from a directory use zoo.load_agent; the Atari agents are in "
         "a clone of dqn2snn's repository."
     )
+
+
+def find(name: str) -> Agent:
+    """Load the agent of that name, or from the directory that is called so.
+
+    Args:
+        name: What `load` takes, or a directory that `save_agent` wrote.
+
+    Returns:
+        The agent.
+
+    Raises:
+        CheckpointError: If there is none, or its files are damaged.
+
+    Example:
+        >>> find("cartpole").env_id
+        'CartPole-v1'
+    """
+    if Path(name).is_dir() and name not in names():
+        return load_agent(name)
+    try:
+        return load(name)
+    except MissingExtraError:  # what looks like a repository of the hub may be a directory that is not there
+        raise CheckpointError(
+            f"Expected a directory with an agent, or the name of one. Found {name!r}. For an agent of the Hugging Face "
+            'Hub, run: pip install "dqn2snn[hub]"'
+        ) from None
 
 
 def load_agent(directory: str | Path) -> Agent:

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from dqn2snn._arguments import Parser, natural_number, positive_number
 from dqn2snn.benchmark.table.report import text
 from dqn2snn.benchmark.table.run import run
 from dqn2snn.benchmark.table.settings import Cell, Protocol, Settings, cells
 from dqn2snn.benchmark.table.store import Entries
-from dqn2snn.cli._parser import Parser, natural_number, positive_number
 from dqn2snn.engine.choice import ENGINES
 from dqn2snn.errors import Dqn2SnnError
 

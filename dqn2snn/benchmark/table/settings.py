@@ -15,7 +15,17 @@ from dqn2snn.errors import ArgumentError
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.recipes import RECIPES
 
-__all__ = ["DQN", "Cell", "Protocol", "Rule", "Settings", "cells", "check"]
+__all__ = [
+    "DQN",
+    "Cell",
+    "Protocol",
+    "Rule",
+    "Settings",
+    "cells",
+    "check",
+    "check_different",
+    "check_recipes",
+]
 
 DQN = "dqn"
 """The name under which the DQN itself, and random play, stand in the table."""
@@ -171,20 +181,44 @@ def check(settings: Settings) -> Settings:
     Raises:
         ArgumentError: If an agent, a recipe or a correction is unknown, or one is named twice.
     """
-    rules = [Rule.of(recipe) for recipe in settings.recipes]
     _known("agent", settings.agents, (*zoo.names(), *zoo.atari_names()))
+    check_recipes(settings.recipes)
+    check_different(settings.agents, settings.recipes, settings.steps)
+    return settings
+
+
+def check_recipes(recipes: tuple[str, ...]) -> None:
+    """Refuse names that `Rule.of` reads but nobody knows.
+
+    Args:
+        recipes: The names.
+
+    Raises:
+        ArgumentError: If a recipe, an option of it or a correction is unknown.
+    """
+    rules = [Rule.of(recipe) for recipe in recipes]
     _known("recipe", tuple(rule.name for rule in rules), tuple(RECIPES))
     _known("correction", tuple(each for rule in rules for each in rule.corrections or ()), tuple(CORRECTIONS))
     for rule in rules:
         options = tuple(inspect.signature(RECIPES[rule.name]).parameters)
         _known(f"option of {rule.name}", tuple(name for name, _ in rule.options), options)
-    for named in (settings.agents, settings.recipes, settings.steps):
+
+
+def check_different(*lists: tuple[Any, ...]) -> None:
+    """Refuse what is named twice.
+
+    Args:
+        *lists: Agents, recipes, steps and the like.
+
+    Raises:
+        ArgumentError: If something stands twice in one of them.
+    """
+    for named in lists:
         if len(set(named)) != len(named):
             raise ArgumentError(
                 f"Expected different agents, recipes and steps. Found {', '.join(map(str, named))}. "
                 "Name each once."
             )
-    return settings
 
 
 def _known(what: str, found: tuple[str, ...], known: tuple[str, ...]) -> None:
