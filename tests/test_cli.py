@@ -28,7 +28,7 @@ from dqn2snn.recipes import RECIPES
 from dqn2snn.study import fresh_rollout, study_agreement
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("demo", "suggest", "convert", "agree", "diagnose", "evaluate", "info")
+COMMANDS = ("demo", "suggest", "convert", "agree", "diagnose", "evaluate", "bench", "info")
 SMALL = ["--steps", "32", "--observations", "200"]
 
 

@@ -53,7 +53,7 @@ def test_the_wheel_says_what_it_is(tmp_path: Path) -> None:
     assert (metadata["Name"], metadata["Version"]) == ("dqn2snn", dqn2snn.__version__)
     assert (metadata["License-Expression"], metadata["License-File"]) == ("MIT", "LICENSE")
     assert metadata["Requires-Python"] == ">=3.10"
-    assert {"norse", "gym", "atari", "sb3", "nir", "plot", "video", "hub", "bench", "all"} <= {
+    assert {"norse", "gym", "atari", "sb3", "nir", "plot", "video", "hub", "bench", "dask", "ray", "all"} <= {
         *metadata.get_all("Provides-Extra", [])
     }
     always = [line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]

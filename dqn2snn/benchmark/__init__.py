@@ -9,8 +9,9 @@ Commands, each a module:
 * `python -m dqn2snn.benchmark.streaming`: networks that remember, on the frames of a game in order, in forward passes
   of their DQN.
 
-What agreement and play cost in steps and spikes is measured by `dqn2snn.benchmark.table`, `dqn2snn.benchmark.minatar`
-and `dqn2snn.benchmark.finetuning`.
+`dqn2snn bench`, whose package is `dqn2snn.benchmark.suite`, plays many games with many conversions. What agreement and
+play cost in steps and spikes is measured by `dqn2snn.benchmark.table`, `dqn2snn.benchmark.minatar` and
+`dqn2snn.benchmark.finetuning`.
 
 Times are compared within one run, as ratios. They say nothing about another machine.
 """

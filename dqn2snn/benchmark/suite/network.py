@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -96,8 +97,10 @@ def plan_of(unit: Unit, protocol: Protocol, directory: Path) -> SpikingPlan:
     if path.exists():
         return load_plan(path)
     plan = _convert(unit, protocol)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_plan(plan, path)
+    with suppress(OSError):  # of workers on other machines, which need not be allowed to write there
+        path.parent.mkdir(parents=True, exist_ok=True)
+    if path.parent.is_dir():
+        save_plan(plan, path)
     return plan
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dqn2snn.benchmark.suite.summary import Game
+from dqn2snn.benchmark.suite.game import Game
 from dqn2snn.confidence import Interval
 from dqn2snn.plot._style import action_colours, new_figure, plain_frame
 

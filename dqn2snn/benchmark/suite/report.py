@@ -9,8 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from dqn2snn.benchmark.report import as_markdown
+from dqn2snn.benchmark.suite.game import Game
+from dqn2snn.benchmark.suite.overall import Overall
 from dqn2snn.benchmark.suite.picture import draw_agreement, draw_returns
-from dqn2snn.benchmark.suite.summary import Game, Overall, Summary
+from dqn2snn.benchmark.suite.summary import Summary
 from dqn2snn.confidence import Interval
 from dqn2snn.table import format_table
 

@@ -128,6 +128,8 @@ def _play_some(
     try:
         with _one_thread():
             entries.extend(play_episodes(unit, episodes, settings, home))
+    except Dqn2SnnError as error:
+        return unit, entries, str(error)
     except Exception:  # somebody else's bug must not cost the other units
         return unit, entries, traceback.format_exc(limit=-1)
     return unit, entries, ""
@@ -152,7 +154,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def _shown(outcomes: Iterable[Any], count: int, what: str, progress: bool) -> Iterator[Any]:
-    with tqdm(total=count, desc=what, disable=None if progress else True) as bar:
+    with tqdm(total=count, desc=what, disable=None if progress and count else True) as bar:
         for outcome in outcomes:
             bar.set_postfix_str(str(outcome[0]))
             yield outcome

@@ -63,9 +63,10 @@ def _by_joblib(
     if generates:
         yield from joblib.Parallel(batch_size=1, return_as="generator_unordered")(calls)
         return
-    width = max(1, joblib.effective_n_jobs(None))
-    for start in range(0, len(calls), width):
-        yield from joblib.Parallel(batch_size=1)(calls[start : start + width])
+    with joblib.Parallel(batch_size=1) as parallel:  # whose workers stay, with what they have loaded
+        width = max(1, joblib.effective_n_jobs(None))
+        for start in range(0, len(calls), width):
+            yield from parallel(calls[start : start + width])
 
 
 @contextmanager

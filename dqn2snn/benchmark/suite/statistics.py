@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from dqn2snn.confidence import Interval
 from dqn2snn.errors import ArgumentError
 
-__all__ = ["bootstrap_interval", "interquartile_mean", "normalised", "paired_p_value"]
+__all__ = ["bootstrap_interval", "interquartile_mean", "normalised", "paired_p_value", "quotient"]
 
 Array = NDArray[np.float64]
 
-Game = Sequence[Array]
+Episodes = Sequence[Array]
 """The episodes of each seed of one game, ``[N, ...]`` each."""
 
 _EXACT = 14  # paired episodes, up to which all 2^n signs are tried
@@ -64,7 +64,7 @@ def normalised(scores: Array, zero: float, one: float) -> Array:
 
 
 def bootstrap_interval(
-    games: Sequence[Game],
+    games: Sequence[Episodes],
     statistic: Callable[[list[Array]], Array],
     *,
     level: float = 0.95,
@@ -106,7 +106,7 @@ def bootstrap_interval(
     return Interval(itself, float(low), float(high), level, count)
 
 
-def _resampled(runs: Game, resamples: int, rng: np.random.Generator) -> Array:
+def _resampled(runs: Episodes, resamples: int, rng: np.random.Generator) -> Array:
     """Means of drawn episodes of drawn seeds, ``[R, S, ...]``."""
     seeds = len(runs)
     drawn = rng.integers(seeds, size=(resamples, seeds))
@@ -145,3 +145,9 @@ def paired_p_value(differences: Array, *, resamples: int = 9999, seed: int = 0) 
     # Sums in another order may differ by rounding, and must still count as equal.
     extreme = int((abs(signs @ differences) >= reached * (1 - 1e-12)).sum())
     return extreme / len(signs) if count <= _EXACT else (1 + extreme) / (1 + resamples)
+
+
+def quotient(a: Array, b: Array) -> Array:
+    """A / b; infinite where b, a mean of resampled returns, is not above 0."""
+    quotient: Array = np.divide(a, b, out=np.full_like(a, np.inf), where=b > 0)
+    return quotient

@@ -61,10 +61,6 @@ class Results:
                 )
             self.episodes[place] = entry
 
-    def of(self, unit: Unit) -> dict[int, Entry]:
-        """Finished episodes of one network by their numbers."""
-        return {number: entry for (who, number), entry in self.episodes.items() if who == unit}
-
 
 def read(directory: Path) -> Results:
     """What a benchmark has left behind, whole lines only.

@@ -1,0 +1,26 @@
+"""What the tests of the benchmark play, and a process that plays it, which imports little more than it needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dqn2snn.benchmark.suite import Protocol, Settings, run
+
+PROTOCOL = Protocol(calibration=200, max_steps=12)
+
+SMALL = Settings(
+    agents=("cartpole",),
+    recipes=("rate", "sigma_delta"),
+    steps=(2,),
+    seeds=(0, 1),
+    episodes=3,
+    protocol=PROTOCOL,
+)
+
+LONG = Settings(
+    agents=("cartpole",), recipes=("rate", "sigma_delta"), steps=(2, 4), episodes=24, protocol=PROTOCOL
+)
+
+
+def work(directory: Path) -> None:
+    run(LONG, directory, progress=False)
