@@ -127,7 +127,9 @@ def test_another_protocol_is_refused(copy: Path, capsys: pytest.CaptureFixture[s
         (b'"format_version": 1', b'"format_version": 2', "same protocol"),
         (b'"return": ', b'"return": ,', "a benchmark of dqn2snn"),
         (b'"episode": 1', b'"episode": 0', "every episode once"),
-        (b'"episode": 1', b'"number": 1', "without 'episode'"),
+        (b'"episode": 1', b'"number": 1', "without a right 'episode'"),
+        (b'"agreed": ', b'"agree": ', "without a right 'agreed'"),
+        (b'"length": 1', b'"length": NaN, "steps": 1', "without a right 'length'"),
         (b'"weights": "', b'"weights": "f', "The agent has changed"),
     ],
 )

@@ -46,8 +46,16 @@ def spreading(jobs: int, backend: str = "loky", address: str | None = None) -> I
         yield _here
         return
     joblib = require("joblib", extra="bench")
-    with _CLUSTERS[backend](jobs, address), joblib.parallel_config(backend=backend, n_jobs=jobs):
-        yield partial(_by_joblib, generates=backend in _GENERATE)
+    how = {"return_as": "generator_unordered"} if backend in _GENERATE else {}
+    with (
+        _CLUSTERS[backend](jobs, address),
+        joblib.parallel_config(backend=backend, n_jobs=-1 if address else jobs),
+        # Tasks one by one: a result that waits for others is lost when the process is killed.
+        joblib.Parallel(batch_size=1, **how) as parallel,
+    ):
+        # What does not give results as they come gets no more tasks than there are workers.
+        width = None if how else max(1, joblib.effective_n_jobs(None))
+        yield partial(_by_joblib, parallel, width)
 
 
 def _here(function: Callable[..., _T], tasks: Sequence[tuple[Any, ...]]) -> Iterator[_T]:
@@ -55,18 +63,12 @@ def _here(function: Callable[..., _T], tasks: Sequence[tuple[Any, ...]]) -> Iter
 
 
 def _by_joblib(
-    function: Callable[..., _T], tasks: Sequence[tuple[Any, ...]], generates: bool
+    parallel: Any, width: int | None, function: Callable[..., _T], tasks: Sequence[tuple[Any, ...]]
 ) -> Iterator[_T]:
     joblib = require("joblib", extra="bench")
     calls = [joblib.delayed(function)(*task) for task in tasks]
-    # Tasks one by one: a result that waits for others is lost when the process is killed.
-    if generates:
-        yield from joblib.Parallel(batch_size=1, return_as="generator_unordered")(calls)
-        return
-    with joblib.Parallel(batch_size=1) as parallel:  # whose workers stay, with what they have loaded
-        width = max(1, joblib.effective_n_jobs(None))
-        for start in range(0, len(calls), width):
-            yield from parallel(calls[start : start + width])
+    for start in range(0, len(calls), width or len(calls) or 1):
+        yield from parallel(calls[start : start + (width or len(calls))])
 
 
 @contextmanager
@@ -112,4 +114,4 @@ def _ray(jobs: int, address: str | None) -> Iterator[None]:
 
 _CLUSTERS = {"loky": _processes, "dask": _dask, "ray": _ray}
 _GENERATE = ("loky", "dask")
-"""Backends that give results as they come; the others give as many at a time as are worked on at a time."""
+"""Backends that give results as they come; Ray's gives a list."""

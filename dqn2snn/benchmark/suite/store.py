@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from dqn2snn.benchmark import lines
 from dqn2snn.benchmark.lines import Entry
-from dqn2snn.benchmark.suite.settings import Protocol, Unit
+from dqn2snn.benchmark.suite.settings import DQN, Protocol, Unit
 from dqn2snn.errors import CheckpointError
 
 __all__ = ["FILE", "FORMAT_VERSION", "Results", "begin", "check_weights", "read", "refusal_of"]
@@ -19,6 +20,8 @@ FORMAT_VERSION = 1
 
 _KIND = "benchmark"
 _WHAT = "a benchmark of dqn2snn"
+_OF_ALL = ("episode", "return", "length")
+_OF_SPIKING = ("agreed", "agreed_spike_count", "spikes", "operations")
 
 
 @dataclass(frozen=True)
@@ -50,16 +53,27 @@ class Results:
                 if "refused" in entry:
                     self.refused[unit] = str(entry["refused"])
                     continue
-                place = unit, int(entry["episode"])
+                place = unit, _checked(entry, unit)
+                twice = place in self.episodes
             except (KeyError, TypeError, ValueError) as error:
                 raise CheckpointError(
-                    f"Expected an episode. Found {entry}, without {error}. Remove the line."
+                    f"Expected an episode. Found {entry}, without a right {error}. Remove the line."
                 ) from None
-            if place in self.episodes:
+            if twice:
                 raise CheckpointError(
                     f"Expected every episode once. Found two lines of {unit}, episode {place[1]}. Remove one."
                 )
             self.episodes[place] = entry
+
+
+def _checked(entry: Entry, unit: Unit) -> int:
+    """The number of the episode, of which all is there."""
+    for name in _OF_ALL if unit.recipe == DQN else (*_OF_ALL, *_OF_SPIKING):
+        if not isinstance(entry[name], (int, float)) or not math.isfinite(entry[name]):
+            raise ValueError(repr(name))
+    if entry["length"] < 1:
+        raise ValueError("'length'")
+    return int(entry["episode"])
 
 
 def read(directory: Path) -> Results:
