@@ -26,12 +26,14 @@ from dqn2snn.zoo._agent import Agent, find, load, load_agent, names
 from dqn2snn.zoo._config import AgentConfig, Score, Training, score_of
 from dqn2snn.zoo._find import atari_names
 from dqn2snn.zoo._layers import Divide, build_network, describe_network
+from dqn2snn.zoo._references import Reference, reference_of
 from dqn2snn.zoo._write import round_to_half, save_agent
 
 __all__ = [
     "Agent",
     "AgentConfig",
     "Divide",
+    "Reference",
     "Score",
     "Training",
     "atari_names",
@@ -41,6 +43,7 @@ __all__ = [
     "load",
     "load_agent",
     "names",
+    "reference_of",
     "round_to_half",
     "save_agent",
     "score_of",

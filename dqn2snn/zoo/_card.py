@@ -7,7 +7,7 @@ from typing import Any
 
 from dqn2snn._atari import atari_protocol, game_of
 from dqn2snn.zoo._config import AgentConfig, Score, Training
-from dqn2snn.zoo._references import REFERENCES, human_normalised
+from dqn2snn.zoo._references import human_normalised, reference_of
 
 __all__ = ["render_card"]
 
@@ -84,10 +84,10 @@ def _scores(config: AgentConfig) -> list[str]:
 
 
 def _reference(config: AgentConfig) -> list[str]:
-    game = game_of(config["env_id"])
-    if game is None or game not in REFERENCES:
+    game, reference = game_of(config["env_id"]), reference_of(config["env_id"])
+    if game is None or reference is None:
         return []
-    random, human = REFERENCES[game]
+    random, human = reference
     share = human_normalised(game, config["evaluation"]["mean"])
     return [
         f"Random play scores {random:g}, a human {human:g} (Wang et al., 2016), which makes the first mean "

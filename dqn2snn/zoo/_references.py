@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-__all__ = ["REFERENCES", "Reference", "human_normalised"]
+from dqn2snn._atari import game_of
+
+__all__ = ["REFERENCES", "Reference", "human_normalised", "reference_of"]
 
 
 class Reference(NamedTuple):
@@ -42,6 +44,23 @@ REFERENCES: Mapping[str, Reference] = MappingProxyType(
     }
 )
 """By game, the 17 of Tan et al. (2021)."""
+
+
+def reference_of(env_id: str) -> Reference | None:
+    """The references of an environment.
+
+    Args:
+        env_id: Its id.
+
+    Returns:
+        Reference | None: None if it is no Atari game, or one without references.
+
+    Example:
+        >>> reference_of("PongNoFrameskip-v4"), reference_of("CartPole-v1")
+        (Reference(random=-20.7, human=14.6), None)
+    """
+    game = game_of(env_id)
+    return None if game is None else REFERENCES.get(game)
 
 
 def human_normalised(game: str, score: float) -> float:

@@ -17,6 +17,7 @@ import pytest
 from dqn2snn import zoo
 from dqn2snn.benchmark import lines
 from dqn2snn.benchmark.suite import Settings, run
+from dqn2snn.benchmark.suite.network import references_of
 from dqn2snn.benchmark.suite.report import FILES
 from dqn2snn.benchmark.suite.spread import BACKENDS, spreading
 from dqn2snn.benchmark.suite.store import FILE
@@ -60,20 +61,10 @@ def test_only_the_report_plays_nothing(copy: Path, capsys: pytest.CaptureFixture
     assert (copy / FILE).read_bytes() == content
 
 
-def test_references_of_an_agent_give_human_normalised_scores(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    agent = tmp_path / "known"
-    shutil.copytree(Path(zoo.__file__).parent / "agents" / "cartpole", agent)
-    config = json.loads((agent / "config.json").read_text(encoding="utf-8"))
-    config |= {"random_score": 2.0, "human_score": 7.0}
-    (agent / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    arguments = [str(agent) if word == "cartpole" else word for word in SMALL]
-    assert main([*arguments, str(tmp_path / "out"), "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    (game,), (overall,) = found["games"], found["overall"]
-    assert game["human_snn"] == pytest.approx((game["snn"]["mean"] - 2) / 5)
-    assert overall["human_dqn"]["mean"] == pytest.approx((game["dqn"]["mean"] - 2) / 5)
+def test_references_are_those_of_the_games_that_have_them() -> None:
+    atari = set(zoo.atari_names()) & {"RoadRunner"}
+    assert references_of({"cartpole", *atari}) == dict.fromkeys(atari, (11.5, 7845.0))
+    assert zoo.reference_of("RoadRunnerNoFrameskip-v4") == (11.5, 7845.0)
 
 
 def test_a_recipe_that_does_not_apply_is_told_once(
@@ -91,7 +82,7 @@ def test_a_recipe_that_does_not_apply_is_told_once(
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--agents", "pong"], "or the name of one: acrobot"),
+        (["--agents", "pong"], "the name of an agent: acrobot"),
         (["--recipes", "tan2020"], "recipe out of"),
         (["--recipes", "rate+magic"], "correction out of"),
         (["--steps", "0"], "above 0"),

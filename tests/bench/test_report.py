@@ -56,7 +56,7 @@ def results() -> Results:
 
 
 def test_numbers_of_a_game_are_those_that_a_hand_computes(results: Results) -> None:
-    down, up = summarise(results, {"up": (0.0, 20.0)}).games
+    down, up = summarise(results, {"up": zoo.Reference(0.0, 20.0)}).games
     assert (up.agent, up.seeds, up.episodes) == ("up", (0, 1), 4)
     assert up.dqn.mean == pytest.approx((10 + 14 + 20 + 16) / 4)
     assert up.snn.mean == pytest.approx((9 + 15 + 10 + 14) / 4)
@@ -78,7 +78,9 @@ def test_numbers_of_a_game_are_those_that_a_hand_computes(results: Results) -> N
 
 
 def test_numbers_over_games_are_those_that_a_hand_computes(results: Results) -> None:
-    (overall,) = summarise(results, {"up": (0.0, 20.0), "down": (-10.0, 0.0)}).overall
+    (overall,) = summarise(
+        results, {"up": zoo.Reference(0.0, 20.0), "down": zoo.Reference(-10.0, 0.0)}
+    ).overall
     assert overall.games == 2
     assert overall.ratio is not None
     assert overall.ratio.mean == pytest.approx((12 / 15 + 12 / 15) / 2)  # both seeds have 12, the DQN 15

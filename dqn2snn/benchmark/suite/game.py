@@ -20,13 +20,11 @@ from dqn2snn.confidence import (
     mean_interval,
     paired_interval,
 )
+from dqn2snn.zoo import Reference
 
-__all__ = ["Game", "Reference", "Runs", "game_of"]
+__all__ = ["Game", "Runs", "game_of"]
 
 Array = NDArray[np.float64]
-
-Reference = tuple[float, float]
-"""The scores of random play and of a human."""
 
 Runs = list[Array]
 """Of each seed, the returns of spiking network and DQN in the episodes of both, ``[N, 2]``."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
@@ -45,22 +44,17 @@ def weights_of(agent: str) -> str:
     return _agent(agent).config["weights_sha256"][:16]
 
 
-def references_of(agents: Iterable[str]) -> dict[str, tuple[float, float]]:
-    """Scores of random play and of a human, of the agents whose `config.json` has `random_score` and `human_score`.
+def references_of(agents: Iterable[str]) -> dict[str, zoo.Reference]:
+    """Scores of random play and of a human, of the agents whose game has them.
 
     Args:
         agents: Names or directories.
 
     Returns:
-        dict[str, tuple[float, float]]: Both, by agent.
+        dict[str, Reference]: By agent.
     """
-    found = {}
-    for agent in agents:
-        config: Mapping[str, Any] = _agent(agent).config
-        zero, one = config.get("random_score"), config.get("human_score")
-        if isinstance(zero, (int, float)) and isinstance(one, (int, float)) and zero != one:
-            found[agent] = float(zero), float(one)
-    return found
+    found = {agent: zoo.reference_of(_agent(agent).env_id) for agent in agents}
+    return {agent: reference for agent, reference in found.items() if reference is not None}
 
 
 def plan_path(unit: Unit, protocol: Protocol, directory: Path) -> Path:

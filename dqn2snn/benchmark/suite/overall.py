@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dqn2snn.benchmark.suite.game import Game, Reference, Runs
+from dqn2snn.benchmark.suite.game import Game, Runs
 from dqn2snn.benchmark.suite.statistics import bootstrap_interval, interquartile_mean, normalised, quotient
 from dqn2snn.confidence import Interval
+from dqn2snn.zoo import Reference
 
 __all__ = ["Overall", "overall_of"]
 

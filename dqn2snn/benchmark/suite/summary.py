@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from dqn2snn.benchmark.lines import Entry
-from dqn2snn.benchmark.suite.game import Game, Reference, Runs, game_of
+from dqn2snn.benchmark.suite.game import Game, Runs, game_of
 from dqn2snn.benchmark.suite.overall import Overall, overall_of
 from dqn2snn.benchmark.suite.settings import DQN, Unit
 from dqn2snn.benchmark.suite.store import Results
 from dqn2snn.evaluate._policy import plain
+from dqn2snn.zoo import Reference
 
 __all__ = ["Summary", "summarise"]
 
