@@ -17,8 +17,18 @@ from dqn2snn import zoo
 from dqn2snn.envs import action_names, make_env
 from dqn2snn.errors import ArgumentError, EnvironmentMismatchError, MissingExtraError, PlanError
 from dqn2snn.network import SpikingQNetwork
-from dqn2snn.video._layout import ALARM, GAME_LEFT, GAME_SIZE, GAME_TOP
-from dqn2snn.video._scene import shrink_spikes
+from dqn2snn.video._layout import (
+    ALARM,
+    GAME_LEFT,
+    GAME_SIZE,
+    GAME_TOP,
+    RIGHT,
+    RIGHT_WIDTH,
+    VALUES_HEIGHT,
+    VALUES_TOP,
+)
+from dqn2snn.video._scene import Decision, Scene, shrink_spikes
+from dqn2snn.video._screen import draw
 from dqn2snn.video._write import GIF_BYTES, write
 from tests.agents import agent, plan
 
@@ -81,6 +91,18 @@ def test_an_atari_game_is_shown_in_colours(tmp_path: Path) -> None:
     shown = frames(path)[-1][GAME_TOP : GAME_TOP + GAME_SIZE, GAME_LEFT : GAME_LEFT + GAME_SIZE]
     red, green, blue = (shown[..., channel].astype(int) for channel in range(3))
     assert ((red > 150) & (green < 110) & (blue < 110)).mean() > 0.02  # the topmost row of bricks
+
+
+def test_many_actions_have_room_for_the_name_of_the_one_taken(tmp_path: Path) -> None:
+    names = ("no", *(f"a long name {index}" for index in range(17)))
+    values = np.zeros(18)
+    decision = Decision(Image.new("RGB", (10, 10)), (np.zeros((18, 4), np.float32),), values, None, 0, 0.0)
+    narrow = np.asarray(draw(Scene("game", (("q", 18),), names, 4, (decision,)), 0))
+    wide = np.asarray(draw(Scene("game", (("q", 18),), ("a", *"bcdefghijklmnopqr"), 4, (decision,)), 0))
+    below = slice(VALUES_TOP + VALUES_HEIGHT + 1, VALUES_TOP + VALUES_HEIGHT + 18)
+    right_half = slice(RIGHT + RIGHT_WIDTH // 2, None)
+    assert len(np.unique(narrow[below, right_half])) == 1
+    assert len(np.unique(wide[below, right_half])) > 1
 
 
 def test_differences_to_the_dqn_are_marked(tmp_path: Path) -> None:

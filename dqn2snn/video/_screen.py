@@ -55,7 +55,7 @@ def draw(scene: Scene, index: int) -> Image.Image:
     image = Image.new("RGB", (WIDTH, HEIGHT), PAPER)
     pen = ImageDraw.Draw(image)
     decision = scene.decisions[index]
-    _write(image, GAME_LEFT, 18, scene.title, size=15)
+    _write(image, GAME_LEFT, 18, scene.title, size=15 if len(scene.title) <= 20 else 12)
     _write(
         image,
         GAME_LEFT + GAME_SIZE,
@@ -162,20 +162,26 @@ def _draw_values(image: Image.Image, pen: ImageDraw.ImageDraw, scene: Scene, dec
         if q is not None
     ]
     width = min(18.0, slot / 3)
-    for action, name in enumerate(scene.action_names):
+    for action in range(len(scene.action_names)):
         middle = RIGHT + (action + 0.5) * slot
         for place, (q, colour) in enumerate(bars):
             left = middle + (place - len(bars) / 2) * width
             end = zero - min(1.0, max(-1.0, q[action] / scene.q_range)) * half
             pen.rectangle((left, min(zero, end), left + width - 2, max(zero, end)), fill=colour)
-        _write(
-            image,
-            middle,
-            VALUES_TOP + VALUES_HEIGHT + 9,
-            name,
-            INK if action == decision.action else FAINT,
-            "middle",
-        )
+    _write_names(image, scene.action_names, decision.action)
+
+
+def _write_names(image: Image.Image, names: tuple[str, ...], taken: int) -> None:
+    """All actions, or where there is no room for them, as in Atari, the one that was taken."""
+    slot = RIGHT_WIDTH / len(names)
+    widths = [_lettering(name, 12).width for name in names]
+    crowded = max(widths) > slot
+    for action, (name, width) in enumerate(zip(names, widths, strict=True)):
+        if action == taken or not crowded:
+            middle = RIGHT + (action + 0.5) * slot
+            inside = min(max(middle, RIGHT + width / 2), RIGHT + RIGHT_WIDTH - width / 2)
+            colour = INK if action == taken else FAINT
+            _write(image, inside, VALUES_TOP + VALUES_HEIGHT + 9, name, colour, "middle")
 
 
 def _draw_key(image: Image.Image, pen: ImageDraw.ImageDraw, x: float, text: str, colour: Colour) -> None:
