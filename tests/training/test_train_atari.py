@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -276,7 +277,15 @@ def test_a_training_that_is_killed_goes_on(tmp_path: Path) -> None:
     assert steps == list(range(4, step + 1, 4))  # no point is missing, and none is there twice
 
 
-def test_it_is_time_to_stop_at_the_deadline_or_when_asked(tmp_path: Path) -> None:
+@pytest.fixture
+def heeded_ctrl_c() -> Iterator[None]:
+    """A shell starts its background jobs deaf to Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_it_is_time_to_stop_at_the_deadline_or_when_asked(tmp_path: Path, heeded_ctrl_c: None) -> None:
     trainer = Trainer("Pong", SMALL)
     with stopping(minutes=0.005) as stop:
         train(trainer, tmp_path, steps=10**9, stop=stop)
