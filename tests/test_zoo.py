@@ -4,11 +4,8 @@ import copy
 import hashlib
 import json
 import math
-import os
 import pickle
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +18,9 @@ from torch import nn
 
 from dqn2snn import zoo
 from dqn2snn.envs import make_env, spaces_of
-from dqn2snn.errors import ArgumentError, CheckpointError, MissingExtraError
-from dqn2snn.zoo import _find
-from dqn2snn.zoo._card import render_card
-from dqn2snn.zoo._references import REFERENCES, human_normalised
+from dqn2snn.errors import ArgumentError, CheckpointError
+from tests.zoo_copies import SHIPPED, save_copy
 
-SHIPPED = Path(zoo.__file__).with_name("agents")
 NAMES = (
     "acrobot",
     "cartpole",
@@ -37,8 +31,6 @@ NAMES = (
     "minatar-space_invaders",
     "mountaincar",
 )
-ROOT = Path(__file__).parents[1]
-ATARI = zoo.atari_names()
 SMALL: list[list[str | int]] = [
     ["divide", 255],
     ["conv2d", 2, 3, 3, 2],
@@ -66,21 +58,6 @@ def edit_weights(directory: Path, **changes: torch.Tensor) -> None:
     path = directory / "weights.safetensors"
     path.write_bytes(safetensors.torch.save(safetensors.torch.load(path.read_bytes()) | changes))
     edit_config(directory, weights_sha256=hashlib.sha256(path.read_bytes()).hexdigest())
-
-
-def save_copy(directory: Path, **changes: Any) -> zoo.Agent:
-    """Save the CartPole agent again, with changes."""
-    agent = zoo.load("cartpole")
-    arguments: dict[str, Any] = {
-        "network": agent.network,
-        "name": agent.name,
-        "env_id": agent.env_id,
-        "observation_shape": agent.config["observation_shape"],
-        "training": agent.config["training"],
-        "evaluation": agent.config["evaluation"],
-        "limitations": agent.config["limitations"],
-    }
-    return zoo.save_agent(directory, **(arguments | changes))
 
 
 # What is shipped
@@ -161,136 +138,7 @@ def test_a_shipped_agent_plays_as_its_card_says() -> None:
     assert total == evaluation["returns"][0]
 
 
-# What a clone of the repository has beside it
-
-
-@pytest.mark.parametrize("name", ATARI)
-def test_atari_agents_are_ready_to_use(name: str) -> None:
-    pytest.importorskip("ale_py", reason="Atari needs the extra atari")
-    agent = zoo.load(name)
-    assert agent.name == name
-    directory = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)[1:]
-    assert zoo.load(directory).config == agent.config
-    assert (ROOT / "zoo" / "atari" / directory / "weights.safetensors").stat().st_size < 1_500_000
-    env = make_env(agent.env_id)
-    shape, num_actions = spaces_of(env)
-    assert (list(shape), num_actions) == (agent.config["observation_shape"], agent.config["num_actions"])
-    assert len(agent.config["action_names"]) == num_actions
-    frames = torch.from_numpy(env.reset(seed=0)[0])[None]
-    assert torch.equal(agent.network(frames), agent.network(frames.float()))
-    for parameter in agent.network.parameters():
-        assert torch.equal(parameter.half().float(), parameter)
-
-
-@pytest.mark.parametrize("name", ATARI)
-def test_atari_agents_beat_random_play_and_their_cards_say_so(name: str) -> None:
-    agent = zoo.load(name)
-    scores = [agent.config["evaluation"], *agent.config["also_evaluated"]]
-    assert [(score["episodes"], score["epsilon"]) for score in scores] == [(30, 0.0), (30, 0.05)]
-    for score in scores:
-        assert score["mean"] == pytest.approx(sum(score["returns"]) / 30)
-        assert score["ci95"][0] > REFERENCES[name].random
-    text = render_card(agent.config)
-    assert f"Random play scores {REFERENCES[name].random:g}" in text
-    assert "Played under tan2021" in text
-    assert "epsilon 0.05" in text
-
-
-@pytest.mark.parametrize("name", ATARI)
-def test_atari_cards_are_rendered_from_their_configuration(name: str) -> None:
-    directory = _find.find(name)
-    assert directory is not None
-    assert (directory / "README.md").read_text(encoding="utf-8") == render_card(zoo.load(name).config)
-
-
-@pytest.mark.skipif(not ATARI, reason="the source distribution leaves zoo/atari out")
-def test_an_atari_agent_is_its_checkpoint_with_the_quantiles_averaged() -> None:
-    from dqn2snn.benchmark.nature import read_checkpoint
-
-    directory = _find.find(ATARI[0])
-    assert directory is not None
-    _, before = read_checkpoint(directory)
-    frames = torch.randint(0, 256, (16, 4, 84, 84), dtype=torch.uint8)
-    with torch.no_grad():
-        torch.testing.assert_close(
-            zoo.load(ATARI[0]).network(frames), before(frames.float()), rtol=1e-3, atol=0.01
-        )
-
-
-def test_references_normalise() -> None:
-    assert len(REFERENCES) == 17
-    assert human_normalised("Pong", -20.7) == 0
-    assert all(reference.human > reference.random for reference in REFERENCES.values())
-
-
 # Loading
-
-
-@pytest.fixture
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory of agents, where no checkout is."""
-    monkeypatch.setattr(_find, "_CHECKOUT", tmp_path / "none")
-    monkeypatch.setenv("DQN2SNN_ZOO", str(tmp_path / "agents"))
-    save_copy(tmp_path / "agents" / "two_carts", name="TwoCarts")
-    return tmp_path / "agents"
-
-
-def test_agents_are_found_where_the_environment_variable_says(elsewhere: Path) -> None:
-    assert zoo.atari_names() == ("TwoCarts",)
-    assert zoo.load("TwoCarts").name == zoo.load("two_carts").name == "TwoCarts"
-    assert "TwoCarts" not in zoo.names()
-    with pytest.raises(
-        CheckpointError, match=r"cartpole, .*TwoCarts.* Found 'chess'.*agents \(DQN2SNN_ZOO\)"
-    ):
-        zoo.load("chess")
-
-
-def test_without_checkout_and_variable_it_says_where_it_looked(
-    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("DQN2SNN_ZOO")
-    assert zoo.atari_names() == ()
-    with pytest.raises(CheckpointError, match=r"Found 'RoadRunner'.*none, and nowhere.*clone of dqn2snn"):
-        zoo.load("RoadRunner")
-
-
-def test_a_checkout_comes_before_the_variable(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    save_copy(elsewhere.parent / "checkout" / "two_carts", name="First")
-    monkeypatch.setattr(_find, "_CHECKOUT", elsewhere.parent / "checkout")
-    assert zoo.load("TwoCarts").name == "First"
-    assert zoo.atari_names() == ("TwoCarts",)
-
-
-def test_an_agent_of_the_hub_is_read_from_its_cache(tmp_path: Path) -> None:
-    pytest.importorskip("huggingface_hub", reason="the hub needs the extra hub")
-    cached = tmp_path / "hub" / "models--somebody--cart-pole"
-    shutil.copytree(SHIPPED / "cartpole", cached / "snapshots" / ("0" * 40))
-    (cached / "refs").mkdir()
-    (cached / "refs" / "main").write_text("0" * 40)
-    code = """
-import dqn2snn.errors
-from dqn2snn import zoo
-print(zoo.load("somebody/cart-pole").env_id)
-try:
-    zoo.load("somebody/chess")
-except dqn2snn.errors.CheckpointError as error:
-    print(error)
-"""
-    offline = {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=os.environ | offline, capture_output=True, text=True, check=False
-    )
-    first, second = done.stdout.splitlines()
-    assert first == "CartPole-v1", done.stderr
-    assert second.startswith(
-        "Expected an agent on the Hugging Face Hub, or in its cache. Found none at 'somebody/chess'"
-    )
-
-
-def test_without_the_extra_a_hub_id_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(MissingExtraError, match=r"dqn2snn\[hub\]"):
-        zoo.load("somebody/cart-pole")
 
 
 def test_loading_leaves_the_global_generator_alone() -> None:
@@ -536,49 +384,3 @@ def test_somebody_elses_directory_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="other files"):
         save_copy(tmp_path / "thesis")
     assert (tmp_path / "thesis" / "thesis.tex").read_text() == "years of work"
-
-
-# The scripts that train agents
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("script", "package", "arguments"),
-    [
-        ("train_sb3.py", "stable_baselines3", ["CartPole-v1", "--total-timesteps", "1200"]),
-        ("train_minatar.py", "minatar", ["breakout", "--total-steps", "4096", "--eval-episodes", "3"]),
-    ],
-)
-def test_examples_train_and_save(script: str, package: str, arguments: list[str], tmp_path: Path) -> None:
-    pytest.importorskip(package)
-    path = Path(__file__).parents[1] / "examples" / script
-    command = [sys.executable, str(path), *arguments, "--out", str(tmp_path / "run")]
-    for _ in range(2):  # the second time over what the first one left
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        agent = zoo.load_agent(tmp_path / "run" / "agent")
-        assert agent.config["training"]["total_steps"] == int(arguments[2])
-        assert len((tmp_path / "run" / "curve.jsonl").read_text().splitlines()) == 1
-
-
-@pytest.mark.slow
-def test_an_atari_checkpoint_becomes_an_agent_that_scores_the_same_again(tmp_path: Path) -> None:
-    pytest.importorskip("ale_py", reason="Atari needs the extra atari")
-    if not ATARI:
-        pytest.skip("the source distribution leaves zoo/atari out")
-    for file in ("checkpoint.json", "checkpoint.safetensors"):
-        shutil.copy(ROOT / "zoo" / "atari" / "road_runner" / file, tmp_path)
-    (tmp_path / "curve.jsonl").write_text('{"step": 8}\n')
-    command = [sys.executable, str(ROOT / "examples" / "export_atari.py"), str(tmp_path)]
-    for options in (["--episodes", "2"], ["--check"]):
-        done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-    assert done.stdout.count("2 of 2 games score the same") == 2
-    agent = zoo.load_agent(tmp_path)
-    weights = agent.network.state_dict()
-    assert all(
-        torch.equal(weights[key], tensor)
-        for key, tensor in zoo.load("RoadRunner").network.state_dict().items()
-    )
-    assert agent.config["learning_curve"] == "curve.jsonl"
-    assert (tmp_path / "checkpoint.json").exists()
