@@ -18,7 +18,8 @@ python -m dqn2snn.benchmark.table --output docs/results/table/again --episodes 1
 python -m dqn2snn.benchmark.table --output docs/results/table/atari --agents RoadRunner CrazyClimber --no-play \
     --calibration 8000 --calibration-episodes 24 --recipes rate{,+ftbc+ridge} --steps 16 32 64
 python -m dqn2snn.benchmark.table --output docs/results/table/atari --agents RoadRunner CrazyClimber --no-play \
-    --calibration 8000 --calibration-episodes 24 --recipes burst{,+ftbc+ridge} sigma_delta{,:levels=64} --steps 8
+    --calibration 8000 --calibration-episodes 24 --recipes burst{,+ftbc+ridge{,_all}} \
+    sigma_delta{,:levels=64{,+ridge_all}} --steps 8
 python -m dqn2snn.benchmark.table --output docs/results/table/atari --agents RoadRunner CrazyClimber --no-play \
     --calibration 8000 --calibration-episodes 24 --recipes tan2021 --steps 500
 python -m dqn2snn.benchmark.table --output docs/results/table/atari --agents RoadRunner CrazyClimber --no-play \
@@ -63,10 +64,8 @@ ATARI = (
     ("tan2021", 500),
     *((f"rate{corrections}", steps) for corrections in ("", "+ftbc+ridge") for steps in (16, 32, 64)),
     ("rate+ftbc+ridge_all", 16),
-    ("burst", 8),
-    ("burst+ftbc+ridge", 8),
-    ("sigma_delta", 8),
-    ("sigma_delta:levels=64", 8),
+    *((f"burst{corrections}", 8) for corrections in ("", "+ftbc+ridge", "+ftbc+ridge_all")),
+    *((f"sigma_delta{more}", 8) for more in ("", ":levels=64", ":levels=64+ridge_all")),
 )
 FEW = (("tan2021", 500), ("rate", 16), ("rate", 32), ("rate", 64), ("burst", 8), ("sigma_delta", 4))
 
