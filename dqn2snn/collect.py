@@ -25,7 +25,7 @@ from dqn2snn.errors import ArgumentError
 from dqn2snn.players import player_of
 from dqn2snn.rollout import QFunction, Step, play
 
-__all__ = ["Kept", "Rollout", "collect_observations", "collect_rollout"]
+__all__ = ["Rollout", "collect_observations", "collect_rollout"]
 
 FIRST_EPISODE = 2**20
 """Calibration episodes are numbered from here, so that with the same seed no episode is played for both
