@@ -65,7 +65,7 @@ def begin(path: Path, header: Mapping[str, Any], what: str) -> list[Entry]:
     """
     whole = path.read_bytes() if path.exists() else b""
     if b"\n" not in whole:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_directory(path.parent)
         rewrite(path, header, ())
         return []
     found, entries = read(path, what)
@@ -114,7 +114,7 @@ def only_writer(path: Path) -> Iterator[None]:
     except ImportError:
         yield
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_directory(path.parent)
     with path.with_suffix(".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -128,3 +128,12 @@ def only_writer(path: Path) -> Iterator[None]:
 
 def _line(value: Mapping[str, Any]) -> bytes:
     return (json.dumps(value, allow_nan=False) + "\n").encode()
+
+
+def _make_directory(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise CheckpointError(
+            f"Expected a directory to write to. Found that {str(path)!r} is a file, or below one. Choose another."
+        ) from None

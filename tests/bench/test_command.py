@@ -102,6 +102,16 @@ def test_wrong_arguments_are_refused(
     assert not (tmp_path / "plans").exists()
 
 
+def test_a_file_in_place_of_the_directory_is_refused_and_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "thesis").write_text("years of work")
+    for place in (tmp_path / "thesis", tmp_path / "thesis" / "inside"):
+        assert main([*SMALL, str(place)]) == 2
+        assert "Expected a directory to write to" in capsys.readouterr().err
+    assert (tmp_path / "thesis").read_text() == "years of work"
+
+
 def test_another_protocol_is_refused(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     content = (copy / FILE).read_bytes()
     assert main([*SMALL, str(copy), "--epsilon", "0.1"]) == 2
