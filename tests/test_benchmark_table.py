@@ -131,6 +131,12 @@ def test_networks_need_not_play_to_be_judged(entries: Entries, tmp_path: Path) -
     assert MISSING in rows[3]
 
 
+def test_the_kept_table_can_be_gone_on_with(tmp_path: Path) -> None:
+    path = tmp_path / "table.jsonl"
+    path.write_bytes((ROOT / "docs" / "results" / "table" / "table.jsonl").read_bytes())
+    assert set(cells(Settings())) <= set(begin(path, Settings().protocol))
+
+
 @pytest.mark.parametrize("lines", [1, 3])
 def test_a_table_that_was_cut_off_is_gone_on_with(whole: Path, tmp_path: Path, lines: int) -> None:
     content = whole.read_bytes()
