@@ -130,6 +130,16 @@ class RateNetwork:
             rates = z.relu()
         yield self.q(rates)
 
+    def saturated(self, observations: Tensor) -> Tensor:
+        """Q-values `[B, A]` if no neuron tells more than it can: rates clipped at the spikes it can send in a step.
+
+        The limit of a plan in many steps, up to what spikes that come unevenly change for good.
+        """
+        rates = self.inputs(observations)
+        for layer in self.layers:
+            rates = layer(rates).clamp_(0, layer.most(1))
+        return self.q(rates)
+
     def q_from(self, layer: int, rates: Tensor) -> Tensor:
         """Q-values of rates of a hidden layer, all later ones being exact."""
         for later in self.layers[layer + 1 :]:

@@ -47,6 +47,7 @@ GAMES = {
     "asterix": "MinAtar/Asterix-v0",
     "breakout": "MinAtar/Breakout-v0",
     "freeway": "MinAtar/Freeway-v0",
+    "seaquest": "MinAtar/Seaquest-v0",
     "space_invaders": "MinAtar/SpaceInvaders-v0",
 }
 SAVE_EVERY = 16  # updates between two points of the curve, each with a checkpoint

@@ -32,7 +32,8 @@ def add(commands: Commands[Parser]) -> None:
         help="play many games, recipes, steps, percentiles and seeds; killed, it goes on",
         description="Plays the same episodes with DQNs and with their spiking networks. Every finished episode is a "
         "line of JSON in DIR/episodes.jsonl, so that the same command goes on after being killed, and one with more "
-        "of anything adds to it. Writes report.md, report.json, returns.png and agreement.png.",
+        "of anything adds to it. Writes report.md, report.json, returns.png and agreement.png; where there are several "
+        "percentiles also percentiles.png, and under perturbations robustness.png.",
         allow_abbrev=False,
     )
     _add_what(parser)
@@ -54,7 +55,8 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=["rate"],
         metavar="RECIPE",
-        help="recipes (rate); with options and corrections: sigma_delta:levels=32+ridge",
+        help="recipes (rate); with options and corrections: sigma_delta:levels=32+ridge; clipped is the DQN whose "
+        "activations are clipped as in tan2021",
     )
     what.add_argument(
         "--steps",
@@ -79,6 +81,13 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
         default=[0],
         metavar="N",
         help="each has a calibration and episodes of its own (0)",
+    )
+    what.add_argument(
+        "--perturbations",
+        nargs="+",
+        default=["none"],
+        metavar="NAME",
+        help="what spoils observations or weights: bar=40, gaussian=0.1, salt_and_pepper=0.05, weights=0.1 (none)",
     )
     what.add_argument(
         "--episodes", type=positive_number, default=50, metavar="N", help="episodes of each seed (50)"
@@ -190,6 +199,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         steps=tuple(args.steps),
         percentiles=tuple(args.percentiles),
         seeds=tuple(args.seeds),
+        perturbations=tuple(args.perturbations),
         episodes=args.episodes,
         protocol=Protocol(args.epsilon, args.observations, args.max_steps),
         engine=args.engine,

@@ -125,7 +125,7 @@ def test_another_protocol_is_refused(copy: Path, capsys: pytest.CaptureFixture[s
     ("old", "new", "expected"),
     [
         (b'"kind": "benchmark"', b'"kind": "table"', "same protocol"),
-        (b'"format_version": 1', b'"format_version": 2', "same protocol"),
+        (b'"format_version": 2', b'"format_version": 3', "same protocol"),
         (b'"return": ', b'"return": ,', "a benchmark of dqn2snn"),
         (b'"episode": 1', b'"episode": 0', "every episode once"),
         (b'"episode": 1', b'"number": 1', "without a right 'episode'"),

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from dqn2snn.benchmark.lines import Entry
-from dqn2snn.benchmark.suite.network import agent_of, network_of, weights_of
-from dqn2snn.benchmark.suite.settings import DQN, Settings, Unit
+from dqn2snn.benchmark.suite.network import agent_of, clipped_of, dqn_of, network_of, weights_of
+from dqn2snn.benchmark.suite.perturb import NONE, WEIGHTS, Perturbation, perturbed
+from dqn2snn.benchmark.suite.settings import CLIPPED, DQN, Settings, Unit
 from dqn2snn.metrics import synaptic_operations
 from dqn2snn.players import player_of
 from dqn2snn.rollout import Places, QFunctions, Step, play
@@ -26,7 +27,8 @@ def play_episodes(
     """Play episodes side by side.
 
     Agreement is counted on the states that the spiking network visits, before exploration replaces an action, as Tan
-    et al. (2021) do.
+    et al. (2021) do. Under a perturbation the DQN that looks on sees what the spiking network sees, and has the same
+    noise in its weights.
 
     Args:
         unit: Who plays.
@@ -40,7 +42,11 @@ def play_episodes(
         hidden layers and their synaptic operations.
     """
     spiking = unit.recipe != DQN
-    q_functions = _watched(unit, settings, directory) if spiking else player_of(agent_of(unit).network)
+    q_functions = _watched(unit, settings, directory) if spiking else player_of(dqn_of(unit))
+    perturbation = Perturbation.of(unit.perturbation)
+    if perturbation.kind not in (NONE, WEIGHTS):
+        env_id = agent_of(unit).env_id
+        q_functions = perturbed(q_functions, perturbation, env_id, episodes, unit.first_seed)
     steps = play(
         q_functions,
         agent_of(unit).env_id,
@@ -68,8 +74,11 @@ def play_episodes(
 
 def _watched(unit: Unit, settings: Settings, directory: Path) -> QFunctions:
     """Q-values by both readouts and of the DQN; with them, as if it were Q-values too, what the decisions cost."""
+    q_dqn = player_of(dqn_of(unit))
+    if unit.recipe == CLIPPED:
+        return _clipped(unit, settings, directory, q_dqn)
     snn = network_of(unit, settings.protocol, directory, settings.engine)
-    stream, q_dqn = snn.stream(), player_of(agent_of(unit).network)
+    stream = snn.stream()
     fan_outs = [snn.plan.fan_out(layer) for layer in range(len(snn.plan.layers))]
 
     def q(observations: Tensor, places: Places) -> tuple[Tensor, ...]:
@@ -80,6 +89,18 @@ def _watched(unit: Unit, settings: Settings, directory: Path) -> QFunctions:
         dqn = q_dqn(observations, places)[0]
         # A step has a row for each decision; what rides along with the Q-values cannot get into another one's.
         return (record.q[-1], record.q_spike[-1], dqn, *(cost[:, None].expand(dqn.shape) for cost in costs))
+
+    return q
+
+
+def _clipped(unit: Unit, settings: Settings, directory: Path, q_dqn: QFunctions) -> QFunctions:
+    """The same of the clipped DQN, which has one readout and no spikes."""
+    network = clipped_of(unit, settings.protocol, directory)
+
+    def q(observations: Tensor, places: Places) -> tuple[Tensor, ...]:
+        clipped, none = network.saturated(observations), torch.zeros(len(observations), 1)
+        dqn = q_dqn(observations, places)[0]
+        return clipped, clipped, dqn, none.expand_as(dqn), none.expand_as(dqn)
 
     return q
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -37,7 +37,7 @@ class Game:
     Attributes:
         agent: Name of the agent.
         recipe: Name of the recipe.
-        num_steps: T.
+        num_steps: T; 0 of the clipped DQN.
         percentile: Of the activations; None for the recipe's own.
         seeds: With episodes of both.
         episodes: Played by both.
@@ -92,7 +92,8 @@ def game_of(
     """
     runs, used = [], []
     for unit in seeds:
-        snn, dqn = by_unit[unit], by_unit.get(Unit(unit.agent, DQN, 0, None, unit.seed), {})
+        dqn_unit = replace(unit, recipe=DQN, num_steps=0, percentile=None)
+        snn, dqn = by_unit[unit], by_unit.get(dqn_unit, {})
         both = sorted(snn.keys() & dqn.keys())
         if both:
             used.append(unit)

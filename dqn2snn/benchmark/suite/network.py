@@ -6,23 +6,43 @@ import hashlib
 import json
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 import dqn2snn
 from dqn2snn import zoo
-from dqn2snn.benchmark.suite.settings import DQN, Protocol, Unit
+from dqn2snn.benchmark.suite.perturb import NONE, WEIGHTS, Perturbation
+from dqn2snn.benchmark.suite.settings import CLIPPED, DQN, Protocol, Unit
 from dqn2snn.benchmark.table.settings import Rule
+from dqn2snn.calibration import calibrate
 from dqn2snn.collect import collect_observations
 from dqn2snn.engine.choice import Engine
 from dqn2snn.network import SpikingQNetwork
+from dqn2snn.perturbation import noisy_graph, weight_noise
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan_file import load_plan, save_plan
+from dqn2snn.rate_network import RateNetwork
+from dqn2snn.recipes import placed
+from dqn2snn.rollout import QFunction
+from dqn2snn.tracing import trace
 
-__all__ = ["agent_of", "network_of", "plan_of", "plan_path", "references_of", "weights_of"]
+__all__ = [
+    "agent_of",
+    "clipped_of",
+    "dqn_of",
+    "network_of",
+    "plan_of",
+    "plan_path",
+    "references_of",
+    "weights_of",
+]
+
+_LIMIT = "tan2021+none"
+"""The recipe whose thresholds clip activations."""
 
 _agent = lru_cache(maxsize=2)(zoo.find)
 
@@ -30,6 +50,27 @@ _agent = lru_cache(maxsize=2)(zoo.find)
 def agent_of(unit: Unit) -> zoo.Agent:
     """The DQN with its environment."""
     return _agent(unit.agent)
+
+
+def dqn_of(unit: Unit) -> QFunction:
+    """The DQN, with noisy weights if the unit has such.
+
+    Args:
+        unit: Who plays, or whom it looks on.
+
+    Returns:
+        QFunction: A module or a function.
+    """
+    network = agent_of(unit).network
+    noise = Perturbation.of(unit.perturbation)
+    return _noisy(unit.agent, noise.amount, unit.seed) if noise.kind == WEIGHTS else network
+
+
+@lru_cache(maxsize=2)
+def _noisy(agent: str, sigma: float, seed: int) -> QFunction:
+    found = _agent(agent)
+    graph = trace(found.network, tuple(found.config["observation_shape"]))
+    return noisy_graph(graph, sigma=sigma, seed=seed).cast(torch.float32)
 
 
 def weights_of(agent: str) -> str:
@@ -68,7 +109,8 @@ def plan_path(unit: Unit, protocol: Protocol, directory: Path) -> Path:
     Returns:
         Path: The file, whether it is there or not.
     """
-    conditions = [unit.key, weights_of(unit.agent), asdict(protocol), dqn2snn.__version__]
+    made_of = unit if _is_noisy(unit) else replace(unit, perturbation=NONE)
+    conditions = [made_of.key, weights_of(unit.agent), asdict(protocol), dqn2snn.__version__]
     name = hashlib.sha256(json.dumps(conditions, sort_keys=True).encode()).hexdigest()[:16]
     return directory / "plans" / f"{name}.safetensors"
 
@@ -114,17 +156,47 @@ def network_of(unit: Unit, protocol: Protocol, directory: Path, engine: Engine) 
     return SpikingQNetwork(plan_of(unit, protocol, directory), engine=engine, num_threads=1)
 
 
+@lru_cache(maxsize=4)
+def clipped_of(unit: Unit, protocol: Protocol, directory: Path) -> RateNetwork:
+    """The DQN of a unit whose activations are clipped.
+
+    Args:
+        unit: Who plays.
+        protocol: The conditions.
+        directory: Where the benchmark writes.
+
+    Returns:
+        RateNetwork: Call its `saturated`.
+    """
+    return RateNetwork.of(plan_of(unit, protocol, directory))
+
+
 def _convert(unit: Unit, protocol: Protocol) -> SpikingPlan:
     assert unit.recipe != DQN
-    rule = Rule.of(unit.recipe)
-    return dqn2snn.convert(
-        agent_of(unit).network,
-        _observations(unit.agent, unit.first_seed, protocol),
+    clipped = unit.recipe == CLIPPED
+    rule, network = Rule.of(_LIMIT if clipped else unit.recipe), agent_of(unit).network
+    observations = _observations(unit.agent, unit.first_seed, protocol)
+    noisy = _is_noisy(unit)
+    plan = dqn2snn.convert(
+        network,
+        observations,
         recipe=rule.build,
-        num_steps=unit.num_steps,
+        num_steps=1 if clipped else unit.num_steps,
         percentile=unit.percentile,
         corrections=rule.corrections,
+        grid=None if noisy or clipped else "auto",
     ).plan
+    if not noisy:
+        return plan
+    graph = trace(network, tuple(observations.shape[1:]))
+    sigma = Perturbation.of(unit.perturbation).amount
+    spoilt = weight_noise(plan, graph, observations, sigma=sigma, seed=unit.seed)
+    return spoilt if clipped else placed(spoilt, calibrate(graph, observations), "auto")
+
+
+def _is_noisy(unit: Unit) -> bool:
+    """Whether what was done to the unit is in its weights."""
+    return Perturbation.of(unit.perturbation).kind == WEIGHTS
 
 
 @lru_cache(maxsize=1)

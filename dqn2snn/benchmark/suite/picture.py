@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dqn2snn.benchmark.suite.game import Game
+from dqn2snn.benchmark.suite.panels import draw_intervals, save_panels
 from dqn2snn.confidence import Interval
-from dqn2snn.plot._style import action_colours, new_figure, plain_frame
+from dqn2snn.plot._style import action_colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["draw_agreement", "draw_returns"]
-
-_COLUMNS = 4
 
 Way = tuple[str, float | None]
 
@@ -72,29 +71,24 @@ def _draw(
     lines: Sequence[Line],
     begin: Callable[[Axes, Sequence[Game]], None],
 ) -> None:
-    agents = sorted({game.agent for game in games})
     ways = sorted({(game.recipe, game.percentile) for game in games}, key=lambda way: (way[0], way[1] or 0))
-    columns = max(1, min(_COLUMNS, len(agents)))
-    rows = max(1, math.ceil(len(agents) / columns))
-    figure = new_figure(3.3 * columns, 2.6 * rows + 0.7)
-    panels = figure.subplots(rows, columns, squeeze=False).flatten()
-    for panel in panels[len(agents) :]:
-        panel.remove()
-    for panel, agent in zip(panels, agents, strict=False):
+
+    def draw(panel: Axes, agent: str) -> None:
         here = [game for game in games if game.agent == agent]
         begin(panel, here)
         for number, (way, colour) in enumerate(zip(ways, action_colours(len(ways)), strict=True)):
             there = [game for game in here if (game.recipe, game.percentile) == way]
+            look = {"color": colour, "label": _name(way)}
             # Beside each other, so that intervals at one T can be told apart.
             shift = 2 ** (0.12 * (number - (len(ways) - 1) / 2))
-            _lines(panel, there, lines, {"color": colour, "label": _name(way)}, shift)
-        _finish(panel, agent, {game.num_steps for game in here})
-    for panel in panels[::columns][:rows]:
-        panel.set_ylabel(label)
-    handles, names = panels[0].get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, names, loc="outside lower center", ncols=4, frameon=False, fontsize="small")
-    figure.savefig(path)
+            _lines(panel, there, lines, look, shift)
+        steps = sorted({game.num_steps for game in here if game.num_steps})
+        panel.set_xscale("log", base=2)
+        panel.set_xticks(steps, [str(step) for step in steps])
+        panel.minorticks_off()
+        panel.set_xlabel("time steps", fontsize="small")
+
+    save_panels(sorted({game.agent for game in games}), draw, label, path)
 
 
 def _lines(
@@ -102,36 +96,16 @@ def _lines(
 ) -> None:
     for style, value in lines:
         first = style == lines[0][0]
-        found = [value(game) for game in games]
-        below, above = (
-            [scale * _distance(interval, side) for interval, scale in found] for side in ("low", "high")
-        )
-        panel.errorbar(
-            [shift * game.num_steps for game in games],
-            [scale * interval.mean for interval, scale in found],
-            yerr=[below, above],
-            linestyle=style,
-            marker="o",
-            markersize=3,
-            markerfacecolor=None if first else "white",
-            linewidth=1.2,
-            **(look if first else {**look, "label": None}),
-        )
-
-
-def _distance(interval: Interval, side: str) -> float:
-    """From the mean to one end; 0 if there is none."""
-    end: float = getattr(interval, side)
-    return abs(interval.mean - end) if math.isfinite(end) else 0.0
-
-
-def _finish(panel: Axes, agent: str, steps: set[int]) -> None:
-    panel.set_title(agent)
-    panel.set_xscale("log", base=2)
-    panel.set_xticks(sorted(steps), [str(step) for step in sorted(steps)])
-    panel.minorticks_off()
-    panel.set_xlabel("time steps", fontsize="small")
-    plain_frame(panel)
+        named = look if first else {**look, "label": None}
+        limits = [value(game) for game in games if not game.num_steps]
+        for interval, scale in limits if first else ():  # a network without time steps has one value for all
+            panel.axhline(scale * interval.mean, linestyle="--", linewidth=1, **named)
+        timed = [game for game in games if game.num_steps]
+        if timed:
+            found = [value(game) for game in timed]
+            draw_intervals(
+                panel, [shift * game.num_steps for game in timed], found, style, hollow=not first, **named
+            )
 
 
 def _name(way: Way) -> str:

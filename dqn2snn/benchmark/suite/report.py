@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from dqn2snn.benchmark.report import as_markdown
 from dqn2snn.benchmark.suite.game import Game
 from dqn2snn.benchmark.suite.overall import Overall
 from dqn2snn.benchmark.suite.picture import draw_agreement, draw_returns
+from dqn2snn.benchmark.suite.robustness import Robustness
+from dqn2snn.benchmark.suite.studies import draw_percentiles, draw_robustness
 from dqn2snn.benchmark.suite.summary import Summary
 from dqn2snn.confidence import Interval
 from dqn2snn.table import format_table
@@ -19,6 +22,7 @@ from dqn2snn.table import format_table
 __all__ = ["FILES", "markdown", "text", "write"]
 
 FILES = ("report.md", "report.json", "returns.png", "agreement.png")
+"""That every report has; with several percentiles there is a percentiles.png, under perturbations a robustness.png."""
 
 _WAY = ("recipe", "T", "percentile")
 _GAMES = (
@@ -42,6 +46,17 @@ _OVERALL = (
     "human-normalised, DQN",
     "human-normalised, SNN",
     "SNN - DQN",
+    "agreement, %",
+)
+_ROBUSTNESS = (
+    "agent",
+    *_WAY,
+    "perturbation",
+    "episodes",
+    "DQN",
+    "SNN",
+    "DQN, % of its score without",
+    "SNN, % of its score without",
     "agreement, %",
 )
 _NONE = ""
@@ -110,11 +125,11 @@ the games in which the DQN's mean return is above 0; human-normalised scores, wi
 those whose references are known. Agreement is the mean over games.
 
 {as_markdown(_OVERALL, overall)}
-{_refused(summary)}"""
+{_robustness(summary)}{_refused(summary)}"""
 
 
 def write(summary: Summary, directory: Path) -> None:
-    """Write `FILES`, each whole or not at all.
+    """Write `FILES` and the pictures of studies, each whole or not at all.
 
     Args:
         summary: The numbers.
@@ -124,12 +139,17 @@ def write(summary: Summary, directory: Path) -> None:
         MissingExtraError: If matplotlib is not installed.
     """
     data = json.dumps(summary.to_dict(), indent=1, allow_nan=False) + "\n"
-    for name, make in (
-        (FILES[0], lambda path: path.write_text(markdown(summary), encoding="utf-8")),
-        (FILES[1], lambda path: path.write_text(data, encoding="utf-8")),
-        (FILES[2], lambda path: draw_returns(summary.games, path)),
-        (FILES[3], lambda path: draw_agreement(summary.games, path)),
-    ):
+    makers: dict[str, Callable[[Path], object]] = {
+        FILES[0]: lambda path: path.write_text(markdown(summary), encoding="utf-8"),
+        FILES[1]: lambda path: path.write_text(data, encoding="utf-8"),
+        FILES[2]: lambda path: draw_returns(summary.games, path),
+        FILES[3]: lambda path: draw_agreement(summary.games, path),
+    }
+    if len({game.percentile for game in summary.games} - {None}) > 1:
+        makers["percentiles.png"] = lambda path: draw_percentiles(summary.games, path)
+    if summary.robustness:
+        makers["robustness.png"] = lambda path: draw_robustness(summary.robustness, path)
+    for name, make in makers.items():
         part = directory / f".part.{name}"
         try:
             make(part)
@@ -141,7 +161,7 @@ def write(summary: Summary, directory: Path) -> None:
 def _way(row: Game | Overall) -> list[str]:
     return [
         f"`{row.recipe}`" if isinstance(row, Overall) else row.recipe,
-        str(row.num_steps),
+        str(row.num_steps or "none"),
         "own" if row.percentile is None else f"{row.percentile:g}",
     ]
 
@@ -165,6 +185,34 @@ def _game_row(game: Game) -> list[str]:
 def _overall_row(overall: Overall) -> list[str]:
     scores = (overall.ratio, overall.human_dqn, overall.human_snn, overall.human_difference)
     return [*_way(overall), str(overall.games), *map(_or_none, scores), f"{100 * overall.agreement:.1f}"]
+
+
+def _robustness(summary: Summary) -> str:
+    if not summary.robustness:
+        return ""
+    return f"""
+## Under perturbations
+
+Scores when observations or weights are spoilt, in the same episodes, and what part they are of the scores without.
+`bar=r` blackens three rows of the image from row r on; `gaussian=s` adds noise with s of the range as its standard
+deviation, `salt_and_pepper=p` makes a share p of the numbers extreme, `weights=s` multiplies each weight by a normal
+number around 1 with the standard deviation s. Agreement is that with the DQN under the same perturbation.
+
+{as_markdown(_ROBUSTNESS, [_robustness_row(row) for row in summary.robustness], left=2)}"""
+
+
+def _robustness_row(row: Robustness) -> list[str]:
+    game = row.game
+    return [
+        game.agent,
+        *_way(game),
+        row.perturbation,
+        str(game.episodes),
+        str(game.dqn),
+        str(game.snn),
+        *(_NONE if share is None else _percent(share) for share in (row.dqn_share, row.snn_share)),
+        _percent(game.agreement),
+    ]
 
 
 def _or_none(interval: Interval | None) -> str:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dqn2snn import zoo
+from dqn2snn.benchmark.suite.perturb import NONE, Perturbation
 from dqn2snn.benchmark.table.settings import DQN, check_different, check_recipes
 from dqn2snn.calibration import check_percentile
 from dqn2snn.engine.choice import Engine
 from dqn2snn.errors import ArgumentError
 
-__all__ = ["DQN", "SEED_STRIDE", "Protocol", "Settings", "Unit", "check", "units"]
+__all__ = ["CLIPPED", "DQN", "SEED_STRIDE", "Protocol", "Settings", "Unit", "check", "units"]
+
+CLIPPED = "clipped"
+"""The name under which the DQN plays whose activations are clipped at the thresholds of `tan2021`: what that recipe
+tends to in unlimited time, and so the control that tells clipping from all that short time does."""
 
 SEED_STRIDE = 2**21
 """From one seed of the benchmark to the next. Episode ``i`` of seed ``s`` is episode ``i`` of `rollout.play` with the
@@ -43,10 +48,11 @@ class Unit:
 
     Attributes:
         agent: Name or directory of the agent.
-        recipe: Name of the recipe with options and corrections, or `DQN`.
-        num_steps: T; 0 of the DQN.
+        recipe: Name of the recipe with options and corrections, `DQN` or `CLIPPED`.
+        num_steps: T; 0 of the DQN, clipped or not.
         percentile: Of the activations; None for the recipe's own, and of the DQN.
         seed: Determines calibration and episodes.
+        perturbation: What spoils observations or weights, a name that `Perturbation.of` reads.
     """
 
     agent: str
@@ -54,11 +60,14 @@ class Unit:
     num_steps: int
     percentile: float | None
     seed: int
+    perturbation: str = NONE
 
     @staticmethod
     def of(entry: Mapping[str, Any]) -> Unit:
         """Whose a line of the file is."""
-        return Unit(*(entry[name] for name in ("agent", "recipe", "num_steps", "percentile", "seed")))
+        return Unit(
+            *(entry[name] for name in ("agent", "recipe", "num_steps", "percentile", "seed", "perturbation"))
+        )
 
     @property
     def key(self) -> dict[str, Any]:
@@ -71,10 +80,11 @@ class Unit:
         return self.seed * SEED_STRIDE
 
     def __str__(self) -> str:
-        if self.recipe == DQN:
-            return f"{self.agent} DQN seed={self.seed}"
+        name = "DQN" if self.recipe == DQN else self.recipe
+        steps = f" T={self.num_steps}" if self.num_steps else ""
         percentile = "" if self.percentile is None else f" percentile={self.percentile:g}"
-        return f"{self.agent} {self.recipe} T={self.num_steps}{percentile} seed={self.seed}"
+        perturbation = "" if self.perturbation == NONE else f" {self.perturbation}"
+        return f"{self.agent} {name}{steps}{percentile}{perturbation} seed={self.seed}"
 
 
 @dataclass(frozen=True)
@@ -83,10 +93,11 @@ class Settings:
 
     Attributes:
         agents: Names of shipped agents, or directories with one each.
-        recipes: Names that `Rule.of` reads: "rate", "sigma_delta:levels=32+ridge".
+        recipes: Names that `Rule.of` reads, "rate" or "sigma_delta:levels=32+ridge", or `CLIPPED`.
         steps: T.
         percentiles: Of the activations; None for the recipe's own.
         seeds: Each is a calibration and episodes of its own.
+        perturbations: Under each of which all play; names that `Perturbation.of` reads.
         episodes: Episodes of each seed that everybody plays.
         protocol: The conditions.
         engine: What simulates; on the grid all give the same.
@@ -98,6 +109,7 @@ class Settings:
     steps: tuple[int, ...] = (32,)
     percentiles: tuple[float | None, ...] = (None,)
     seeds: tuple[int, ...] = (0,)
+    perturbations: tuple[str, ...] = (NONE,)
     episodes: int = 50
     protocol: Protocol = Protocol()
     engine: Engine = "auto"
@@ -112,23 +124,34 @@ def units(settings: Settings) -> Iterator[Unit]:
         >>> [str(unit) for unit in units(settings)]
         ['cartpole DQN seed=0', 'cartpole rate T=4 seed=0', 'cartpole tan2021 T=4 seed=0']
     """
-    for seed, agent in itertools.product(settings.seeds, settings.agents):
-        yield Unit(agent, DQN, 0, None, seed)
-    for num_steps, seed, agent, recipe, percentile in itertools.product(
-        sorted(settings.steps), settings.seeds, settings.agents, settings.recipes, settings.percentiles
+    bases = [
+        Unit(agent, DQN, 0, None, seed, perturbation)
+        for perturbation, seed, agent in itertools.product(
+            settings.perturbations, settings.seeds, settings.agents
+        )
+    ]
+    yield from bases
+    recipes = [recipe for recipe in settings.recipes if recipe != CLIPPED]
+    if CLIPPED in settings.recipes:
+        for base, percentile in itertools.product(bases, settings.percentiles):
+            yield replace(base, recipe=CLIPPED, percentile=percentile)
+    for num_steps, base, recipe, percentile in itertools.product(
+        sorted(settings.steps), bases, recipes, settings.percentiles
     ):
-        yield Unit(agent, recipe, num_steps, percentile, seed)
+        yield replace(base, recipe=recipe, num_steps=num_steps, percentile=percentile)
 
 
 def check(settings: Settings) -> Settings:
     """The settings themselves.
 
     Raises:
-        ArgumentError: If a recipe or a correction is unknown, one is named twice, or a number is out of range.
+        ArgumentError: If a recipe, a correction or a perturbation is unknown, one is named twice, or a number is out
+            of range.
         CheckpointError: If an agent is unknown, or damaged.
     """
-    check_recipes(settings.recipes)
+    check_recipes(tuple(recipe for recipe in settings.recipes if recipe != CLIPPED))
     check_different(settings.agents, settings.recipes, settings.steps, settings.percentiles, settings.seeds)
+    check_different(tuple(map(Perturbation.of, settings.perturbations)))
     for name in settings.agents:
         zoo.find(name)
     for percentile in settings.percentiles:

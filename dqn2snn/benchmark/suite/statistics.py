@@ -102,7 +102,8 @@ def bootstrap_interval(
         return Interval(itself, -math.inf, math.inf, level, count)
     rng = np.random.default_rng(seed)
     found = statistic([_resampled(runs, resamples, rng) for runs in games])
-    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
+    # Without interpolation, which would make NaN of two infinities.
+    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf")
     return Interval(itself, float(low), float(high), level, count)
 
 

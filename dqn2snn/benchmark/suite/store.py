@@ -16,7 +16,7 @@ from dqn2snn.errors import CheckpointError
 __all__ = ["FILE", "FORMAT_VERSION", "Results", "begin", "check_weights", "read", "refusal_of"]
 
 FILE = "episodes.jsonl"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _KIND = "benchmark"
 _WHAT = "a benchmark of dqn2snn"

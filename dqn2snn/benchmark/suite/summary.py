@@ -10,6 +10,8 @@ from typing import Any
 from dqn2snn.benchmark.lines import Entry
 from dqn2snn.benchmark.suite.game import Game, Runs, game_of
 from dqn2snn.benchmark.suite.overall import Overall, overall_of
+from dqn2snn.benchmark.suite.perturb import NONE, Perturbation
+from dqn2snn.benchmark.suite.robustness import Robustness, robustness_of
 from dqn2snn.benchmark.suite.settings import DQN, Unit
 from dqn2snn.benchmark.suite.store import Results
 from dqn2snn.evaluate._policy import plain
@@ -26,12 +28,14 @@ class Summary:
         protocol: The conditions.
         games: Sorted by agent, recipe, T and percentile.
         overall: Sorted by recipe, T and percentile.
+        robustness: Games under perturbations, sorted like games, then by perturbation.
         refused: Conversions that cannot be, and why.
     """
 
     protocol: Mapping[str, Any]
     games: tuple[Game, ...]
     overall: tuple[Overall, ...]
+    robustness: tuple[Robustness, ...]
     refused: Mapping[str, str]
 
     def to_dict(self) -> dict[str, Any]:
@@ -58,10 +62,14 @@ def summarise(results: Results, references: Mapping[str, Reference] | None = Non
         if unit.recipe != DQN:
             ways[replace(unit, seed=0)].append(unit)
     paired: dict[Unit, tuple[Game, Runs]] = {}
+    robustness: list[Robustness] = []
     for way, seeds in sorted(ways.items(), key=lambda item: _order(item[0])):
-        found = game_of(way, sorted(seeds, key=lambda unit: unit.seed), by_unit, known.get(way.agent))
-        if found is not None:
+        seeds = sorted(seeds, key=lambda unit: unit.seed)
+        found = game_of(way, seeds, by_unit, known.get(way.agent))
+        if found is not None and way.perturbation == NONE:
             paired[way] = found
+        elif found is not None:
+            robustness.append(robustness_of(way.perturbation, found[0], seeds, by_unit))
     everywhere: dict[Unit, list[tuple[Game, Runs]]] = defaultdict(list)
     for way, found in paired.items():
         everywhere[replace(way, agent="")].append(found)
@@ -69,9 +77,19 @@ def summarise(results: Results, references: Mapping[str, Reference] | None = Non
         protocol=asdict(results.protocol),
         games=tuple(game for game, _ in paired.values()),
         overall=tuple(overall_of(everywhere[way], known) for way in sorted(everywhere, key=_order)),
+        robustness=tuple(robustness),
         refused={str(unit): reason for unit, reason in results.refused.items()},
     )
 
 
 def _order(unit: Unit) -> tuple[Any, ...]:
-    return unit.agent, unit.recipe, unit.num_steps, unit.percentile or 0.0, unit.seed
+    perturbation = Perturbation.of(unit.perturbation)
+    return (
+        unit.agent,
+        unit.recipe,
+        unit.num_steps,
+        unit.percentile or 0.0,
+        perturbation.kind,
+        perturbation.amount,
+        unit.seed,
+    )
