@@ -8,9 +8,6 @@ of its head, which gives a plain DQN with the same Q-values, rounds it to half p
 30 whole games greedily, and 30 with epsilon 0.05. The agent is written beside the checkpoint. A `curve.jsonl` that is
 there becomes its learning curve.
 
-The frames are divided by 255 in a layer of its own. In the first weights, the division would put one weight in seven
-below the normal range of half precision.
-
 The second plays the games of each agent's scores again, and fails if a mean has left the interval on its card.
 """
 
@@ -25,16 +22,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
+from atari.export import Description, read_export
+from atari.network import averaged
 from dqn2snn import zoo
-from dqn2snn.benchmark.nature import read_checkpoint
 from dqn2snn.envs import action_names, make_env, spaces_of
 from dqn2snn.evaluate import Evaluation, evaluate_policy
 
 EPSILONS = (0.0, 0.05)
 SEED = 10_000  # far from the seeds of training
-LARGEST_PIXEL = 255
 CURVE = "curve.jsonl"
 
 
@@ -55,10 +51,10 @@ def main() -> None:
 
 def export(directory: Path, episodes: int) -> None:
     """Write the agent of a checkpoint beside it."""
-    game, network = read_checkpoint(directory)
-    name = game.title().replace("_", "")
+    trained, description = read_export(directory)
+    name = description["game"].title().replace("_", "")
     env_id = f"{name}NoFrameskip-v4"
-    network = zoo.round_to_half(divided_by_a_layer(network))
+    network = zoo.round_to_half(averaged(trained))
     scores = [
         zoo.score_of(evaluate_policy(network, env_id, episodes=episodes, seed=SEED, epsilon=epsilon))
         for epsilon in EPSILONS
@@ -71,7 +67,7 @@ def export(directory: Path, episodes: int) -> None:
             name=name,
             env_id=env_id,
             observation_shape=spaces_of(env).observation_shape,
-            training=training_of(directory),
+            training=training_of(description),
             evaluation=scores[0],
             limitations="Trained for far fewer than the 50 million steps of the literature, on one core: other DQNs "
             "score higher.",
@@ -84,23 +80,14 @@ def export(directory: Path, episodes: int) -> None:
     print(f"{agent.name}: mean score {scores[0]['mean']:,.0f}, with epsilon 0.05 {scores[1]['mean']:,.0f}")
 
 
-def divided_by_a_layer(network: nn.Sequential) -> nn.Sequential:
-    """Take the division of the frames out of the first weights, and put a layer for it in front."""
-    first, *rest = network
-    with torch.no_grad():
-        first.weight *= LARGEST_PIXEL  # type: ignore[operator]
-    return nn.Sequential(zoo.Divide(LARGEST_PIXEL), first, *rest)
-
-
-def training_of(directory: Path) -> zoo.Training:
+def training_of(description: Description) -> zoo.Training:
     """Say what the checkpoint says of its training."""
-    described: dict[str, Any] = json.loads((directory / "checkpoint.json").read_text())
-    settings: dict[str, Any] = {"body": described["body"], **described["training"]}
+    settings: dict[str, Any] = {"body": description["body"], **description["training"]}
     return {
         "algorithm": "QR-DQN (Dabney et al., 2018), its quantiles averaged into a plain DQN",
         "library": "torch and ale-py; exported by examples/export_atari.py",
-        "total_steps": described["steps"],
-        "wall_seconds": described.get("wall_seconds"),
+        "total_steps": description["steps"],
+        "wall_seconds": settings.pop("wall_seconds", None),
         "seed": settings.pop("seed", None),
         "hyperparameters": settings,
     }

@@ -16,7 +16,7 @@ from dqn2snn.benchmark.atari import random_play
 from dqn2snn.benchmark.checking import check, differing_outputs
 from dqn2snn.benchmark.exact import exact_in_float32
 from dqn2snn.benchmark.memory import peak_memory
-from dqn2snn.benchmark.nature import nature_network, read_checkpoint, with_rates
+from dqn2snn.benchmark.nature import nature_network, with_rates
 from dqn2snn.benchmark.peers import CONTESTANTS, Contestant, Simulation, UnavailableError, build
 from dqn2snn.benchmark.peers.contestant import library
 from dqn2snn.benchmark.ratios import comparisons, correct_peers, incorrect
@@ -31,7 +31,6 @@ from dqn2snn.errors import CheckpointError, PlanError
 from tests import agents
 from tests.geometries import plans
 
-ROOT = Path(__file__).parents[1]
 OTHER_SPIKES = {"snntorch", "snntorch-every-step", "norse", "norse-every-step"}
 """Contestants whose neurons fire above the threshold only, or are reset to zero."""
 
@@ -293,17 +292,6 @@ def test_frames_are_those_of_random_play() -> None:
     assert 100 < frames.max() <= 255
     assert len({frame.sum().item() for frame in frames}) == 6
     assert torch.equal(frames, random_play(["pong", "breakout"], 6, seed=1))
-
-
-def test_trained_atari_networks_are_read() -> None:
-    directory = ROOT / "zoo" / "atari" / "road_runner"
-    if not directory.exists():
-        pytest.skip("only in the repository")
-    game, network = read_checkpoint(directory)
-    assert game == "road_runner"
-    assert network(torch.zeros(2, 4, 84, 84)).shape == (2, 18)
-    with pytest.raises(CheckpointError, match="checkpoint of an Atari network"):
-        read_checkpoint(ROOT / "docs")
 
 
 def test_the_networks_are_known_by_name() -> None:

@@ -61,11 +61,12 @@ def test_atari_cards_are_rendered_from_their_configuration(name: str) -> None:
 
 @pytest.mark.skipif(not ATARI, reason="the source distribution leaves zoo/atari out")
 def test_an_atari_agent_is_its_checkpoint_with_the_quantiles_averaged() -> None:
-    from dqn2snn.benchmark.nature import read_checkpoint
+    from atari.export import read_export
+    from atari.network import averaged
 
     directory = _find.find(ATARI[0])
     assert directory is not None
-    _, before = read_checkpoint(directory)
+    before = averaged(read_export(directory)[0])
     frames = torch.randint(0, 256, (16, 4, 84, 84), dtype=torch.uint8)
     with torch.no_grad():
         torch.testing.assert_close(

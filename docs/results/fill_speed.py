@@ -6,7 +6,7 @@ python -m dqn2snn.benchmark.speed --output docs/results
 python -m dqn2snn.benchmark.speed --output docs/results/every-step --every-step --no-memory \
     --networks nature --threads 1 --batches 1 32
 python -m dqn2snn.benchmark.crossover --output docs/results
-python -m dqn2snn.benchmark.streaming --output docs/results --checkpoint zoo/atari/road_runner
+python -m dqn2snn.benchmark.streaming --output docs/results --agent RoadRunner
 python docs/results/fill_speed.py
 """
 

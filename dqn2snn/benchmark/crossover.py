@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> Parser:
     parser = Parser(prog="python -m dqn2snn.benchmark.crossover", description=__doc__, allow_abbrev=False)
     parser.add_argument(
-        "--network", default="nature", help="nature, an agent, or a checkpoint directory (nature)"
+        "--network", default="nature", help="nature, an agent, or a directory with one (nature)"
     )
     parser.add_argument("--quick", action="store_true", help="a tenth of the time")
     parser.add_argument(

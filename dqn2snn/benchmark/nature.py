@@ -1,17 +1,11 @@
-"""Atari networks: the body of Mnih et al. (2015) with seeded weights, and trained checkpoints of the 2013 body."""
+"""The network of Mnih et al. (2015) with seeded weights, and firing rates like those of trained ones."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from dqn2snn.errors import CheckpointError
-
-__all__ = ["nature_network", "read_checkpoint", "with_rates"]
+__all__ = ["nature_network", "with_rates"]
 
 _PERCENTILE = 0.999
 _LARGEST_PIXEL = 255
@@ -86,44 +80,6 @@ def _shift(z: Tensor, rate: float) -> float:
 
 def _per_channel(values: Tensor, like: Tensor) -> Tensor:
     return values.reshape(-1, *(1 for _ in like.shape[2:]))
-
-
-def read_checkpoint(directory: Path) -> tuple[str, nn.Sequential]:
-    """A network in training from the repository's `zoo/atari`.
-
-    Args:
-        directory: Holds `checkpoint.json` and `checkpoint.safetensors`.
-
-    Returns:
-        tuple[str, nn.Sequential]: The game, and the network for frames of whole numbers from 0 to 255; the mean over
-        quantiles is in its last layer.
-
-    Raises:
-        CheckpointError: If the files are not those of such a network.
-    """
-    try:
-        described = json.loads((directory / "checkpoint.json").read_text(encoding="utf-8"))
-        tensors = {name: x.float() for name, x in load_file(directory / "checkpoint.safetensors").items()}
-        actions, quantiles = described["actions"], described["quantiles"]
-        net = _sequential(
-            nn.Conv2d(4, 16, 8, 4), nn.Conv2d(16, 32, 4, 2), nn.Linear(2592, 256), nn.Linear(256, actions)
-        )
-        names = [str(index) for index, module in enumerate(net) if isinstance(module, (nn.Conv2d, nn.Linear))]
-        values = {
-            f"{ours}.{part}": tensors[f"{theirs}.{part}"]
-            for ours, theirs in zip(names, ("f.0", "f.2", "fc.1", "q"), strict=True)
-            for part in ("weight", "bias")
-        }
-        for part in ("weight", "bias"):
-            key = f"{names[-1]}.{part}"
-            values[key] = values[key].unflatten(0, (actions, quantiles)).mean(1)
-        net.load_state_dict(values)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise CheckpointError(
-            f"{directory}: Expected the checkpoint of an Atari network. Found: {error}"
-        ) from None
-    _weighted(net)[0].weight /= _LARGEST_PIXEL
-    return described["game"], net
 
 
 def _sequential(*weighted: nn.Conv2d | nn.Linear) -> nn.Sequential:

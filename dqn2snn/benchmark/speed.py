@@ -59,7 +59,7 @@ def _parser() -> Parser:
     parser = Parser(prog="python -m dqn2snn.benchmark.speed", description=__doc__, allow_abbrev=False)
     parser.add_argument("--quick", action="store_true", help="two small agents, few steps: half a minute")
     parser.add_argument(
-        "--networks", nargs="+", metavar="NETWORK", help="nature, agents, or checkpoint directories"
+        "--networks", nargs="+", metavar="NETWORK", help="nature, agents, or directories with one"
     )
     parser.add_argument(
         "--steps", nargs="+", type=positive_number, metavar="T", help="time steps (4 16 64 500)"

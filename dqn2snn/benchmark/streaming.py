@@ -18,10 +18,11 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from dqn2snn import zoo
 from dqn2snn._arguments import Parser
 from dqn2snn.benchmark.atari import ordered_play
 from dqn2snn.benchmark.machine import machine, versions
-from dqn2snn.benchmark.nature import nature_network, read_checkpoint, with_rates
+from dqn2snn.benchmark.nature import nature_network, with_rates
 from dqn2snn.conversion import convert
 from dqn2snn.errors import Dqn2SnnError
 from dqn2snn.network import SpikingQNetwork
@@ -49,17 +50,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = Parser(prog="python -m dqn2snn.benchmark.streaming", description=__doc__, allow_abbrev=False)
     parser.add_argument("--output", type=Path, default=Path("benchmark-output"), metavar="DIR")
     parser.add_argument("--game", default="road_runner", help="one of ale-py's ROMs (road_runner)")
-    parser.add_argument(
-        "--checkpoint", type=Path, metavar="DIR", help="a trained agent beside the Nature network"
-    )
+    parser.add_argument("--agent", metavar="AGENT", help="a trained agent beside the Nature network")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     try:
         args = parser.parse_args(argv)
         frames = ordered_play(args.game, 2 * FRAMES)
         networks = {"Nature": with_rates(nature_network(), frames[::4].float(), RATE)}
-        if args.checkpoint is not None:
-            name, trained = read_checkpoint(args.checkpoint)
-            networks[name] = trained
+        if args.agent is not None:
+            trained = zoo.find(args.agent)
+            networks[trained.name] = trained.network
         results = {
             "format_version": 1,
             "game": args.game,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 from dqn2snn import zoo
 from dqn2snn.benchmark.atari import random_play
 from dqn2snn.benchmark.exact import exact_in_float32
-from dqn2snn.benchmark.nature import nature_network, read_checkpoint, with_rates
+from dqn2snn.benchmark.nature import nature_network, with_rates
 from dqn2snn.collect import collect_observations
 from dqn2snn.conversion import convert
 from dqn2snn.engine import simulate_reference
@@ -75,7 +74,7 @@ def load(name: str) -> Workload:
     """Make a network ready.
 
     Args:
-        name: "nature", the name of a shipped agent, or a directory with the checkpoint of an Atari network.
+        name: "nature", the name of an agent, or a directory with one.
 
     Returns:
         Workload: The network, converted, and what it sees.
@@ -91,24 +90,15 @@ def load(name: str) -> Workload:
     """
     if name == "nature":
         return _nature()
-    if (Path(name) / "checkpoint.json").is_file():
-        return _checkpoint(Path(name))
-    agent = zoo.load(name)
+    agent = zoo.find(name)
     observations = collect_observations(agent.env_id, agent.network, OBSERVATIONS, progress=False)
-    return _workload(name, f"{agent.env_id}, shipped with dqn2snn", agent.network, observations)
+    return _workload(agent.name, f"{agent.env_id}, an agent of the zoo", agent.network, observations)
 
 
 def _nature() -> Workload:
     frames = random_play(GAMES, OBSERVATIONS)
     network = with_rates(nature_network(frames.shape[1], seed=0), frames, RATE)
     return _workload("nature", f"seeded weights, rates of about {RATE:.0%}, Atari frames", network, frames)
-
-
-def _checkpoint(directory: Path) -> Workload:
-    game, network = read_checkpoint(directory)
-    return _workload(
-        directory.name, f"trained on {game}, Atari frames", network, random_play((game,), OBSERVATIONS)
-    )
 
 
 def _workload(name: str, note: str, q_network: nn.Module, observations: Tensor) -> Workload:

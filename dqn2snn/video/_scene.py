@@ -54,10 +54,12 @@ def fit_game(picture: NDArray[np.uint8]) -> Image.Image:
 def shrink_spikes(spikes: NDArray[np.generic], num_layers: int) -> NDArray[np.float32]:
     """Turn the spikes ``[T, N]`` of a layer into a picture ``[rows, columns]`` of shares of one.
 
-    As many neurons as have room are taken evenly; time steps that share a column are averaged.
+    All neurons of a layer that has a pixel for each, or as many as have two are taken evenly; time steps that share a
+    column are averaged.
     """
-    rows = (SPIKES_HEIGHT // num_layers - BAND_GAP) // 2
     num_steps, num_neurons = spikes.shape
+    height = SPIKES_HEIGHT // num_layers - BAND_GAP
+    rows = height if num_neurons <= height else height // 2
     neurons = np.unique(np.linspace(0, num_neurons - 1, min(rows, num_neurons)).round().astype(int))
     columns = min(num_steps, RIGHT_WIDTH - LABEL_WIDTH)
     edges = np.linspace(0, num_steps, columns, endpoint=False).astype(int)

@@ -122,7 +122,9 @@ def _draw_spikes(image: Image.Image, scene: Scene, decision: Decision) -> None:
     size = (RIGHT_WIDTH - LABEL_WIDTH, band - BAND_GAP)
     for row, ((name, num_neurons), spikes) in enumerate(zip(scene.layers, decision.spikes, strict=True)):
         top = SPIKES_TOP + row * band
-        chosen = int(decision.q_snn.argmax()) if row == len(scene.layers) - 1 else None
+        # Of more actions than there are rows, the nearest one that is shown.
+        place = decision.q_snn.argmax() * (len(spikes) - 1) / max(1, num_neurons - 1)
+        chosen = round(place) if row == len(scene.layers) - 1 else None
         image.paste(_raster(spikes, size, chosen), (RIGHT + LABEL_WIDTH, top))
         middle = top + size[1] // 2
         label = f"layer {name}" if name.isdigit() else name

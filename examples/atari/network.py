@@ -10,6 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from dqn2snn.zoo import Divide
+
 __all__ = ["BODIES", "FRAME", "HISTORY", "QuantileNetwork", "as_input", "averaged"]
 
 FRAME = 84  # rows and columns
@@ -94,14 +96,15 @@ def averaged(network: QuantileNetwork) -> nn.Sequential:
 
         1/N sum_i (w_i h + b_i) = (1/N sum_i w_i) h + 1/N sum_i b_i.
 
-    The division of the input by 255 goes into the weights of the first layer.
+    The frames are divided by 255 in a layer of its own. In the first weights, the division would put one weight in
+    seven below the normal range of half precision.
 
     Args:
         network: Any quantile network; it is not changed.
 
     Returns:
-        Conv2d, Linear, Flatten and ReLU in a row, for frames of whole numbers from 0 to 255, as float32. In
-        evaluation mode, its parameters frozen.
+        The division, Conv2d, Linear, Flatten and ReLU in a row, for frames of whole numbers from 0 to 255, as
+        float32. In evaluation mode, its parameters frozen.
 
     Example:
         >>> averaged(QuantileNetwork("nips2013", actions=6, quantiles=32))[-1]
@@ -111,9 +114,6 @@ def averaged(network: QuantileNetwork) -> nn.Sequential:
     rows = (network.actions, network.quantiles)
     head.weight.copy_(network.q.weight.reshape(*rows, -1).mean(1))
     head.bias.copy_(network.q.bias.reshape(rows).mean(1))
-    plain = copy.deepcopy(nn.Sequential(*network.f, *network.fc, head))
-    first = plain[0]
-    assert isinstance(first, nn.Conv2d)
-    first.weight.div_(LARGEST_PIXEL)
+    plain = copy.deepcopy(nn.Sequential(Divide(LARGEST_PIXEL), *network.f, *network.fc, head))
     plain.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     return plain.eval().requires_grad_(False)

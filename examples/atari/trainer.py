@@ -133,7 +133,7 @@ class Trainer:
             "actions": self.games.num_actions,
             "steps": progress.best_step if self.best else progress.step,
             "score": progress.best or score_of(progress.recent, self.epsilon),
-            "training": asdict(settings),
+            "training": {**asdict(settings), "wall_seconds": round(progress.wall_seconds, 1)},
         }
 
     def begin_from(self, network: QuantileNetwork, description: Description) -> None:
@@ -154,7 +154,8 @@ class Trainer:
                 f"{expected}. Found {found}. Give the same options, or begin without it."
             )
         self.learner = Learner.start(network, self.settings)
-        self._go_on(Progress(step=description["steps"]))
+        before = description["training"].get("wall_seconds") or 0.0
+        self._go_on(Progress(step=description["steps"], wall_seconds=before))
 
     def save(self, path: Path) -> None:
         """Write a checkpoint."""
