@@ -19,11 +19,16 @@ from dqn2snn.errors import ArgumentError, EnvironmentMismatchError, MissingExtra
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.video._layout import (
     ALARM,
+    BAND_GAP,
     GAME_LEFT,
     GAME_SIZE,
     GAME_TOP,
+    LABEL_WIDTH,
     RIGHT,
     RIGHT_WIDTH,
+    SNN,
+    SPIKES_HEIGHT,
+    SPIKES_TOP,
     VALUES_HEIGHT,
     VALUES_TOP,
 )
@@ -175,6 +180,22 @@ def test_shrunk_spikes_keep_the_firing_rate(num_steps: int, num_neurons: int, nu
     assert picture.shape[1] <= num_steps
     assert picture.mean() == pytest.approx(spikes.mean(), abs=0.02)
     assert not shrink_spikes(~spikes & False, num_layers).any()
+
+
+@pytest.mark.parametrize("actions", [1, 2, 18, 60])
+def test_the_chosen_action_is_seen_among_the_spikes_however_many_there_are(actions: int) -> None:
+    spikes = tuple(shrink_spikes(np.ones((8, size), dtype=bool), 4) for size in (500, 300, 100, actions))
+    layers = tuple((str(number), size) for number, size in enumerate((500, 300, 100, actions)))
+    names = tuple(map(str, range(actions)))
+    for action in {0, actions // 2, actions - 1}:
+        q = np.eye(actions)[action]
+        decision = Decision(Image.new("RGB", (10, 10)), spikes, q, None, action, 0.0)
+        picture = np.asarray(draw(Scene("game", layers, names, 8, (decision,)), 0))
+        band = picture[SPIKES_TOP + 3 * SPIKES_HEIGHT // 4 :][: SPIKES_HEIGHT // 4, RIGHT + LABEL_WIDTH + 5]
+        rows = np.flatnonzero((band == SNN).all(1))
+        assert len(rows) > 0
+        middle = (action + 0.5) / actions * (SPIKES_HEIGHT // 4 - BAND_GAP)
+        assert rows.mean() == pytest.approx(middle, abs=2.5)
 
 
 @pytest.mark.parametrize(

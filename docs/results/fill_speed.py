@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from dqn2snn.benchmark import crossover, streaming
+from dqn2snn.benchmark.places import filled
 from dqn2snn.benchmark.report import as_markdown, checks_markdown, markdown, memory_markdown
 
 HERE = Path(__file__).resolve().parent
@@ -42,17 +43,6 @@ def tables(
         "crossover": as_markdown(*crossover.table(crossing)),
         "streaming": as_markdown(*streaming.table(streams)),
     }
-
-
-def filled(page: str, content: Mapping[str, str]) -> str:
-    """The page with all tables in their places."""
-    for name, table in content.items():
-        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-        before, _, rest = page.partition(begin)
-        _, closed, after = rest.partition(end)
-        assert closed, f"the page lacks the place {name!r}"
-        page = f"{before}{begin}\n\n{table}\n{end}{after}"
-    return page
 
 
 def kept() -> dict[Path, dict[str, str]]:

@@ -23,7 +23,10 @@ python -m dqn2snn.benchmark.table --output docs/results/table/atari --agents Roa
 python -m dqn2snn.benchmark.table --output docs/results/table/atari --agents RoadRunner CrazyClimber --no-play \
     --calibration 8000 --calibration-episodes 24 --recipes tan2021 --steps 500
 python -m dqn2snn.benchmark.table --output docs/results/table/atari --agents RoadRunner CrazyClimber --no-play \
-    --calibration 8000 --calibration-episodes 24 --recipes rate+ftbc+ridge_all --steps 16
+    --calibration 8000 --calibration-episodes 24 --recipes rate+ftbc+ridge_all --steps 16 32 64
+python -m dqn2snn.benchmark.table --output docs/results/table/atari --agents RoadRunner CrazyClimber --no-play \
+    --calibration 8000 --calibration-episodes 24 --recipes burst+ridge_all \
+    sigma_delta:levels={96:max_spikes=12+ridge_all,128:max_spikes=16{,+ridge_all}} --steps 8
 python docs/results/fill_table.py
 """
 
@@ -31,6 +34,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dqn2snn.benchmark.places import filled
 from dqn2snn.benchmark.table.picture import draw_agreement, draw_return
 from dqn2snn.benchmark.table.report import QUANTITIES, markdown, recipes_of
 from dqn2snn.benchmark.table.settings import Settings
@@ -63,9 +67,11 @@ AGAIN = (CONTROL[2], *CONTROL[4:7])
 ATARI = (
     ("tan2021", 500),
     *((f"rate{corrections}", steps) for corrections in ("", "+ftbc+ridge") for steps in (16, 32, 64)),
-    ("rate+ftbc+ridge_all", 16),
-    *((f"burst{corrections}", 8) for corrections in ("", "+ftbc+ridge", "+ftbc+ridge_all")),
+    *(("rate+ftbc+ridge_all", steps) for steps in (16, 32, 64)),
+    *((f"burst{corrections}", 8) for corrections in ("", "+ftbc+ridge", "+ridge_all", "+ftbc+ridge_all")),
     *((f"sigma_delta{more}", 8) for more in ("", ":levels=64", ":levels=64+ridge_all")),
+    ("sigma_delta:levels=96:max_spikes=12+ridge_all", 8),
+    *((f"sigma_delta:levels=128:max_spikes=16{corrections}", 8) for corrections in ("", "+ridge_all")),
 )
 FEW = (("tan2021", 500), ("rate", 16), ("rate", 32), ("rate", 64), ("burst", 8), ("sigma_delta", 4))
 
@@ -91,17 +97,6 @@ def tables(entries: Entries, control: Entries, again: Entries, atari: Entries) -
         "minatar": shares(entries, recipes, (1, 2, 4, 8, 16), MINATAR),
         "reasons": reasons(entries),
     }
-
-
-def filled(page: str, content: dict[str, str]) -> str:
-    """The page with all tables in their places."""
-    for name, table in content.items():
-        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-        before, _, rest = page.partition(begin)
-        _, closed, after = rest.partition(end)
-        assert closed, f"the page lacks the place {name!r}"
-        page = f"{before}{begin}\n\n{table}\n{end}{after}"
-    return page
 
 
 def agent_page(entries: Entries, agent: str) -> str:

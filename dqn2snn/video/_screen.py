@@ -169,7 +169,8 @@ def _draw_values(image: Image.Image, pen: ImageDraw.ImageDraw, scene: Scene, dec
         for place, (q, colour) in enumerate(bars):
             left = middle + (place - len(bars) / 2) * width
             end = zero - min(1.0, max(-1.0, q[action] / scene.q_range)) * half
-            pen.rectangle((left, min(zero, end), left + width - 2, max(zero, end)), fill=colour)
+            right = left + max(0.0, width - 2)
+            pen.rectangle((left, min(zero, end), right, max(zero, end)), fill=colour)
     _write_names(image, scene.action_names, decision.action)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from dqn2snn.benchmark.suite.game import Game
 from dqn2snn.benchmark.suite.report import FILES, markdown, text, write
 from dqn2snn.confidence import Interval, mean_interval, paired_interval, proportion_interval
 from tests.bench.subjects import PROTOCOL
+
+ROOT = Path(__file__).parents[2]
 
 
 def lines(agent: str, recipe: str, seed: int, returns: list[float], **more: Any) -> list[dict[str, Any]]:
@@ -155,3 +158,11 @@ def test_pictures_show_something_of_every_game(results: Results, tmp_path: Path)
 def test_intervals_are_those_of_the_package(results: Results) -> None:
     game: Game = summarise(results).games[1]
     assert all(isinstance(getattr(game, name), Interval) for name in ("dqn", "snn", "agreement", "spikes"))
+
+
+def test_the_atari_pages_show_the_kept_results() -> None:
+    if not zoo.atari_names():
+        pytest.skip("the source distribution leaves zoo/atari out")
+    fill = runpy.run_path(str(ROOT / "docs" / "results" / "fill_atari.py"))
+    for path, page in fill["pages"]().items():
+        assert path.read_text(encoding="utf-8") == page

@@ -8,6 +8,6 @@ with more of anything adds to what is there. `report` makes tables and pictures 
 from dqn2snn.benchmark.suite.run import run
 from dqn2snn.benchmark.suite.settings import Protocol, Settings, Unit
 from dqn2snn.benchmark.suite.store import Results, read
-from dqn2snn.benchmark.suite.summary import summarise
+from dqn2snn.benchmark.suite.summary import Summary, summarise
 
-__all__ = ["Protocol", "Results", "Settings", "Unit", "read", "run", "summarise"]
+__all__ = ["Protocol", "Results", "Settings", "Summary", "Unit", "read", "run", "summarise"]

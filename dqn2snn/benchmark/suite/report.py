@@ -19,7 +19,7 @@ from dqn2snn.benchmark.suite.summary import Summary
 from dqn2snn.confidence import Interval
 from dqn2snn.table import format_table
 
-__all__ = ["FILES", "markdown", "text", "write"]
+__all__ = ["FILES", "markdown", "tables", "text", "write"]
 
 FILES = ("report.md", "report.json", "returns.png", "agreement.png")
 """That every report has; with several percentiles there is a percentiles.png, under perturbations a robustness.png."""
@@ -103,8 +103,7 @@ def markdown(summary: Summary) -> str:
     """
     protocol = summary.protocol
     limit = "" if protocol["max_steps"] is None else f" of at most {protocol['max_steps']} steps"
-    games = [_game_row(game) for game in summary.games]
-    overall = [_overall_row(overall) for overall in summary.overall]
+    parts = tables(summary)
     return f"""# Benchmark
 
 DQN and spiking network play the same episodes{limit} with the same random actions, epsilon {protocol["epsilon"]:g}.
@@ -117,15 +116,31 @@ Means over episodes. *SNN / DQN* is the ratio of mean returns, with a bootstrap 
 counted on the states that the spiking network visits, its interval clustered by episode. Synaptic operations are those
 of one decision.
 
-{as_markdown(_GAMES, games, left=2)}
+{parts["games"]}
 ## Over games
 
 Interquartile means over games and seeds with stratified bootstrap intervals (Agarwal et al. 2021). *SNN / DQN* is over
 the games in which the DQN's mean return is above 0; human-normalised scores, with random play 0 and a human 1, are over
 those whose references are known. Agreement is the mean over games.
 
-{as_markdown(_OVERALL, overall)}
+{parts["overall"]}
 {_robustness(summary)}{_refused(summary)}"""
+
+
+def tables(summary: Summary) -> dict[str, str]:
+    """The tables of the report.
+
+    Args:
+        summary: The numbers.
+
+    Returns:
+        dict[str, str]: "games", "overall" and "robustness", in Markdown, without text around them.
+    """
+    return {
+        "games": as_markdown(_GAMES, [_game_row(game) for game in summary.games], left=2),
+        "overall": as_markdown(_OVERALL, [_overall_row(overall) for overall in summary.overall]),
+        "robustness": as_markdown(_ROBUSTNESS, [_robustness_row(row) for row in summary.robustness], left=2),
+    }
 
 
 def write(summary: Summary, directory: Path) -> None:
@@ -198,7 +213,7 @@ Scores when observations or weights are spoilt, in the same episodes, and what p
 deviation, `salt_and_pepper=p` makes a share p of the numbers extreme, `weights=s` multiplies each weight by a normal
 number around 1 with the standard deviation s. Agreement is that with the DQN under the same perturbation.
 
-{as_markdown(_ROBUSTNESS, [_robustness_row(row) for row in summary.robustness], left=2)}"""
+{tables(summary)["robustness"]}"""
 
 
 def _robustness_row(row: Robustness) -> list[str]:

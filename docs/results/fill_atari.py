@@ -1,0 +1,98 @@
+r"""Put the tables of the Atari games into docs/benchmark/atari.md and zoo/atari/README.md, and draw their pictures.
+
+Each table goes between <!-- name --> and <!-- /name -->. The directories are those of these commands, which go on
+where they were stopped, and add to what is there:
+
+dqn2snn bench --output docs/results/atari/games --agents $GAMES --recipes tan2021 rate --steps 16 64 500 \
+    --episodes 10 --batch 10 --jobs 2
+dqn2snn bench --output docs/results/atari/games --agents $GAMES --recipes rate+ftbc+ridge_all --steps 16 64 \
+    --episodes 10 --batch 10 --jobs 2
+dqn2snn bench --output docs/results/atari/steps --agents RoadRunner --recipes tan2021 clipped \
+    --steps 8 16 32 64 128 250 500 1000 --percentiles 99 99.5 99.9 99.99 100 --episodes 10 --batch 10 --jobs 2
+dqn2snn bench --output docs/results/atari/robustness --agents RoadRunner --recipes tan2021 rate --steps 64 \
+    --perturbations none bar={0..81..3} gaussian={0.02,0.05,0.1,0.2} salt_and_pepper={0.01,0.02,0.05,0.1} \
+    weights={0.05,0.1,0.2,0.4} --episodes 10 --batch 10 --jobs 2
+python docs/results/play_atari.py
+python docs/results/fill_atari.py
+
+with GAMES the names of `dqn2snn.zoo.atari_names()`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dqn2snn import zoo
+from dqn2snn.benchmark.places import filled
+from dqn2snn.benchmark.report import as_markdown
+from dqn2snn.benchmark.suite import Summary, read, summarise
+from dqn2snn.benchmark.suite.network import references_of
+from dqn2snn.benchmark.suite.report import tables, write
+from dqn2snn.zoo import Score
+
+HERE = Path(__file__).resolve().parent
+ATARI = HERE / "atari"
+PAGE = HERE.parent / "benchmark" / "atari.md"
+ZOO = HERE.parents[1] / "zoo" / "atari" / "README.md"
+STUDIES = ("games", "steps", "robustness")
+
+
+def kept() -> dict[str, Summary]:
+    """What the directories that are there say."""
+    found = {name: read(ATARI / name) for name in STUDIES if (ATARI / name).is_dir()}
+    return {
+        name: summarise(results, references_of(sorted({unit.agent for unit, _ in results.episodes})))
+        for name, results in found.items()
+    }
+
+
+def agents() -> str:
+    """The agents with their scores, and what random play and a human score."""
+    rows = []
+    for name in zoo.atari_names():
+        config = zoo.load(name).config
+        reference, training = zoo.reference_of(config["env_id"]), config["training"]
+        greedy, exploring = config["evaluation"], *config.get("also_evaluated", [])
+        assert reference is not None
+        rows.append(
+            [
+                name,
+                training["hyperparameters"]["body"],
+                f"{training['total_steps']:,}",
+                f"{reference.random:,g}",
+                f"{reference.human:,g}",
+                *(_score(score) for score in (greedy, exploring)),
+            ]
+        )
+    header = ["game", "body", "agent steps", "random play", "human", "greedy", "epsilon 0.05"]
+    return as_markdown(header, rows, left=2)
+
+
+def pages() -> dict[Path, str]:
+    """What the pages have to be."""
+    content = {"agents": agents()}
+    for name, summary in kept().items():
+        content |= {f"{name}: {table}": text for table, text in tables(summary).items()}
+    contents = {PAGE: content, ZOO: {"agents": content["agents"]}}
+    return {
+        path: filled(path.read_text(encoding="utf-8"), _placed(path, parts))
+        for path, parts in contents.items()
+    }
+
+
+def _placed(path: Path, content: dict[str, str]) -> dict[str, str]:
+    """The tables that the page has a place for."""
+    page = path.read_text(encoding="utf-8")
+    return {name: text for name, text in content.items() if f"<!-- {name} -->" in page}
+
+
+def _score(score: Score) -> str:
+    low, high = score["ci95"]
+    return f"{score['mean']:,.0f} [{low:,.0f}, {high:,.0f}]"
+
+
+if __name__ == "__main__":
+    for path, page in pages().items():
+        path.write_text(page, encoding="utf-8")
+    for name, summary in kept().items():
+        write(summary, ATARI / name)
