@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dqn2snn import finetune as finetune
+    from dqn2snn import interop as interop
     from dqn2snn import metrics as metrics
     from dqn2snn import readout as readout
     from dqn2snn import zoo as zoo
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from dqn2snn.evaluate import compare_policies as compare_policies
     from dqn2snn.evaluate import evaluate_policy as evaluate_policy
     from dqn2snn.graph import LayerGraph as LayerGraph
+    from dqn2snn.interop import from_nir as from_nir
+    from dqn2snn.interop import to_nir as to_nir
     from dqn2snn.metrics import action_agreement as action_agreement
     from dqn2snn.metrics import agreement_curve as agreement_curve
     from dqn2snn.network import SpikingQNetwork as SpikingQNetwork
@@ -56,7 +59,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_MODULES = ("finetune", "metrics", "readout", "zoo")
+_MODULES = ("finetune", "interop", "metrics", "readout", "zoo")
 _NAMES = {
     "ActivationStats": "calibration",
     "Dqn2SnnError": "errors",
@@ -74,6 +77,7 @@ _NAMES = {
     "convert": "conversion",
     "diagnose": "diagnosis",
     "evaluate_policy": "evaluate",
+    "from_nir": "interop",
     "load_plan": "plan_file",
     "make_env": "envs",
     "plot_agreement": "plot",
@@ -81,6 +85,7 @@ _NAMES = {
     "record_video": "video",
     "save_plan": "plan_file",
     "suggest": "suggestion",
+    "to_nir": "interop",
     "trace": "tracing",
 }
 __all__ = [*_MODULES, *_NAMES]
