@@ -23,10 +23,10 @@ from dqn2snn.cli._parser import Commands
 from dqn2snn.cli._report import Report
 
 if TYPE_CHECKING:
+    from dqn2snn.checkpoints import Checkpoint
     from dqn2snn.collect import Rollout
     from dqn2snn.network import SpikingQNetwork
     from dqn2snn.study import AgreementStudy
-    from dqn2snn.zoo import Agent
 
 __all__ = ["add", "run"]
 
@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> Report:
     """
     if args.plot is not None:
         check_picture(args.plot)
-    agent = agent_of(args.agent)
+    agent = agent_of(args)
     if args.sweep:
         return _sweep(args, agent)
     snn = spiking_network_of(args, agent)
@@ -131,7 +131,7 @@ operations a decision   {cost.synaptic_operations:,.0f} synaptic and {cost.input
 {cost.operations_ratio:.3g} times the {cost.dqn_macs:,} multiply-accumulates of the DQN"""
 
 
-def _sweep(args: argparse.Namespace, agent: Agent) -> Report:
+def _sweep(args: argparse.Namespace, agent: Checkpoint) -> Report:
     """Prediction beside measurement."""
     from dqn2snn.study import doubling_steps
     from dqn2snn.suggestion import sweep_agreement
@@ -174,7 +174,7 @@ def _sweep(args: argparse.Namespace, agent: Agent) -> Report:
     return Report(data, f"{head}\n\n{sweep}")
 
 
-def _fresh(args: argparse.Namespace, agent: Agent) -> Rollout:
+def _fresh(args: argparse.Namespace, agent: Checkpoint) -> Rollout:
     from dqn2snn.study import fresh_rollout
 
     return fresh_rollout(
