@@ -47,6 +47,6 @@ def download(repository: str, patterns: Sequence[str]) -> Path:
         return Path(hub.snapshot_download(repository, allow_patterns=list(patterns), ignore_patterns=["*/*"]))
     except (OSError, ValueError) as error:
         raise CheckpointError(
-            f"Expected an agent on the Hugging Face Hub, or in its cache. Found none at {repository!r}: "
-            f"{str(error).strip().splitlines()[0]} Check the name, or read a directory with zoo.load_agent."
+            "Expected an agent or a checkpoint on the Hugging Face Hub, or in its cache. "
+            f"Found none at {repository!r}: {str(error).strip().splitlines()[0]} Check the name."
         ) from error

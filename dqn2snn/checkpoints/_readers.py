@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import Final
 
@@ -57,5 +57,16 @@ def read_source(source: Source) -> Checkpoint:
 def _all_readers() -> Iterator[Reader]:
     yield from READERS.values()
     for entry in entry_points(group=GROUP):
-        yield entry.load()
+        yield _loaded(entry)
     yield plain.read
+
+
+def _loaded(entry: EntryPoint) -> Reader:
+    try:
+        reader: Reader = entry.load()
+    except (ImportError, AttributeError) as error:
+        raise CheckpointError(
+            f"Expected the reader {entry.value!r}, which an installed package names. Found that it cannot be imported "
+            f"({error}). Repair or remove the package."
+        ) from error
+    return reader

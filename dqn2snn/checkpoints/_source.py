@@ -16,7 +16,7 @@ from torch import Tensor
 
 from dqn2snn.checkpoints._tensors import checked_tensors
 from dqn2snn.checkpoints._torch_file import read_torch_file
-from dqn2snn.checkpoints._zip import MOST_BYTES, read_members
+from dqn2snn.checkpoints._zip import MOST_BYTES, member_names, read_members
 from dqn2snn.errors import CheckpointError
 
 __all__ = ["Source", "open_source"]
@@ -35,7 +35,7 @@ class Source:
         path: The file.
         sha256: Its checksum.
         container: ``"sb3"`` for a zip of Stable-Baselines3 and its kin, ``"torch"`` for one of ``torch.save``,
-            ``"safetensors"``; ``"other"`` for what none of them is, which readers of third parties may know.
+            ``"safetensors"``; ``"other"`` for what is none of them, which readers of third parties may know.
         tensors: By name, in the order of the file: finite, on the CPU.
         data: What is there beside them, plain data.
     """
@@ -91,8 +91,11 @@ def open_source(path: Path) -> Source:
 
 def _opened(content: bytes) -> tuple[str, Mapping[str, Any], Mapping[str, Any]]:
     if content.startswith(b"PK"):
-        members = read_members(io.BytesIO(content), lambda name: name in _SB3)
-        return _opened_sb3(members) if "policy.pth" in members else ("torch", *_opened_torch(content))
+        names = member_names(io.BytesIO(content))
+        if "policy.pth" in names:
+            return _opened_sb3(read_members(io.BytesIO(content), lambda name: name in _SB3))
+        if any(name.endswith("/data.pkl") for name in names):
+            return "torch", *_opened_torch(content)
     if content.startswith(b"\x80"):
         raise CheckpointError(
             "Expected a zip of torch.save. Found a bare pickle, as torch before 1.6 and other libraries write it, "

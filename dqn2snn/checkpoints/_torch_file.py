@@ -21,6 +21,9 @@ from dqn2snn.errors import CheckpointError
 
 __all__ = ["read_torch_file"]
 
+_PROTOCOL = 2
+"""The one that ``torch.load(weights_only=True)`` is made for."""
+
 _STORAGES = ["Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool"]
 _ALLOWED = {
     "collections OrderedDict",
@@ -114,6 +117,11 @@ def _names_of(content: bytes) -> list[str]:
         raise CheckpointError(
             f"Expected a whole file of torch.save. Found a damaged one ({_first_line(error)}). Save it again."
         ) from None
+    if any(name == "PROTO" and argument != _PROTOCOL for name, argument in opcodes):
+        raise CheckpointError(
+            f"Expected pickle protocol {_PROTOCOL}, as torch.save writes it. Found another. Save it again without "
+            "pickle_protocol=..."
+        )
     named = [str(argument) for name, argument in opcodes if name in ("GLOBAL", "INST")]
     hidden = [name for name, _ in opcodes if name in ("STACK_GLOBAL", "EXT1", "EXT2", "EXT4", "OBJ")]
     return named + hidden

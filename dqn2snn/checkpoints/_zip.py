@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from dqn2snn.errors import CheckpointError
 
-__all__ = ["read_members"]
+__all__ = ["member_names", "read_members"]
 
 MOST_BYTES = 2**30
 """Of one file, unpacked: a Nature network with its optimizer takes 27 million."""
@@ -20,6 +21,22 @@ MOST_RATIO = 50
 
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError)
 """What `zipfile` raises for damaged, encrypted and exotic archives."""
+
+
+def member_names(file: BinaryIO) -> list[str]:
+    """List the members of a zip.
+
+    Args:
+        file: The archive.
+
+    Returns:
+        Their names, in the order of the archive.
+
+    Raises:
+        CheckpointError: If the archive is damaged, holds a name twice or one that leads out of it.
+    """
+    with _opened(file) as archive:
+        return archive.namelist()
 
 
 def read_members(file: BinaryIO, wanted: Callable[[str], bool]) -> dict[str, bytes]:
@@ -44,16 +61,22 @@ def read_members(file: BinaryIO, wanted: Callable[[str], bool]) -> dict[str, byt
         >>> read_members(archive, lambda name: True)
         {'data': b'{}'}
     """
+    with _opened(file) as archive:
+        chosen = [member for member in archive.infolist() if wanted(member.filename)]
+        for member in chosen:
+            _check_size(member)
+        if sum(member.file_size for member in chosen) > MOST_BYTES:
+            raise CheckpointError(_too_large("its members"))
+        return {member.filename: archive.read(member) for member in chosen}
+
+
+@contextmanager
+def _opened(file: BinaryIO) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(file) as archive:
-            members = archive.infolist()
-            _check_names([member.filename for member in members])
-            chosen = [member for member in members if wanted(member.filename)]
-            for member in chosen:
-                _check_size(member)
-            if sum(member.file_size for member in chosen) > MOST_BYTES:
-                raise CheckpointError(_too_large("its members"))
-            return {member.filename: archive.read(member) for member in chosen}
+            _check_names(archive.namelist())
+            _check_begins(archive)
+            yield archive
     except _BROKEN as error:
         raise CheckpointError(
             f"Expected a whole zip archive. Found a damaged one ({error}). Copy or save it again."
@@ -71,6 +94,15 @@ def _check_names(names: list[str]) -> None:
             raise CheckpointError(
                 f"Expected names inside the archive. Found {name!r}, which leads out of it. Do not trust this file."
             )
+
+
+def _check_begins(archive: zipfile.ZipFile) -> None:
+    """Refuse an archive behind something else: what is left, for one, of a truncated archive of archives."""
+    if min((member.header_offset for member in archive.infolist()), default=0) > 0:
+        raise CheckpointError(
+            "Expected an archive from the first byte on. Found one behind other bytes: the end of a file is missing, "
+            "or there are two files in one. Copy or save it again."
+        )
 
 
 def _check_size(member: zipfile.ZipInfo) -> None:
