@@ -148,13 +148,13 @@ def agent_of(args: argparse.Namespace) -> Checkpoint:
     agent = load_q_network(args.agent, env_id=args.env, preset=args.preset)
     if agent.provenance.rule == "zoo":
         return agent
-    print(f"dqn2snn: {agent.provenance}", file=sys.stderr)
     if not agent.env_id:
         raise ArgumentError(
             f"Expected --env ID. Found none, and {args.agent} does not name its environment. Give its id."
         )
     if args.env is None:
         agent.check_environment(agent.env_id)
+    print(f"dqn2snn: {agent.provenance}", file=sys.stderr)
     return agent
 
 

@@ -215,8 +215,11 @@ def test_pickles_that_name_a_function_are_refused_by_its_name(content: bytes, tm
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b".", b"\x80\x02.", b"\x80\x02N.", b"\x80\x02]q\0.", b"\x80\x02}q\0h\x09.", b"\x80\xff.", b"(" * 999,
-     b"\x80\x02K\x01Q.", b"\x80\x02ccollections\nOrderedDict\nK\x01\x85R.", b"\x80\x02ccollections\nOrderedDict\n)Rq\0h\0h\0s."],
+    [
+        b"", b".", b"\x80\x02.", b"\x80\x02N.", b"\x80\x02]q\0.", b"\x80\x02}q\0h\x09.", b"\x80\xff.", b"(" * 999,
+        b"\x80\x02K\x01Q.", b"\x80\x02ccollections\nOrderedDict\nK\x01\x85R.",
+        b"\x80\x02ccollections\nOrderedDict\n)Rq\0h\0h\0s.",
+    ],
 )  # fmt: skip
 def test_pickles_that_make_no_sense_are_refused(content: bytes, tmp_path: Path) -> None:
     refused(pickle_inside(content), "dqn.pt", tmp_path)
