@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from torch import nn
@@ -153,7 +154,7 @@ def written_by(
         spaces.num_actions,
         rule=rule,
         framework=f"{framework} {source.data.get('version', '')}".strip(),
-        preset=PRESETS["sb3"] if atari else None,
+        preset=replace(PRESETS["sb3"], stack=spaces.observation_shape[0]) if atari else None,
         assumptions=("the Atari wrappers of Stable-Baselines3",) if atari else (),
     )
 

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from dqn2snn.checkpoints import Checkpoint
     from dqn2snn.collect import Rollout
     from dqn2snn.network import SpikingQNetwork
-    from dqn2snn.study import AgreementStudy
 
 __all__ = ["add", "run"]
 
@@ -107,28 +106,7 @@ def run(args: argparse.Namespace) -> Report:
         "seed": args.seed,
         **study.to_dict(),
     }
-    return Report(data, f"{agent.name}: {snn.plan.headline}\n{_text(study)}")
-
-
-def _text(study: AgreementStudy) -> str:
-    from dqn2snn.table import format_table
-
-    curve, cost = study.curve, study.operations
-    rows = [
-        [str(step), str(robust), str(spike_count)]
-        for step, robust, spike_count in zip(curve.steps, curve.robust, curve.spike_count, strict=True)
-    ]
-    return f"""\
-{study.observations:,} fresh observations of {study.episodes} episodes; 95 % intervals, clustered by episode
-
-{format_table(["steps", "agreement, robust rate", "agreement, spike count"], rows)}
-
-By the robust rate after {curve.steps[-1]} steps:
-gap-weighted agreement  {study.gap_weighted_agreement}
-regret                  {study.regret}, {100 * study.relative_regret.mean:.3g} % of the range of the Q-values
-error of centred Q      {study.q_error}, {100 * study.relative_q_error.mean:.3g} % of their size
-operations a decision   {cost.synaptic_operations:,.0f} synaptic and {cost.input_macs:,} multiply-accumulates, \
-{cost.operations_ratio:.3g} times the {cost.dqn_macs:,} multiply-accumulates of the DQN"""
+    return Report(data, f"{agent.name}: {snn.plan.headline}\n{study}")
 
 
 def _sweep(args: argparse.Namespace, agent: Checkpoint) -> Report:
