@@ -1,4 +1,4 @@
-"""Damaged, forged and malicious files: each is refused, or is the checkpoint that it was; and nothing in them runs."""
+"""Forged and malicious files: each is refused, and nothing in them runs."""
 
 from __future__ import annotations
 
@@ -15,138 +15,12 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from torch import nn
 
-from dqn2snn.checkpoints import Checkpoint, load_q_network
+from dqn2snn.checkpoints import load_q_network
 from dqn2snn.errors import CheckpointError
 from tests.checkpoints.sb3_zip import sb3_zip
-
-in_one_directory = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100, deadline=None
-)
-
-
-def network() -> nn.Sequential:
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(3, 6), nn.ReLU(), nn.Linear(6, 2))
-
-
-def torch_bytes(content: Any) -> bytes:
-    file = io.BytesIO()
-    torch.save(content, file)
-    return file.getvalue()
-
-
-def with_prefix(prefix: str) -> dict[str, torch.Tensor]:
-    return {prefix + name: tensor for name, tensor in network().state_dict().items()}
-
-
-WHOLE: dict[str, bytes] = {
-    "dqn.zip": sb3_zip(network()),
-    "dqn.pt": torch_bytes(network().state_dict()),
-    "dqn.cleanrl_model": torch_bytes(
-        {"model_weights": with_prefix("network."), "args": {"env_id": "Cart-v1"}}
-    ),
-    "policy.pth": torch_bytes(with_prefix("model.model.model.")),
-}
-"""With checksums in the container."""
-
-ALL = WHOLE | {"dqn.safetensors": safetensors.torch.save(network().state_dict())}
-
-
-def read(content: bytes, name: str, directory: Path) -> Checkpoint:
-    (directory / name).write_bytes(content)
-    return load_q_network(directory / name)
-
-
-def refused(content: bytes, name: str, directory: Path) -> str:
-    with pytest.raises(CheckpointError) as caught:
-        read(content, name, directory)
-    message = str(caught.value)
-    assert message.startswith(f"{directory / name}: Expected ")
-    return message
-
-
-def same(checkpoint: Checkpoint) -> bool:
-    expected, found = network().state_dict(), checkpoint.network.state_dict()
-    return all(torch.equal(a, b) for a, b in zip(expected.values(), found.values(), strict=True))
-
-
-@pytest.mark.parametrize("name", list(ALL))
-def test_the_whole_files_load(name: str, tmp_path: Path) -> None:
-    assert same(read(ALL[name], name, tmp_path))
-
-
-# Corruption
-
-
-@pytest.mark.parametrize("name", list(ALL))
-def test_truncated_files_are_refused(name: str, tmp_path: Path) -> None:
-    for length in range(0, len(ALL[name]), 7):
-        refused(ALL[name][:length], name, tmp_path)
-
-
-@pytest.mark.parametrize("name", list(WHOLE))
-def test_a_flipped_bit_never_gives_another_network(name: str, tmp_path: Path) -> None:
-    for position in range(0, len(WHOLE[name]), 11):
-        damaged = bytearray(WHOLE[name])
-        damaged[position] ^= 1 << position % 8
-        try:
-            found = read(bytes(damaged), name, tmp_path)
-        except CheckpointError:
-            continue
-        assert same(found)
-
-
-@pytest.mark.parametrize("name", list(WHOLE))
-@given(data=st.data())
-@in_one_directory
-def test_damaged_bytes_never_give_another_network(name: str, data: st.DataObject, tmp_path: Path) -> None:
-    whole, damaged = WHOLE[name], bytearray(WHOLE[name])
-    for _ in range(data.draw(st.integers(1, 4))):
-        start = data.draw(st.integers(0, len(whole) - 1))
-        new = data.draw(st.binary(min_size=1, max_size=8))
-        damaged[start : start + data.draw(st.integers(0, 8))] = new
-    try:
-        found = read(bytes(damaged), name, tmp_path)
-    except CheckpointError:
-        return
-    assert same(found)
-
-
-@given(data=st.data())
-@in_one_directory
-def test_safetensors_has_no_checksum_but_its_structure_is_checked(
-    data: st.DataObject, tmp_path: Path
-) -> None:
-    """What is damaged in its header is refused, or renames layers; a network that comes of it is whole and finite."""
-    whole = ALL["dqn.safetensors"]
-    damaged = bytearray(whole)
-    damaged[data.draw(st.integers(0, len(whole) - 1))] ^= data.draw(st.integers(1, 255))
-    try:
-        found = read(bytes(damaged), "dqn.safetensors", tmp_path)
-    except CheckpointError:
-        return
-    assert found.observation_shape is not None
-    assert found.network(torch.zeros(1, *found.observation_shape)).isfinite().all()
-
-
-@given(
-    content=st.binary(max_size=64),
-    head=st.sampled_from([b"", b"PK\x03\x04", b"\x80\x02", b"\x08\0\0\0\0\0\0\0{"]),
-)
-@in_one_directory
-def test_other_bytes_are_refused(head: bytes, content: bytes, tmp_path: Path) -> None:
-    refused(head + content, "dqn.pt", tmp_path)
-
-
-@pytest.mark.parametrize("name", list(ALL))
-@pytest.mark.parametrize("ending", [".zip", ".pt", ".safetensors", ".cleanrl_model", ".txt", ""])
-def test_renamed_files_are_what_they_are(name: str, ending: str, tmp_path: Path) -> None:
-    assert same(read(ALL[name], f"renamed{ending}", tmp_path))
-
+from tests.checkpoints.whole import ALL, WHOLE, network, read, refused, same, torch_bytes
 
 # Pickles
 
