@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 CONSTRAINTS ?= constraints.txt
-EXTRAS ?= gym,atari,sb3,nir,plot,video,bench,test
+EXTRAS ?= gym,atari,sb3,frameworks,hub,nir,plot,video,bench,test
 WORKERS ?= 2
 
 COMPILED = CMakeLists.txt $(wildcard cpp/*)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from dqn2snn.aggregation import aggregate as aggregate
     from dqn2snn.calibration import ActivationStats as ActivationStats
     from dqn2snn.calibration import calibrate as calibrate
+    from dqn2snn.checkpoints import load_q_network as load_q_network
     from dqn2snn.collect import collect_observations as collect_observations
     from dqn2snn.conversion import convert as convert
     from dqn2snn.diagnosis import diagnose as diagnose
@@ -79,6 +80,7 @@ _NAMES = {
     "evaluate_policy": "evaluate",
     "from_nir": "interop",
     "load_plan": "plan_file",
+    "load_q_network": "checkpoints",
     "make_env": "envs",
     "plot_agreement": "plot",
     "plot_raster": "plot",

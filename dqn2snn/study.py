@@ -26,6 +26,7 @@ from dqn2snn.metrics import (
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.record import Record
 from dqn2snn.rollout import QFunction
+from dqn2snn.table import format_table
 
 __all__ = ["AgreementStudy", "doubling_steps", "fresh_rollout", "study_agreement"]
 
@@ -60,6 +61,25 @@ class AgreementStudy:
     q_error: Interval
     relative_q_error: Interval
     operations: OperationComparison
+
+    def __str__(self) -> str:
+        """The table that `dqn2snn agree` prints."""
+        curve, cost = self.curve, self.operations
+        rows = [
+            [str(step), str(robust), str(spike_count)]
+            for step, robust, spike_count in zip(curve.steps, curve.robust, curve.spike_count, strict=True)
+        ]
+        return f"""\
+{self.observations:,} fresh observations of {self.episodes} episodes; 95 % intervals, clustered by episode
+
+{format_table(["steps", "agreement, robust rate", "agreement, spike count"], rows)}
+
+By the robust rate after {curve.steps[-1]} steps:
+gap-weighted agreement  {self.gap_weighted_agreement}
+regret                  {self.regret}, {100 * self.relative_regret.mean:.3g} % of the range of the Q-values
+error of centred Q      {self.q_error}, {100 * self.relative_q_error.mean:.3g} % of their size
+operations a decision   {cost.synaptic_operations:,.0f} synaptic and {cost.input_macs:,} multiply-accumulates, \
+{cost.operations_ratio:.3g} times the {cost.dqn_macs:,} multiply-accumulates of the DQN"""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the same as plain numbers, lists and dictionaries that `json.dumps` takes."""

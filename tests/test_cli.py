@@ -246,7 +246,7 @@ REFUSED = {
     "transmogrify": "invalid choice: 'transmogrify'",
     "convert": "arguments are required: AGENT",
     "convert chess": "Found 'chess'",
-    "convert empty": "config.json: cannot be read",
+    "convert empty": "Expected one checkpoint",
     "convert nan": "Expected finite weights. Found NaN or infinity in '2.weight'",
     "convert cartpole --steps 0": "--steps/--num-steps: expected a whole number above 0. Found '0'",
     "convert cartpole --steps 1.5": "Found '1.5'",

@@ -14,9 +14,9 @@ from dqn2snn.errors import ArgumentError, PlanError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from dqn2snn.checkpoints import Checkpoint
     from dqn2snn.network import SpikingQNetwork
     from dqn2snn.plan import SpikingPlan
-    from dqn2snn.zoo import Agent
 
 __all__ = [
     "add_agent",
@@ -46,6 +46,7 @@ RECIPES = (
 )
 BACKENDS = ("snntorch", "norse")
 ENGINES = ("auto", "event", "torch", "modules", "reference")
+PRESETS = ("sb3", "cleanrl", "tianshou", "torchrl", "tan2021", "machado2018")
 RECIPE, OBSERVATIONS = "rate", 5_000
 
 
@@ -58,7 +59,15 @@ def add_agent(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "agent",
         metavar="AGENT",
-        help="an agent (dqn2snn info lists them), a directory with one, or a repository of the hub",
+        help="an agent (dqn2snn info lists them), a checkpoint, a directory with either, or a repository of the hub",
+    )
+    parser.add_argument(
+        "--env", metavar="ID", help="environment to play in, if the checkpoint does not name it"
+    )
+    parser.add_argument(
+        "--preset",
+        choices=PRESETS,
+        help="how Atari frames were made in training, if the checkpoint is wrong about it",
     )
     parser.add_argument(
         "--seed", type=natural_number, default=0, metavar="N", help="determines all episodes (0)"
@@ -122,21 +131,34 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def agent_of(name: str) -> Agent:
-    """Load the agent of the package, or of the directory, that is called so.
+def agent_of(args: argparse.Namespace) -> Checkpoint:
+    """Load the DQN that the arguments name, and see that it belongs into its environment.
 
     Args:
-        name: Name or directory.
+        args: Of `add_agent`.
 
     Returns:
-        Agent: The agent.
+        Checkpoint: The DQN. What is known of where a file comes from is told on standard error.
+
+    Raises:
+        ArgumentError: If nobody says what it plays.
     """
-    from dqn2snn import zoo
+    from dqn2snn.checkpoints import load_q_network
 
-    return zoo.find(name)
+    agent = load_q_network(args.agent, env_id=args.env, preset=args.preset)
+    if agent.provenance.rule == "zoo":
+        return agent
+    if not agent.env_id:
+        raise ArgumentError(
+            f"Expected --env ID. Found none, and {args.agent} does not name its environment. Give its id."
+        )
+    if args.env is None:
+        agent.check_environment(agent.env_id)
+    print(f"dqn2snn: {agent.provenance}", file=sys.stderr)
+    return agent
 
 
-def spiking_network_of(args: argparse.Namespace, agent: Agent) -> SpikingQNetwork:
+def spiking_network_of(args: argparse.Namespace, agent: Checkpoint) -> SpikingQNetwork:
     """Load the plan that the arguments name, or convert the agent as they say.
 
     Args:
@@ -170,7 +192,7 @@ def spiking_network_of(args: argparse.Namespace, agent: Agent) -> SpikingQNetwor
 
 
 def convert_agent(
-    args: argparse.Namespace, agent: Agent, engine: Any = "auto", target: float | None = None
+    args: argparse.Namespace, agent: Checkpoint, engine: Any = "auto", target: float | None = None
 ) -> tuple[SpikingQNetwork, Tensor]:
     """Convert an agent as the arguments say.
 
@@ -202,7 +224,7 @@ def check_conversion(args: argparse.Namespace) -> None:
         import dqn2snn.neurons.norse  # noqa: F401
 
 
-def calibration_of(args: argparse.Namespace, agent: Agent) -> Tensor:
+def calibration_of(args: argparse.Namespace, agent: Checkpoint) -> Tensor:
     """Play for observations to calibrate on.
 
     Args:
@@ -221,7 +243,7 @@ def calibration_of(args: argparse.Namespace, agent: Agent) -> Tensor:
 
 def convert_on(
     args: argparse.Namespace,
-    agent: Agent,
+    agent: Checkpoint,
     observations: Tensor,
     num_steps: int | None,
     *,
@@ -264,8 +286,8 @@ def _names(text: str) -> tuple[str, ...]:
     return () if text == "none" else tuple(text.split(","))
 
 
-def _check_fits(plan: SpikingPlan, agent: Agent, path: Path) -> None:
-    expected = tuple(agent.config["observation_shape"]), agent.config["num_actions"]
+def _check_fits(plan: SpikingPlan, agent: Checkpoint, path: Path) -> None:
+    expected = agent.observation_shape, agent.num_actions
     if (plan.input_shape, plan.num_actions) != expected:
         raise PlanError(
             f"Expected a plan for observations {expected[0]} and {expected[1]} actions, as {agent.name} has them. "

@@ -23,10 +23,9 @@ from dqn2snn.cli._parser import Commands
 from dqn2snn.cli._report import Report
 
 if TYPE_CHECKING:
+    from dqn2snn.checkpoints import Checkpoint
     from dqn2snn.collect import Rollout
     from dqn2snn.network import SpikingQNetwork
-    from dqn2snn.study import AgreementStudy
-    from dqn2snn.zoo import Agent
 
 __all__ = ["add", "run"]
 
@@ -85,7 +84,7 @@ def run(args: argparse.Namespace) -> Report:
     """
     if args.plot is not None:
         check_picture(args.plot)
-    agent = agent_of(args.agent)
+    agent = agent_of(args)
     if args.sweep:
         return _sweep(args, agent)
     snn = spiking_network_of(args, agent)
@@ -107,31 +106,10 @@ def run(args: argparse.Namespace) -> Report:
         "seed": args.seed,
         **study.to_dict(),
     }
-    return Report(data, f"{agent.name}: {snn.plan.headline}\n{_text(study)}")
+    return Report(data, f"{agent.name}: {snn.plan.headline}\n{study}")
 
 
-def _text(study: AgreementStudy) -> str:
-    from dqn2snn.table import format_table
-
-    curve, cost = study.curve, study.operations
-    rows = [
-        [str(step), str(robust), str(spike_count)]
-        for step, robust, spike_count in zip(curve.steps, curve.robust, curve.spike_count, strict=True)
-    ]
-    return f"""\
-{study.observations:,} fresh observations of {study.episodes} episodes; 95 % intervals, clustered by episode
-
-{format_table(["steps", "agreement, robust rate", "agreement, spike count"], rows)}
-
-By the robust rate after {curve.steps[-1]} steps:
-gap-weighted agreement  {study.gap_weighted_agreement}
-regret                  {study.regret}, {100 * study.relative_regret.mean:.3g} % of the range of the Q-values
-error of centred Q      {study.q_error}, {100 * study.relative_q_error.mean:.3g} % of their size
-operations a decision   {cost.synaptic_operations:,.0f} synaptic and {cost.input_macs:,} multiply-accumulates, \
-{cost.operations_ratio:.3g} times the {cost.dqn_macs:,} multiply-accumulates of the DQN"""
-
-
-def _sweep(args: argparse.Namespace, agent: Agent) -> Report:
+def _sweep(args: argparse.Namespace, agent: Checkpoint) -> Report:
     """Prediction beside measurement."""
     from dqn2snn.study import doubling_steps
     from dqn2snn.suggestion import sweep_agreement
@@ -174,7 +152,7 @@ def _sweep(args: argparse.Namespace, agent: Agent) -> Report:
     return Report(data, f"{head}\n\n{sweep}")
 
 
-def _fresh(args: argparse.Namespace, agent: Agent) -> Rollout:
+def _fresh(args: argparse.Namespace, agent: Checkpoint) -> Rollout:
     from dqn2snn.study import fresh_rollout
 
     return fresh_rollout(

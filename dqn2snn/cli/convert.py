@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> Report:
     Returns:
         Report: What the layers are like and how fast they fire.
     """
-    agent = agent_of(args.agent)
+    agent = agent_of(args)
     path = args.output or Path(f"{agent.name}.safetensors")
     check_directory(path)
     target = args.target_agreement

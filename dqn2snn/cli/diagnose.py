@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from dqn2snn.zoo import Agent
+    from dqn2snn.checkpoints import Checkpoint
 
 __all__ = ["add", "run"]
 
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> Report:
     """
     if args.plot is not None:
         check_picture(args.plot)
-    agent = agent_of(args.agent)
+    agent = agent_of(args)
     snn = spiking_network_of(args, agent)
     from dqn2snn.diagnosis import diagnose
 
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> Report:
     return Report(data, f"{agent.name}: {diagnosis}")
 
 
-def _in_order(agent: Agent, count: int, seed: int) -> tuple[Tensor, NDArray[np.int64]]:
+def _in_order(agent: Checkpoint, count: int, seed: int) -> tuple[Tensor, NDArray[np.int64]]:
     """Observations as they follow each other, for networks that remember."""
     import numpy as np
     import torch

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> Report:
     Returns:
         Report: Scores and agreement.
     """
-    agent = agent_of(args.agent)
+    agent = agent_of(args)
     snn = spiking_network_of(args, agent)
     import dqn2snn
 

@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> Report:
     Returns:
         Report: Predicted agreement by recipe, and which to take.
     """
-    agent = agent_of(args.agent)
+    agent = agent_of(args)
     observations = calibration_of(args, agent)
     from dqn2snn.suggestion import suggest
 

@@ -12,6 +12,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from dqn2snn._hub import download, is_hub_id
 from dqn2snn.errors import CheckpointError, MissingExtraError
 from dqn2snn.zoo import _find
 from dqn2snn.zoo._config import AgentConfig, check_config
@@ -82,8 +83,8 @@ def load(name: str) -> Agent:
         return load_agent(_SHIPPED / name)
     if (directory := _find.find(name)) is not None:
         return load_agent(directory)
-    if _find.is_hub_id(name):
-        return load_agent(_find.download(name))
+    if is_hub_id(name):
+        return load_agent(download(name, [CONFIG_FILE, WEIGHTS_FILE]))
     raise CheckpointError(
         f"Expected the name of an agent: {', '.join((*names(), *_find.atari_names()))}. Found {name!r}. Looked in the "
         f"package, {_find.looked_in()}. To read an agent from a directory use zoo.load_agent; the Atari agents are in "

@@ -1,16 +1,12 @@
-"""Where agents are that do not come in the wheel: in a checkout's ``zoo/atari``, in ``DQN2SNN_ZOO``, or on the hub."""
+"""Where agents are that do not come in the wheel: in a checkout's ``zoo/atari``, or in ``DQN2SNN_ZOO``."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from dqn2snn._extras import require
-from dqn2snn.errors import CheckpointError
-
-__all__ = ["CONFIG_FILE", "WEIGHTS_FILE", "atari_names", "download", "find", "is_hub_id", "looked_in"]
+__all__ = ["CONFIG_FILE", "WEIGHTS_FILE", "atari_names", "find", "looked_in"]
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "weights.safetensors"
@@ -50,44 +46,6 @@ def looked_in() -> str:
     """
     variable = os.environ.get(VARIABLE)
     return f"{_CHECKOUT}, and {variable or 'nowhere else, since it is not set'} ({VARIABLE})"
-
-
-def is_hub_id(name: str) -> bool:
-    """Tell whether a name is that of a repository on the Hugging Face Hub.
-
-    Args:
-        name: Any string.
-
-    Returns:
-        Whether it has the form ``"user/name"``.
-
-    Example:
-        >>> is_hub_id("somebody/road-runner"), is_hub_id("../road-runner")
-        (True, False)
-    """
-    return re.fullmatch(r"\w[\w-]*/\w[\w.-]*", name, re.ASCII) is not None
-
-
-def download(repository: str) -> Path:
-    """Fetch an agent from the Hugging Face Hub, or take it from the hub's cache, which serves offline too.
-
-    Args:
-        repository: ``"user/name"``.
-
-    Returns:
-        The directory.
-
-    Raises:
-        CheckpointError: If the repository, or the network, is not there.
-    """
-    hub = require("huggingface_hub", extra="hub")
-    try:
-        return Path(hub.snapshot_download(repository, allow_patterns=[CONFIG_FILE, WEIGHTS_FILE]))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(
-            f"Expected an agent on the Hugging Face Hub, or in its cache. Found none at {repository!r}: "
-            f"{str(error).strip().splitlines()[0]} Check the name, or read a directory with zoo.load_agent."
-        ) from error
 
 
 def _directories() -> Iterator[Path]:
