@@ -53,6 +53,9 @@ if TYPE_CHECKING:
     from dqn2snn.plot import plot_agreement as plot_agreement
     from dqn2snn.plot import plot_raster as plot_raster
     from dqn2snn.record import Record as Record
+    from dqn2snn.sharing import from_pretrained as from_pretrained
+    from dqn2snn.sharing import push_to_hub as push_to_hub
+    from dqn2snn.sharing import save_pretrained as save_pretrained
     from dqn2snn.stream import Stream as Stream
     from dqn2snn.suggestion import suggest as suggest
     from dqn2snn.tracing import trace as trace
@@ -79,13 +82,16 @@ _NAMES = {
     "diagnose": "diagnosis",
     "evaluate_policy": "evaluate",
     "from_nir": "interop",
+    "from_pretrained": "sharing",
     "load_plan": "plan_file",
     "load_q_network": "checkpoints",
     "make_env": "envs",
     "plot_agreement": "plot",
     "plot_raster": "plot",
+    "push_to_hub": "sharing",
     "record_video": "video",
     "save_plan": "plan_file",
+    "save_pretrained": "sharing",
     "suggest": "suggestion",
     "to_nir": "interop",
     "trace": "tracing",

@@ -28,12 +28,13 @@ def is_hub_id(name: str) -> bool:
     return re.fullmatch(r"\w[\w-]*/\w[\w.-]*", name, re.ASCII) is not None
 
 
-def download(repository: str, patterns: Sequence[str]) -> Path:
+def download(repository: str, patterns: Sequence[str], revision: str | None = None) -> Path:
     """Fetch files of a repository, or take them from the hub's cache, which serves offline too.
 
     Args:
         repository: ``"user/name"``.
         patterns: Names of the files, with wildcards. Files in directories are left where they are.
+        revision: Branch, tag or commit; None for the main branch.
 
     Returns:
         The directory with the files.
@@ -44,9 +45,12 @@ def download(repository: str, patterns: Sequence[str]) -> Path:
     """
     hub = require("huggingface_hub", extra="hub")
     try:
-        return Path(hub.snapshot_download(repository, allow_patterns=list(patterns), ignore_patterns=["*/*"]))
+        found = hub.snapshot_download(
+            repository, revision=revision, allow_patterns=list(patterns), ignore_patterns=["*/*"]
+        )
+        return Path(found)
     except (OSError, ValueError) as error:
         raise CheckpointError(
-            "Expected an agent or a checkpoint on the Hugging Face Hub, or in its cache. "
+            "Expected an agent, a checkpoint or a spiking network on the Hugging Face Hub, or in its cache. "
             f"Found none at {repository!r}: {str(error).strip().splitlines()[0]} Check the name."
         ) from error
