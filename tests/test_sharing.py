@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 import torch
 
-
 import dqn2snn
 from dqn2snn.errors import CheckpointError, MissingExtraError
 from dqn2snn.evaluate import Comparison
