@@ -9,6 +9,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from dqn2snn.benchmark.places import filled
+from dqn2snn.benchmark.report import as_markdown
+
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "howto" / "load-a-checkpoint.md"
 
@@ -17,22 +20,13 @@ def table() -> str:
     """A table of Markdown."""
     result = json.loads((HERE / "checkpoints.json").read_text(encoding="utf-8"))
     rows = [
-        f"| {way['name']} | `{way['command']}` | {way['cpu_seconds']:g} s | {way['seconds']:g} s |"
+        [way["name"], f"`{way['command']}`", f"{way['cpu_seconds']:g} s", f"{way['seconds']:g} s"]
         for way in result["ways"]
     ]
     where = f"{result['machine']['cpu']}, {result['machine']['cores']} cores"
-    return (
-        "\n".join(["| file | command | CPU time | by the clock |", "| --- | --- | ---: | ---: |", *rows])
-        + f"\n\nOn {where}, shared with other work."
-    )
-
-
-def filled(page: str) -> str:
-    """The page with the table in its place."""
-    before, _, rest = page.partition("<!-- ways -->\n")
-    _, _, after = rest.partition("<!-- /ways -->")
-    return f"{before}<!-- ways -->\n\n{table()}\n\n<!-- /ways -->{after}"
+    header = ["file", "command", "CPU time", "by the clock"]
+    return f"{as_markdown(header, rows, left=2)}\nOn {where}, shared with other work."
 
 
 if __name__ == "__main__":
-    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), {"ways": table()}), encoding="utf-8")
