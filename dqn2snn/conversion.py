@@ -19,7 +19,7 @@ from dqn2snn.graph import LayerGraph
 from dqn2snn.network import Backend, Engine, SpikingQNetwork
 from dqn2snn.observations import Observations, as_tensor
 from dqn2snn.plan import SpikingPlan, check_num_steps
-from dqn2snn.recipes import RECIPES, Recipe, burst, placed, rate, rate_if
+from dqn2snn.recipes import Recipe, burst, placed, rate, rate_if, recipe_named
 from dqn2snn.suggestion import check_target, plan_for_target, q_values, split_held_out
 from dqn2snn.tracing import trace
 
@@ -221,8 +221,4 @@ def _name(build: Recipe) -> str:
 def _recipe(recipe: str | Recipe) -> Recipe:
     if callable(recipe):
         return recipe
-    if not isinstance(recipe, str) or recipe not in RECIPES:
-        raise ArgumentError(
-            f"Expected a recipe out of {', '.join(RECIPES)}, or a function. Found {recipe!r}. Use rate."
-        )
-    return RECIPES[recipe]
+    return recipe_named(recipe)

@@ -73,7 +73,8 @@ except dqn2snn.errors.CheckpointError as error:
     first, second = done.stdout.splitlines()
     assert first == "CartPole-v1", done.stderr
     assert second.startswith(
-        "Expected an agent or a checkpoint on the Hugging Face Hub, or in its cache. Found none at 'somebody/chess'"
+        "Expected an agent, a checkpoint or a spiking network on the Hugging Face Hub, or in its cache. "
+        "Found none at 'somebody/chess'"
     )
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import Final
 
+from dqn2snn._plugins import load, plugins
 from dqn2snn.checkpoints import cleanrl, plain, sb3, sb3_contrib, tianshou, torchrl
 from dqn2snn.checkpoints._checkpoint import Checkpoint
 from dqn2snn.checkpoints._source import Source
@@ -56,17 +56,6 @@ def read_source(source: Source) -> Checkpoint:
 
 def _all_readers() -> Iterator[Reader]:
     yield from READERS.values()
-    for entry in entry_points(group=GROUP):
-        yield _loaded(entry)
+    for entry in plugins(GROUP).values():
+        yield load(entry, "reader", CheckpointError)
     yield plain.read
-
-
-def _loaded(entry: EntryPoint) -> Reader:
-    try:
-        reader: Reader = entry.load()
-    except (ImportError, AttributeError) as error:
-        raise CheckpointError(
-            f"Expected the reader {entry.value!r}, which an installed package names. Found that it cannot be imported "
-            f"({error}). Repair or remove the package."
-        ) from error
-    return reader

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dqn2snn._arguments import grid, natural_number, positive_number
+from dqn2snn._plugins import plugins
 from dqn2snn.errors import ArgumentError, PlanError
 
 if TYPE_CHECKING:
@@ -91,7 +92,9 @@ def add_conversion(parser: argparse.ArgumentParser) -> None:
         metavar="T",
         help="time steps of a decision (the recipe's own, 32 of rate)",
     )
-    group.add_argument("--recipe", choices=RECIPES, help=f"conversion rule ({RECIPE})")
+    group.add_argument(
+        "--recipe", choices=(*RECIPES, *plugins("dqn2snn.recipes")), help=f"conversion rule ({RECIPE})"
+    )
     group.add_argument(
         "--percentile", type=float, metavar="P", help="of the activations, in (1, 100] (the recipe's own)"
     )

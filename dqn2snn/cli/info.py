@@ -111,7 +111,8 @@ def _engine_for(plan: SpikingPlan) -> EngineChoice:
 
 
 def _installation() -> Report:
-    from dqn2snn.recipes import RECIPES
+    from dqn2snn._plugins import plugins
+    from dqn2snn.recipes import GROUP, RECIPES, recipe_named
 
     versions = {name: _version(name) for name in EXTRAS}
     agents = _agents()
@@ -122,7 +123,7 @@ def _installation() -> Report:
         "backends": {name: versions[name] is not None for name in BACKENDS},
         "engines": {name: ENGINE_NOTES[name] for name in ENGINES},
         "event_engine": _event_engine(),
-        "recipes": {name: _reference(recipe) for name, recipe in RECIPES.items()},
+        "recipes": {name: _reference(recipe_named(name)) for name in (*RECIPES, *plugins(GROUP))},
         "agents": agents,
     }
     packages = {

@@ -1,10 +1,16 @@
-"""Conversion rules: one paper, one file, one pure function `(graph, stats) -> SpikingPlan`."""
+"""Conversion rules: one paper, one file, one pure function `(graph, stats) -> SpikingPlan`.
+
+Packages add rules by entry points of the group ``dqn2snn.recipes``: `recipe_named` finds them, and so do `convert` and
+the command line.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Final
 
+from dqn2snn._plugins import load, plugins
+from dqn2snn.errors import ArgumentError
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.recipes._assemble import placed
 from dqn2snn.recipes.bu2022 import bu2022
@@ -20,6 +26,7 @@ from dqn2snn.recipes.ttfs import ttfs
 from dqn2snn.recipes.xu2026 import xu2026
 
 __all__ = [
+    "GROUP",
     "RECIPES",
     "Recipe",
     "bu2022",
@@ -29,12 +36,16 @@ __all__ = [
     "placed",
     "rate",
     "rate_if",
+    "recipe_named",
     "rueckauer2017",
     "sigma_delta",
     "tan2021",
     "ttfs",
     "xu2026",
 ]
+
+GROUP: Final = "dqn2snn.recipes"
+"""Of the entry points of third parties."""
 
 Recipe = Callable[..., SpikingPlan]
 """Called as `recipe(graph, stats, num_steps=..., grid=...)`, with its own options if some were asked for."""
@@ -53,3 +64,30 @@ RECIPES: Final[dict[str, Recipe]] = {
     "xu2026": xu2026,
 }
 """The recipes by name, the default one first."""
+
+
+def recipe_named(name: str) -> Recipe:
+    """Find a recipe of the package, or of another one that announces it.
+
+    Args:
+        name: One of `RECIPES`, or of an entry point.
+
+    Returns:
+        Recipe: The function.
+
+    Raises:
+        ArgumentError: If nobody has it, or the package that does is broken.
+
+    Example:
+        >>> recipe_named("tan2021") is tan2021
+        True
+    """
+    others = plugins(GROUP)
+    if isinstance(name, str) and name in RECIPES:
+        return RECIPES[name]
+    if isinstance(name, str) and name in others:
+        recipe: Recipe = load(others[name], "recipe", ArgumentError)
+        return recipe
+    raise ArgumentError(
+        f"Expected a recipe out of {', '.join((*RECIPES, *others))}, or a function. Found {name!r}. Use rate."
+    )

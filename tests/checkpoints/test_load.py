@@ -112,7 +112,9 @@ for name in ("sb3/dqn-CartPole-v1", "cleanrl/PongNoFrameskip-v4-dqn_atari-seed1"
     first, second, third = done.stdout.splitlines()
     assert first == "CartPole-v1 sb3/dqn-CartPole-v1 plain", done.stderr
     assert second == "PongNoFrameskip-v4 cleanrl/PongNoFrameskip-v4-dqn_atari-seed1 cleanrl"
-    assert third.startswith("Expected an agent or a checkpoint on the Hugging Face Hub, or in its cache.")
+    assert third.startswith(
+        "Expected an agent, a checkpoint or a spiking network on the Hugging Face Hub, or in its"
+    )
 
 
 def test_without_the_extra_a_hub_id_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from dqn2snn.correction import CORRECTIONS
 from dqn2snn.engine.choice import Engine
 from dqn2snn.errors import ArgumentError
 from dqn2snn.plan import SpikingPlan
-from dqn2snn.recipes import RECIPES
+from dqn2snn.recipes import RECIPES, recipe_named
 
 __all__ = [
     "DQN",
@@ -158,7 +158,7 @@ class Rule:
     @property
     def build(self) -> str | Callable[..., SpikingPlan]:
         """What `dqn2snn.convert` takes as its recipe."""
-        return partial(RECIPES[self.name], **dict(self.options)) if self.options else self.name
+        return partial(recipe_named(self.name), **dict(self.options)) if self.options else self.name
 
 
 def _option(text: str) -> tuple[str, float | str]:
@@ -197,10 +197,9 @@ def check_recipes(recipes: tuple[str, ...]) -> None:
         ArgumentError: If a recipe, an option of it or a correction is unknown.
     """
     rules = [Rule.of(recipe) for recipe in recipes]
-    _known("recipe", tuple(rule.name for rule in rules), tuple(RECIPES))
     _known("correction", tuple(each for rule in rules for each in rule.corrections or ()), tuple(CORRECTIONS))
     for rule in rules:
-        options = tuple(inspect.signature(RECIPES[rule.name]).parameters)
+        options = tuple(inspect.signature(recipe_named(rule.name)).parameters)
         _known(f"option of {rule.name}", tuple(name for name, _ in rule.options), options)
 
 
