@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from dqn2snn._extras import require
@@ -17,7 +14,7 @@ from dqn2snn._host import on_host
 from dqn2snn.errors import ArgumentError, PlanError
 from dqn2snn.graph import per_channel
 from dqn2snn.interop._needs import needs
-from dqn2snn.ops import Conv, Dense, LinearOp, Pad, SumPool
+from dqn2snn.interop._synapses import array_of, synapse_nodes
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.plan_file._write import checksum, described_plan, stored_tensors
 
@@ -71,7 +68,7 @@ def to_nir(plan: SpikingPlan, *, reset: ResetForm = "if") -> Any:
     edges: list[tuple[str, str]] = []
     last = "input"
     for index, layer in enumerate(plan.all_layers):
-        for kind, node in _synapses(nir, layer, plan):
+        for kind, node in synapse_nodes(nir, layer, plan):
             name = f"layer{index}_{kind}"
             nodes[name] = node
             edges.append((last, name))
@@ -94,73 +91,6 @@ def _check(plan: SpikingPlan, reset: str) -> None:
         )
 
 
-def _synapses(nir: Any, layer: SpikingLayer, plan: SpikingPlan) -> Iterator[tuple[str, Any]]:
-    """The nodes before the neurons of a layer, with what they are called."""
-    shape, padding = layer.affine.in_shape, (0, 0)
-    ops = layer.affine.ops
-    for place, op in enumerate(ops):
-        if isinstance(op, Pad):
-            padding = _symmetric(op, ops[place + 1 :], layer)
-        elif isinstance(op, Conv):
-            _check_last(place, layer)
-            yield "conv", _conv(nir, op, layer, plan, shape, padding)
-        elif isinstance(op, Dense):
-            _check_last(place, layer)
-            yield "affine", nir.Affine(_array(op.weight, plan), _array(layer.affine.bias, plan))
-        elif isinstance(op, SumPool):
-            pair = (np.array(size) for size in (op.kernel, op.stride, op.padding))
-            yield f"pool{place}", nir.SumPool2d(*pair)
-        else:
-            if len(op.shape) != 1:
-                raise _no_node(layer, f"a reshape to {op.shape}")
-            yield "flatten", nir.Flatten({"input": np.array(shape)}, start_dim=0, end_dim=-1)
-        if not isinstance(op, (Conv, Dense)):
-            shape = tuple(op(torch.empty(1, *shape, device="meta")).shape[1:])
-
-
-def _check_last(place: int, layer: SpikingLayer) -> None:
-    """Behind the weights comes the bias, which cannot move through what would come between."""
-    if place != len(layer.affine.ops) - 1:
-        raise _no_node(layer, "operations between the weights and the neurons")
-
-
-def _symmetric(pad: Pad, behind: tuple[LinearOp, ...], layer: SpikingLayer) -> tuple[int, int]:
-    """What a pad is as the padding of the convolution behind it."""
-    left, right, top, bottom = pad.widths
-    if (left, top) != (right, bottom) or min(left, top) < 0 or not behind or not isinstance(behind[0], Conv):
-        raise _no_node(layer, f"padding by {pad.widths}")
-    return top, left
-
-
-def _conv(
-    nir: Any,
-    op: Conv,
-    layer: SpikingLayer,
-    plan: SpikingPlan,
-    shape: tuple[int, ...],
-    padding: tuple[int, int],
-) -> Any:
-    if layer.affine.bias.ndim != 1:
-        raise _no_node(layer, "a bias for each position")
-    both = (op.padding[0] + padding[0], op.padding[1] + padding[1])
-    if padding != (0, 0):
-        shape = (shape[0], shape[1] - 2 * padding[0], shape[2] - 2 * padding[1])
-    if op.weight.shape[2] != op.weight.shape[3]:
-        raise _no_node(layer, "a kernel that is not square, of which nir infers a wrong shape")
-    weight, bias = (_array(values, plan) for values in (ungrouped(op), layer.affine.bias))
-    return nir.Conv2d(shape[1:], weight, op.stride, both, op.dilation, 1, bias)
-
-
-def ungrouped(op: Conv) -> Tensor:
-    """The weights of a convolution in one group, `[C', C, kh, kw]`: nir infers wrong shapes of several."""
-    outputs, inputs = op.weight.shape[0] // op.groups, op.weight.shape[1]
-    whole = op.weight.new_zeros(op.weight.shape[0], inputs * op.groups, *op.weight.shape[2:])
-    for group in range(op.groups):
-        rows = slice(group * outputs, (group + 1) * outputs)
-        whole[rows, group * inputs : (group + 1) * inputs] = op.weight[rows]
-    return whole
-
-
 def _add_neurons(
     nir: Any,
     plan: SpikingPlan,
@@ -173,14 +103,14 @@ def _add_neurons(
 ) -> str:
     """Put the neurons of a layer behind the last node, and return the name of the node that spikes."""
     metadata = _of_neurons(layer, plan)
-    threshold = _array(_whole_shape(layer.threshold, layer), plan)
+    threshold = array_of(_whole_shape(layer.threshold, layer), plan)
     ones = np.ones_like(threshold)
     if reset == "if":
         fires_at = threshold - np.float32(half_step(layer) if layer.reset == "zero" else 0.0)
         nodes[f"{name}_neurons"] = nir.IF(ones, fires_at, 0 * ones, metadata=metadata)
         edges.append((last, f"{name}_neurons"))
         return f"{name}_neurons"
-    fires_at = _array(_whole_shape(layer.threshold - layer.v_init - half_step(layer), layer), plan)
+    fires_at = array_of(_whole_shape(layer.threshold - layer.v_init - half_step(layer), layer), plan)
     nodes[f"{name}_membrane"] = nir.I(ones, metadata=metadata)
     nodes[f"{name}_fire"] = nir.Threshold(fires_at)
     nodes[f"{name}_reset"] = nir.Scale(-threshold)
@@ -201,7 +131,7 @@ def _of_neurons(layer: SpikingLayer, plan: SpikingPlan) -> dict[str, Any]:
     """What NIR's nodes do not say of neurons; arrays and numbers."""
     found: dict[str, Any] = {
         "reset": layer.reset,
-        "v_init": _array(_whole_shape(layer.v_init, layer), plan),
+        "v_init": array_of(_whole_shape(layer.v_init, layer), plan),
         "spike": "ge",  # at the threshold, not only above it
         "dt": 1.0,
         "max_spikes": layer.max_spikes,
@@ -210,7 +140,7 @@ def _of_neurons(layer: SpikingLayer, plan: SpikingPlan) -> dict[str, Any]:
     if layer.max_count is not None:
         found["max_count"] = layer.max_count
     if layer.step_bias is not None:
-        found["step_bias"] = _array(layer.step_bias, plan)
+        found["step_bias"] = array_of(layer.step_bias, plan)
     return found
 
 
@@ -229,23 +159,11 @@ def _metadata(plan: SpikingPlan, reset: str) -> dict[str, Any]:
     }
     return {
         KEY: json.dumps(header, sort_keys=True),
-        "output_threshold": _array(_whole_shape(plan.output.threshold, plan.output), plan),
-        "output_v_init": _array(_whole_shape(plan.output.v_init, plan.output), plan),
+        "output_threshold": array_of(_whole_shape(plan.output.threshold, plan.output), plan),
+        "output_v_init": array_of(_whole_shape(plan.output.v_init, plan.output), plan),
     }
 
 
 def _whole_shape(values: Tensor, layer: SpikingLayer) -> Tensor:
     """One number a neuron, as NIR wants it."""
     return per_channel(values, layer.shape).expand(layer.shape)
-
-
-def _array(values: Tensor, plan: SpikingPlan) -> NDArray[np.floating[Any]]:
-    dtype = torch.float32 if plan.on_grid else torch.float64
-    return values.detach().to(dtype).contiguous().numpy()
-
-
-def _no_node(layer: SpikingLayer, found: str) -> PlanError:
-    return PlanError(
-        f"Expected layer {layer.name!r} to be what NIR has nodes for: convolutions, matrices, sum pooling, flattening. "
-        f"Found {found}. Change the network, or export its layers one by one."
-    )
