@@ -137,7 +137,7 @@ def test_the_pages_show_the_kept_results(kept: dict[str, Any]) -> None:
     for page in fill["PAGES"]:
         text = page.read_text(encoding="utf-8")
         assert table in text
-        assert fill["filled"](text, table) == text
+        assert fill["filled"](text, {"results": table}) == text
 
 
 def test_what_the_page_says_of_the_kept_results_is_so(kept: dict[str, Any]) -> None:

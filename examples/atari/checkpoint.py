@@ -71,9 +71,10 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         CheckpointError: If the file cannot be read, or is truncated, damaged or of another version.
     """
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            header = file.metadata() or {}
+        # Read once: safe_open opens the file twice, and a training may have put a newer one in its place meanwhile.
+        content = path.read_bytes()
+        tensors = safetensors.torch.load(content)
+        header = _metadata(content)
         found = json.loads(header["state"])
         if header["sha256"] != _digest(tensors, header["state"]):
             raise ValueError("its checksum is another")
@@ -85,6 +86,13 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             f"{path}: Expected a whole checkpoint of version {FORMAT_VERSION}. Found another file or a damaged one "
             f"({error}). Go on from another checkpoint, or begin in another directory."
         ) from None
+
+
+def _metadata(content: bytes) -> dict[str, str]:
+    """What stands beside the tensors. The first eight bytes of a safetensors file are the length of its header."""
+    length = int.from_bytes(content[:8], "little")
+    found: dict[str, str] = json.loads(content[8 : 8 + length])["__metadata__"]
+    return found
 
 
 def _digest(tensors: Mapping[str, Tensor], text: str) -> str:

@@ -160,3 +160,18 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     torch.save({"x": torch.ones(2)}, path)
     with pytest.raises(CheckpointError, match="Found another file or a damaged one"):
         read_tensors(path)
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_one_or_the_other(tmp_path: Path) -> None:
+    path = tmp_path / "training.safetensors"
+    command = [sys.executable, "-c", WRITER.replace("3_000_000", "1_000"), str(path), "0"]
+    environment = os.environ | {"PYTHONPATH": str(EXAMPLES)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as writer:
+        deadline = time.monotonic() + 60
+        while not path.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        for _ in range(1000):
+            tensors, state = read_tensors(path)
+            assert (tensors["x"] == state["number"]).all()
+        writer.kill()
