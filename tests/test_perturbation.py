@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -70,6 +71,10 @@ def test_salt_and_pepper_are_alike_and_the_rest_stays(share: float) -> None:
         (lambda: gaussian(torch.rand(3), 0.1, low=0, high=math.inf), "inf"),
         (lambda: gaussian(torch.rand(3), 0.1, low=1, high=1), "from 1 to 1"),
         (lambda: salt_and_pepper(torch.rand(3), 1.1, low=0, high=1), "1.1"),
+        (lambda: gaussian(torch.zeros(3, dtype=torch.uint8), 0.1, low=0, high=255), "uint8"),
+        (lambda: salt_and_pepper(np.zeros(3), 0.1, low=0, high=1), "float64"),
+        (lambda: gaussian(torch.tensor([math.nan]), 0.1, low=0, high=1), "NaN"),
+        (lambda: bar(torch.full((1, 3, 4), math.inf), 0), "infinity"),
     ],
 )
 def test_what_makes_no_sense_is_refused(spoil: object, words: str) -> None:

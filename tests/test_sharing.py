@@ -14,7 +14,7 @@ import pytest
 import torch
 
 import dqn2snn
-from dqn2snn.errors import CheckpointError, MissingExtraError
+from dqn2snn.errors import ArgumentError, CheckpointError, MissingExtraError
 from dqn2snn.evaluate import Comparison
 from dqn2snn.plan_file import plan_bytes
 from dqn2snn.sharing import from_pretrained, push_to_hub, save_pretrained
@@ -139,6 +139,13 @@ def test_the_plan_of_another_network_is_refused(saved: Path, tmp_path: Path) -> 
     (saved / "plan.safetensors").write_bytes(b"nothing")
     with pytest.raises(CheckpointError, match="plan"):
         from_pretrained(saved)
+
+
+def test_what_is_no_network_is_refused_and_nothing_written(tmp_path: Path) -> None:
+    for wrong in ((spiking().plan, None), (spiking(), {"agreement": 1.0})):
+        with pytest.raises(ArgumentError, match="Expected a SpikingQNetwork, and a Comparison"):
+            save_pretrained(wrong[0], tmp_path / "wrong", comparison=wrong[1])  # type: ignore[arg-type]
+    assert not (tmp_path / "wrong").exists()
 
 
 def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:

@@ -93,7 +93,9 @@ def _with(neurons: Neurons, affine: AffineLayer, reset: Reset | None) -> Spiking
 
 def _of_channels(values: Any, shape: Shape) -> Tensor:
     """One number a channel, or for all neurons."""
-    tensor = torch.from_numpy(np.array(values, dtype=np.float64))
+    tensor = _tensor(values)
+    if not bool(tensor.isfinite().all()):
+        raise CheckpointError("Expected finite numbers in neurons. Found NaN or infinity. Check the graph.")
     if tuple(tensor.shape) not in (shape, ()):
         raise CheckpointError(
             f"Expected neurons of shape {shape}. Found {tuple(tensor.shape)}. Check the graph's shapes."

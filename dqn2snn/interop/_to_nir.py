@@ -49,7 +49,7 @@ def to_nir(plan: SpikingPlan, *, reset: ResetForm = "if") -> Any:
         nir.NIRGraph: Write it with `nir.write`. What it leaves to the metadata, `needs` tells.
 
     Raises:
-        ArgumentError: If `reset` is neither.
+        ArgumentError: If `plan` is none, or `reset` is neither.
         MissingExtraError: If nir is not installed.
         PlanError: If the network holds something that NIR has no node for, or neurons that composites cannot be.
 
@@ -81,6 +81,10 @@ def to_nir(plan: SpikingPlan, *, reset: ResetForm = "if") -> Any:
 
 
 def _check(plan: SpikingPlan, reset: str) -> None:
+    if not isinstance(plan, SpikingPlan):
+        raise ArgumentError(
+            f"Expected a SpikingPlan. Found {type(plan).__name__}. Pass the plan of a network, snn.plan."
+        )
     if reset not in ("if", "composite"):
         raise ArgumentError(f'Expected reset="if" or "composite". Found {reset!r}. Most readers know "if".')
     others = [need for need in needs(plan, reset) if need != "state between decisions"]

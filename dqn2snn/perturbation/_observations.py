@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dqn2snn.errors import ArgumentError
+from dqn2snn.errors import ArgumentError, ObservationError
 
 __all__ = ["bar", "gaussian", "salt_and_pepper"]
 
@@ -27,11 +27,13 @@ def bar(observations: Tensor, row: int, *, rows: int = BAR_ROWS, low: float = 0.
 
     Raises:
         ArgumentError: If observations are no images, or the bar is beside them.
+        ObservationError: If they are no tensor, or hold NaN or infinity.
 
     Example:
         >>> bar(torch.ones(1, 4, 2), row=1, rows=2)[0, :, 0]
         tensor([1., 0., 0., 1.])
     """
+    _check_observations(observations, floating=False)
     if observations.ndim < 3:
         raise ArgumentError(
             f"Expected images [..., H, W] to cover with a bar. Found shape {tuple(observations.shape)}. "
@@ -70,12 +72,14 @@ def gaussian(
 
     Raises:
         ArgumentError: If sigma is negative, or there is no range.
+        ObservationError: If observations are no tensor of floating point, or hold NaN or infinity.
 
     Example:
         >>> noisy = gaussian(torch.full((1000,), 0.5), 0.1, low=0.0, high=1.0, generator=torch.manual_seed(0))
         >>> round(noisy.std().item(), 2)
         0.1
     """
+    _check_observations(observations)
     _check_range(low, high)
     check_sigma(sigma)
     noise = torch.randn(observations.shape, generator=generator, dtype=observations.dtype)
@@ -104,12 +108,14 @@ def salt_and_pepper(
 
     Raises:
         ArgumentError: If share is no probability, or there is no range.
+        ObservationError: If observations are no tensor of floating point, or hold NaN or infinity.
 
     Example:
         >>> spoilt = salt_and_pepper(torch.full((1000,), 0.5), 0.2, low=0, high=1, generator=torch.manual_seed(0))
         >>> 150 < int((spoilt != 0.5).sum()) < 250
         True
     """
+    _check_observations(observations)
     _check_range(low, high)
     if not 0 <= share <= 1:
         raise ArgumentError(f"Expected a share from 0 to 1. Found {share}. A twentieth is 0.05.")
@@ -126,6 +132,18 @@ def check_sigma(sigma: float) -> None:
     """
     if not 0 <= sigma < float("inf"):
         raise ArgumentError(f"Expected a standard deviation of 0 or more. Found {sigma}. A tenth is 0.1.")
+
+
+def _check_observations(observations: Tensor, *, floating: bool = True) -> None:
+    if not isinstance(observations, Tensor) or (floating and not observations.is_floating_point()):
+        found = getattr(observations, "dtype", type(observations).__name__)
+        raise ObservationError(
+            f"Expected a tensor of floating point. Found {found}. Pass torch.as_tensor(observations).float()."
+        )
+    if not bool(observations.isfinite().all()):
+        raise ObservationError(
+            "Expected finite observations. Found NaN or infinity. Look at their environment."
+        )
 
 
 def _check_range(low: float, high: float) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import dqn2snn
 from dqn2snn._hub import download, is_hub_id
 from dqn2snn.envs import atari_protocol
-from dqn2snn.errors import CheckpointError
+from dqn2snn.errors import ArgumentError, CheckpointError
 from dqn2snn.evaluate import Comparison
 from dqn2snn.network import Backend, SpikingQNetwork
 from dqn2snn.plan_file import load_plan, plan_bytes
@@ -66,6 +66,7 @@ def save_pretrained(
         Path: The directory.
 
     Raises:
+        ArgumentError: If an argument is of another type.
         CheckpointError: If the files cannot be written.
         PlanError: If the plan's numbers are not on the grid that it names.
 
@@ -78,6 +79,11 @@ def save_pretrained(
         ...     from_pretrained(saved).snn.plan.num_steps
         8
     """
+    if not isinstance(snn, SpikingQNetwork) or not isinstance(comparison, Comparison | None):
+        raise ArgumentError(
+            "Expected a SpikingQNetwork, and a Comparison of compare_policies or None. Found "
+            f"{type(snn).__name__} and {type(comparison).__name__}. Of a plan, pass dqn2snn.SpikingQNetwork(plan)."
+        )
     target, plan = Path(directory), plan_bytes(snn.plan)
     config = {
         "format_version": FORMAT_VERSION,

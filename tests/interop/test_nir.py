@@ -234,6 +234,8 @@ def test_a_graph_that_was_changed_is_no_longer_the_plan() -> None:
         (lambda: foreign(v_reset=np.full(4, 0.1)), "v_reset"),
         (lambda: foreign(v_threshold=np.array([1.0, 1, 1, -1])), "above 0"),
         (lambda: foreign(r=np.ones(3), v_threshold=np.ones(3)), "shape"),
+        (lambda: foreign(r=np.full(4, np.inf)), "finite"),
+        (lambda: foreign(v_threshold=np.full(4, np.nan)), "finite"),
         (lambda: nir.NIRGraph.from_list(nir.Affine(np.ones((2, 3)), np.zeros(2))), "no hidden layer"),
         (
             lambda: nir.NIRGraph.from_list(
@@ -289,6 +291,8 @@ def test_arguments_are_checked(tmp_path: Path) -> None:
         from_nir(3)
     with pytest.raises(CheckpointError, match="Found none"):
         from_nir(tmp_path / "nothing.nir")
+    with pytest.raises(ArgumentError, match=r"snn\.plan"):
+        to_nir(network())  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="composite"):
         to_nir(converted(), reset="soft")  # type: ignore[arg-type]
     for recipe in ("rate", "burst", "sigma_delta"):
