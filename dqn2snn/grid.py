@@ -18,6 +18,7 @@ weights that fit int16.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -27,7 +28,7 @@ from dqn2snn.errors import ArgumentError, PlanError
 from dqn2snn.graph import AffineLayer, per_channel
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 
-__all__ = ["MAX_FRACTION_BITS", "on_grid", "rounded"]
+__all__ = ["MAX_FRACTION_BITS", "on_grid", "regridded", "rounded"]
 
 MAX_FRACTION_BITS = 14
 """With a threshold of one, membranes of the first layer, below two thresholds, then fit int16 as well."""
@@ -68,13 +69,36 @@ def on_grid(plan: SpikingPlan, grid: int | str, observation_magnitude: float) ->
             in [0, threshold), where a constant current could not be clamped.
     """
     choices = _choices(grid)
+    return _on_grids(plan, [choices] * len(plan.all_layers), observation_magnitude or 1.0)
+
+
+def regridded(plan: SpikingPlan) -> SpikingPlan:
+    """A plan on a grid whose numbers have been changed, on its grid again.
+
+    Args:
+        plan: Was on a grid; its `input_bits` and `fraction_bits` say on which.
+
+    Returns:
+        SpikingPlan: A new plan. Layers whose membranes have grown may need a coarser grid.
+
+    Raises:
+        PlanError: As of `on_grid`, and if the plan was not on a grid.
+    """
+    bits = [layer.fraction_bits for layer in plan.all_layers]
+    finest = [each for each in bits if each is not None]
+    if plan.input_bits is None or len(finest) < len(bits):
+        raise PlanError("Expected a plan that was on a grid. Found one in raw numbers. Use on_grid.")
+    return _on_grids(plan, [range(each, 0, -1) for each in finest], 2.0 ** (_INPUT_BITS - plan.input_bits))
+
+
+def _on_grids(plan: SpikingPlan, choices: Sequence[range], largest_input: float) -> SpikingPlan:
+    """The plan on the finest grid of each layer's choices."""
     _check_finite(plan)
-    largest_input = observation_magnitude or 1.0
     input_bits = _INPUT_BITS - math.ceil(math.log2(largest_input))
-    first = _first_on_grid(plan.layers[0], max(choices), input_bits, largest_input)
+    first = _first_on_grid(plan.layers[0], max(choices[0]), input_bits, largest_input)
     others = [
-        _layer_on_grid(layer, before, plan.num_steps, choices)
-        for before, layer in zip(plan.layers, plan.all_layers[1:], strict=True)
+        _layer_on_grid(layer, before, plan.num_steps, each)
+        for before, layer, each in zip(plan.layers, plan.all_layers[1:], choices[1:], strict=True)
     ]
     return replace(plan, layers=(first, *others[:-1]), output=others[-1], input_bits=input_bits)
 

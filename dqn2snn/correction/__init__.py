@@ -35,6 +35,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from dqn2snn.correction._rates import mean_spikes
 from dqn2snn.correction.ftbc import ftbc
 from dqn2snn.correction.light import light
 from dqn2snn.correction.potential import potential
@@ -42,7 +43,7 @@ from dqn2snn.correction.ridge import ridge
 from dqn2snn.correction.ridge_all import ridge_all
 from dqn2snn.plan import SpikingPlan
 
-__all__ = ["CORRECTIONS", "Correction", "ftbc", "light", "potential", "ridge", "ridge_all"]
+__all__ = ["CORRECTIONS", "Correction", "ftbc", "light", "mean_spikes", "potential", "ridge", "ridge_all"]
 
 Correction = Callable[..., SpikingPlan]
 """Called as `correction(plan, graph, observations)`, with options of its own by name."""

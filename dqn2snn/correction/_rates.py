@@ -18,7 +18,7 @@ from dqn2snn.observations import Observations, check_observations
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.state import at_rest
 
-__all__ = ["Shown", "checked", "mean_error", "shown", "step_weights"]
+__all__ = ["Shown", "checked", "mean_error", "mean_spikes", "shown", "step_weights"]
 
 _BATCH = 256
 """Observations that are simulated at once; memory does not grow with their number."""
@@ -106,6 +106,32 @@ def shown(
     count = len(plan.layers) if layers is None else layers
     for batch in tqdm(observations.split(_BATCH), desc=label, leave=False, disable=not progress):
         yield Shown(_rates(ready, batch, count), tuple(runner.pre_activations(batch.float())))
+
+
+def mean_spikes(plan: SpikingPlan, observations: Tensor, layers: int | None = None) -> tuple[Tensor, ...]:
+    """The spikes of hidden layers, their mean over time as `Shown` has it, a batch simulated at a time.
+
+    Args:
+        plan: Of any recipe whose spikes are counted.
+        observations: `[N, *input_shape]`, one or more.
+        layers: How many hidden layers to simulate; all by default.
+
+    Returns:
+        tuple[Tensor, ...]: `[N, *shape]` float32 of each of these layers.
+
+    Example:
+        >>> import dqn2snn
+        >>> net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+        >>> states = torch.rand(64, 4)
+        >>> [rates.shape for rates in mean_spikes(dqn2snn.convert(net, states, num_steps=4).plan, states)]
+        [torch.Size([64, 8])]
+    """
+    ready, count = (
+        plan.cast(torch.float32, observations.device),
+        len(plan.layers) if layers is None else layers,
+    )
+    parts = [_rates(ready, batch, count) for batch in observations.split(_BATCH)]
+    return tuple(torch.cat(layer) for layer in zip(*parts, strict=True))
 
 
 def _rates(plan: SpikingPlan, observations: Tensor, count: int) -> tuple[Tensor, ...]:

@@ -1,0 +1,115 @@
+"""Teaching one quantile network what another knows, over frames that both of them meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from tqdm.auto import tqdm
+
+from atari.acting import choose
+from atari.games import Games
+from atari.network import FRAME, HISTORY, QuantileNetwork, as_input
+from dqn2snn.errors import ArgumentError
+
+__all__ = ["Lesson", "distil"]
+
+_SHOW_EVERY = 50  # updates between two readings of the progress bar
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """How a network is taught.
+
+    Attributes:
+        updates: Steps of gradient descent.
+        batch_size: Frames of each.
+        learning_rate: At the start; it falls to zero along half a cosine.
+        num_envs: Games side by side. The teacher plays in half of them, the student in the others.
+        memory: Frames that are kept; the oldest make room.
+        epsilon: Probability of a random action.
+        seed: Determines games, actions and batches.
+    """
+
+    updates: int = 20_000
+    batch_size: int = 64
+    learning_rate: float = 5e-4
+    num_envs: int = 8
+    memory: int = 40_000
+    epsilon: float = 0.05
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        if self.num_envs < 2 or self.memory < self.batch_size or min(self.updates, self.batch_size) < 1:
+            raise ArgumentError(
+                f"Expected two games or more, and a memory that holds a batch. Found {self}. Try {Lesson()}."
+            )
+
+
+def distil(
+    teacher: QuantileNetwork,
+    student: QuantileNetwork,
+    game: str,
+    lesson: Lesson,
+    stop: Callable[[], bool] = lambda: False,
+) -> int:
+    """Regress the student's quantiles on the teacher's, the smooth L1 distance of the two.
+
+    The student plays in half of the games, so that it is told what to do where its own mistakes lead
+    (Ross et al., 2011, arXiv 1011.0686). Each update comes after one step of all games.
+
+    Args:
+        teacher: It is not changed.
+        student: Of the same game and number of quantiles; trained in place.
+        game: Name of the game.
+        lesson: How.
+        stop: Asked before every update.
+
+    Returns:
+        Steps that were played.
+    """
+    games, rng = Games(game, lesson.num_envs, lesson.seed), np.random.default_rng(lesson.seed)
+    frames = torch.zeros(lesson.memory, HISTORY, FRAME, FRAME, dtype=torch.uint8)
+    known = torch.zeros(lesson.memory, teacher.actions, teacher.quantiles)
+    optimizer = torch.optim.Adam(student.parameters(), lr=lesson.learning_rate, fused=True)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, lesson.updates)
+    played = 0
+    for update in (bar := tqdm(range(lesson.updates), unit="update")):
+        if stop():
+            break
+        while True:
+            rows = torch.arange(played, played + lesson.num_envs) % lesson.memory
+            frames[rows], known[rows] = _step(teacher, student, games, lesson.epsilon, rng)
+            played += lesson.num_envs
+            if played >= 10 * lesson.batch_size:
+                break
+        chosen = torch.from_numpy(rng.integers(min(played, lesson.memory), size=lesson.batch_size))
+        loss = F.smooth_l1_loss(student(as_input(frames[chosen])), known[chosen])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        if update % _SHOW_EVERY == 0:
+            bar.set_postfix_str(f"loss {loss.item():.2e}")
+    return played
+
+
+@torch.no_grad()
+def _step(
+    teacher: QuantileNetwork,
+    student: QuantileNetwork,
+    games: Games,
+    epsilon: float,
+    rng: np.random.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Play one step of every game; return what was seen and what the teacher says of it."""
+    seen = torch.from_numpy(games.observations)
+    said = teacher(as_input(seen))
+    q, half = said.mean(2).numpy(), len(seen) // 2
+    q[half:] = student(as_input(seen[half:])).mean(2).numpy()
+    games.step(choose(q, epsilon, rng))
+    return seen, said
