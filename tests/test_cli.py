@@ -22,6 +22,7 @@ import dqn2snn
 from dqn2snn import zoo
 from dqn2snn.cli import _networks, main
 from dqn2snn.cli.info import ENGINE_NOTES
+from dqn2snn.hardware import footprint
 from dqn2snn.network import Backend, Engine
 from dqn2snn.plan_file import load_plan, plan_bytes
 from dqn2snn.recipes import RECIPES
@@ -72,6 +73,16 @@ def test_convert_tells_of_the_layers_and_writes_the_plan(
     assert text.splitlines()[0] == plan.headline
     assert "silent %" in text
     assert "Saved again.safetensors" in text
+
+
+def test_few_weight_bits_reach_the_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "plan.safetensors"
+    run_json(capsys, "convert", "cartpole", *SMALL, "--weight-bits", "4", "-o", path)
+    plan = load_plan(path)
+    assert plan.report["quantization"]["samples"] == 200
+    assert all((layer.weight_bits or 9) <= 4 for layer in footprint(plan).layers)
+    assert main(["convert", "cartpole", *SMALL, "--weight-bits", "99"]) != 0
+    assert "Expected whole bits of a weight from 2 to 16. Found 99" in capsys.readouterr().err
 
 
 def test_the_options_of_a_conversion_reach_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -111,6 +111,12 @@ def add_conversion(parser: argparse.ArgumentParser) -> None:
         help="fixed-point grid: N fraction bits, none for floats (auto)",
     )
     group.add_argument(
+        "--weight-bits",
+        type=positive_number,
+        metavar="N",
+        help="round weights to so many bits with a power-of-two scale for each channel, calibrated (the grid's own)",
+    )
+    group.add_argument(
         "--observations",
         type=positive_number,
         metavar="N",
@@ -220,9 +226,12 @@ def check_conversion(args: argparse.Namespace) -> None:
         args: Of `add_conversion`.
     """
     from dqn2snn.calibration import check_percentile
+    from dqn2snn.hardware import check_bits
 
     if args.percentile is not None:
         check_percentile(args.percentile)
+    if args.weight_bits is not None:
+        check_bits(args.weight_bits)
     if args.backend == "norse":
         import dqn2snn.neurons.norse  # noqa: F401
 
@@ -267,10 +276,11 @@ def convert_on(
         SpikingQNetwork: The spiking network.
     """
     import dqn2snn
+    from dqn2snn.hardware import quantize
 
     asked = {"target_agreement": target, "corrections": args.corrections}
     wanted: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
-    return dqn2snn.convert(
+    snn = dqn2snn.convert(
         agent.network,
         observations,
         recipe=args.recipe or RECIPE,
@@ -282,6 +292,20 @@ def convert_on(
         progress=sys.stderr.isatty(),
         **wanted,
     )
+    if args.weight_bits is None:
+        return snn
+    plan = quantize(
+        snn.plan,
+        args.weight_bits,
+        observations=_countable(snn.plan, observations),
+        progress=sys.stderr.isatty(),
+    )
+    return dqn2snn.SpikingQNetwork(plan, args.backend, engine)
+
+
+def _countable(plan: SpikingPlan, observations: Tensor) -> Tensor | None:
+    """What weights are calibrated on: nothing where spikes are not counted."""
+    return None if plan.coding == "latency" else observations
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from dqn2snn.hardware.devices import DEVICES, Device
 from dqn2snn.hardware.energy import ENERGY_MODELS, DecisionCost, EnergyModel, decision_cost
 from dqn2snn.hardware.footprint import Footprint, LayerFootprint, footprint
 from dqn2snn.hardware.placement import Placement, place
-from dqn2snn.hardware.quantize import quantize
+from dqn2snn.hardware.quantize import check_bits, quantize
 
 __all__ = [
     "DEVICES",
@@ -31,6 +31,7 @@ __all__ = [
     "Footprint",
     "LayerFootprint",
     "Placement",
+    "check_bits",
     "decision_cost",
     "footprint",
     "place",

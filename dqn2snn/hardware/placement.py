@@ -19,7 +19,8 @@ class Placement:
 
     Attributes:
         device: The chip.
-        cores: That each layer takes, in the order of the layers; 0 for one that no core holds.
+        cores: That each layer takes, in the order of the layers; 0 for one that no core holds. Where a chip has one
+            core only, layers share it.
         obstacles: What keeps the plan from the chip, in words; empty if nothing does.
     """
 
@@ -122,8 +123,11 @@ def _obstacles(plan: SpikingPlan, needs: Footprint, chip: Device, cores: tuple[i
             )
         if not taken:
             found.append(f"no free core of {chip.name} holds layer {layer.name}")
-    if sum(cores) > chip.cores:
+    if chip.cores > 1 and sum(cores) > chip.cores:
         found.append(f"{sum(cores)} cores are needed; {chip.name} has {chip.cores}")
+    hidden = needs.neurons - needs.layers[-1].neurons
+    if chip.cores == 1 and hidden > max(chip.neurons_per_core):
+        found.append(f"{hidden:,} hidden neurons; {chip.name} has {max(chip.neurons_per_core):,}")
     inputs = math.prod(plan.input_shape)
     for what, wanted, limit in (("inputs", inputs, chip.inputs), ("outputs", plan.num_actions, chip.outputs)):
         if limit is not None and wanted > limit:

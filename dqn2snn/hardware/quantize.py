@@ -19,7 +19,7 @@ from dqn2snn.hardware._rounding import Per, compensated, exponents, nearest
 from dqn2snn.observations import Observations, check_observations
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 
-__all__ = ["quantize"]
+__all__ = ["check_bits", "quantize"]
 
 _FEWEST_BITS, _MOST_BITS = 2, 16
 _FINEST = 30
@@ -80,7 +80,8 @@ def quantize(
         >>> (layer.affine.weight * 2.0**e).abs().max()
         tensor(7., dtype=torch.float64)
     """
-    _check(bits, per, samples)
+    check_bits(bits)
+    _check(per, samples)
     batch = None if observations is None else _chosen(plan, observations, samples)
     wanted = None if batch is None else [batch, *mean_spikes(plan, batch)]
     made, found = plan, list[Tensor]()
@@ -99,12 +100,25 @@ def quantize(
     return _noted(regridded(made) if plan.on_grid else made, bits, per, batch, found)
 
 
-def _check(bits: int, per: Per, samples: int) -> None:
+def check_bits(bits: int) -> int:
+    """The number of bits itself.
+
+    Raises:
+        ArgumentError: If it is not a whole number from 2 to 16.
+    """
     whole = isinstance(bits, int) and not isinstance(bits, bool)
-    if not whole or not _FEWEST_BITS <= bits <= _MOST_BITS or per not in ("channel", "layer") or samples < 1:
+    if not whole or not _FEWEST_BITS <= bits <= _MOST_BITS:
         raise ArgumentError(
-            f'Expected whole bits from {_FEWEST_BITS} to {_MOST_BITS}, per="channel" or "layer", and samples of at '
-            f"least 1. Found bits={bits!r}, per={per!r} and samples={samples!r}. Most chips have 8 bits."
+            f"Expected whole bits of a weight from {_FEWEST_BITS} to {_MOST_BITS}. Found {bits!r}. Most chips have 8."
+        )
+    return bits
+
+
+def _check(per: Per, samples: int) -> None:
+    if per not in ("channel", "layer") or samples < 1:
+        raise ArgumentError(
+            f'Expected per="channel" or "layer", and samples of at least 1. Found per={per!r} and samples={samples!r}. '
+            "Leave them out, if in doubt."
         )
 
 
