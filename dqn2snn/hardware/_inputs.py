@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -14,6 +15,9 @@ from dqn2snn.ops import Conv, run, weighted
 __all__ = ["as_rows", "blocks", "importance", "moments"]
 
 _BATCH = 64
+
+_ROWS = 2**16
+"""Samples that moments are taken of: positions of a convolution beyond that say little more."""
 
 
 def as_rows(layer: AffineLayer) -> Tensor:
@@ -58,7 +62,8 @@ def importance(after: AffineLayer | None, channels: int) -> Tensor:
 def moments(layer: AffineLayer, before: Tensor, arriving: Tensor) -> list[tuple[Tensor, Tensor]]:
     """How the inputs of each weight vary, and how they go together with those that they have taken the place of.
 
-    Positions of a convolution are samples. Means are subtracted: what they contribute is a bias.
+    Positions of a convolution are samples, evenly chosen ones where there are very many. Means are subtracted: what they
+    contribute is a bias.
 
     Args:
         layer: The map.
@@ -79,7 +84,7 @@ def moments(layer: AffineLayer, before: Tensor, arriving: Tensor) -> list[tuple[
     ahead = layer.ops[: layer.ops.index(weighted(layer.ops))]
     sums: list[list[Tensor]] = []
     for pair in zip(before.double().split(_BATCH), arriving.double().split(_BATCH), strict=True):
-        then, now = (_samples(layer, run(ahead, batch)) for batch in pair)
+        then, now = (_samples(layer, run(ahead, batch), len(arriving)) for batch in pair)
         parts = [_sums(*group) for group in zip(then, now, strict=True)]
         sums = (
             [[a + b for a, b in zip(*both, strict=True)] for both in zip(sums, parts, strict=True)]
@@ -101,11 +106,20 @@ def _covariances(
     return square / count - torch.outer(mean_now, mean_now), cross / count - torch.outer(mean_then, mean_now)
 
 
-def _samples(layer: AffineLayer, x: Tensor) -> list[Tensor]:
+def _samples(layer: AffineLayer, x: Tensor, observations: int) -> list[Tensor]:
     """What each row is multiplied with, `[N, F]` for each of `blocks`."""
     op = weighted(layer.ops)
     if not isinstance(op, Conv):
         return [x]
     patches = F.unfold(x, tuple(op.weight.shape[2:]), op.dilation, op.padding, op.stride)
+    step = _step(patches.shape[2], observations)
     parts = patches.chunk(op.groups, dim=1)
-    return [part.transpose(1, 2).reshape(-1, part.shape[1]) for part in parts]
+    return [part.transpose(1, 2).reshape(-1, part.shape[1])[::step] for part in parts]
+
+
+def _step(positions: int, observations: int) -> int:
+    """Every how many-th sample is taken: without a common factor, so that no position is left out."""
+    step = max(1, positions * observations // _ROWS)
+    while math.gcd(step, positions) > 1:
+        step += 1
+    return step

@@ -1,0 +1,96 @@
+"""A network learns what another knows, and a checkpoint of it is one like any other."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("ale_py", reason="distillation needs the extra atari")
+
+from atari.distillation import Lesson, distil
+from atari.export import Description, read_export, write_export
+from atari.games import Games
+from atari.network import QuantileNetwork, as_input
+from dqn2snn.errors import ArgumentError
+
+SCRIPT = Path(__file__).parents[2] / "examples" / "distill_atari.py"
+SMALL = Lesson(updates=120, batch_size=16, num_envs=4, memory=400)
+
+
+def network(body: str, seed: int) -> QuantileNetwork:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return QuantileNetwork(body, actions=4, quantiles=4)
+
+
+def frames(count: int) -> torch.Tensor:
+    """Of Breakout, played at random."""
+    games, rng, seen = Games("Breakout", 4, seed=5), np.random.default_rng(0), []
+    for _ in range(count):
+        seen.append(torch.from_numpy(games.observations))
+        games.step(rng.integers(4, size=4))
+    return torch.cat(seen)
+
+
+def test_the_student_says_what_the_teacher_says() -> None:
+    teacher, student = network("nips2013", 0), network("nature", 1)
+    with torch.no_grad():
+        teacher.q.bias += torch.linspace(-3, 3, 16)  # something to learn that does not depend on the frame
+    kept, x = {name: tensor.clone() for name, tensor in teacher.state_dict().items()}, as_input(frames(8))
+
+    def error() -> float:
+        with torch.no_grad():
+            return float((teacher(x) - student(x)).abs().mean())
+
+    before = error()
+    steps = distil(teacher, student, "Breakout", SMALL)
+    assert error() < 0.2 * before
+    assert steps >= SMALL.updates * SMALL.num_envs
+    assert all(torch.equal(tensor, kept[name]) for name, tensor in teacher.state_dict().items())
+
+
+def test_a_lesson_is_repeated_exactly_and_can_be_cut_short() -> None:
+    teacher, students = network("nips2013", 0), [network("nature", 1) for _ in range(2)]
+    for student in students:
+        asked = iter([False] * 5 + [True])
+        distil(teacher, student, "Breakout", SMALL, lambda asked=asked: next(asked))  # type: ignore[misc]
+    for name, tensor in students[0].state_dict().items():
+        assert torch.equal(tensor, students[1].state_dict()[name])
+
+
+def test_the_command_writes_a_checkpoint_of_the_other_body(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    description: Description = {
+        "game": "breakout",
+        "body": "nips2013",
+        "quantiles": 4,
+        "actions": 4,
+        "steps": 1_000,
+        "score": None,
+        "training": {"wall_seconds": 10.0},
+    }
+    teacher, out = tmp_path / "teacher", tmp_path / "runs" / "student"
+    teacher.mkdir()
+    write_export(teacher, network("nips2013", 0), description)
+    monkeypatch.setattr(
+        sys, "argv", [str(SCRIPT), str(teacher), f"--out={out}", "--updates=2", "--episodes=1"]
+    )
+    runpy.run_path(str(SCRIPT), run_name="__main__")
+    assert "mean score" in capsys.readouterr().out
+    student, found = read_export(out)
+    assert (student.body, found["body"], found["game"]) == ("nature", "nature", "breakout")
+    assert found["steps"] > description["steps"]
+    assert found["training"]["distilled"]["from"] == "nips2013"
+    assert found["score"] is not None
+
+
+@pytest.mark.parametrize("options", [{"num_envs": 1}, {"memory": 8}, {"updates": 0}])
+def test_a_lesson_that_cannot_be_given_is_refused(options: dict[str, int]) -> None:
+    with pytest.raises(ArgumentError, match="Expected two games or more"):
+        Lesson(**options)
