@@ -95,6 +95,25 @@ def test_names_need_no_numbers_where_shapes_tell_the_order(tmp_path: Path) -> No
     assert_equal_q(load_q_network(tmp_path / "dqn.safetensors"), source)
 
 
+@pytest.mark.parametrize(
+    ("name", "names"),
+    [
+        ("nature", ("0.layers.0", "0.layers.1", "0.layers.2", "0.output", "1")),
+        ("mnih2013", ("0.layers.0", "0.layers.1", "0.output", "1")),
+        ("mlp", ("model.hidden_layers.0", "model.hidden_layers.1", "model.output")),
+    ],
+)
+def test_networks_of_pfrl_are_read_by_its_names(name: str, names: tuple[str, ...], tmp_path: Path) -> None:
+    network = NETWORKS[name]()
+    layers = [layer for layer in network if isinstance(layer, (nn.Conv2d, nn.Linear))]
+    state = {
+        f"{prefix}.{key}": value
+        for prefix, layer in zip(names, layers, strict=True)
+        for key, value in layer.state_dict().items()
+    }
+    assert_equal_q(saved(OrderedDict(state), tmp_path / "model.pt"), network)
+
+
 def test_names_and_shapes_that_leave_the_order_open_are_refused(tmp_path: Path) -> None:
     layers = OrderedDict(
         first=nn.Linear(4, 16), b=nn.Linear(16, 16), a=nn.Linear(16, 16), last=nn.Linear(16, 2)
