@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 CONSTRAINTS ?= constraints.txt
-EXTRAS ?= gym,atari,sb3,frameworks,hub,nir,plot,video,bench,test
+EXTRAS ?= gym,atari,sb3,frameworks,hub,nir,importers,plot,video,bench,test
 WORKERS ?= 2
 
 COMPILED = CMakeLists.txt $(wildcard cpp/*)
@@ -59,7 +59,8 @@ $(SANITIZED)/.installed: $(VENV)/.installed
 	  --config-settings cmake.define.DQN2SNN_SANITIZE=ON --config-settings cmake.build-type=RelWithDebInfo --editable .
 	touch $@
 
-# Norse asks for torchvision, which it does not import and which would bring another torch: hence --no-deps.
+# Norse and SpikingJelly ask for torchvision, which is not needed and would bring another torch, and Sinabs for a driver of
+# its chips: hence --no-deps. The last two go with the extra importers, on Python 3.11 and newer.
 $(VENV)/.installed: pyproject.toml $(CONSTRAINTS) $(COMPILED)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 	  { echo 'Expected Python 3.10 or newer as "$(PYTHON)". Found: '"$$($(PYTHON) --version 2>&1)"'. Run: make PYTHON=/path/to/python3'; exit 1; }
@@ -69,6 +70,7 @@ $(VENV)/.installed: pyproject.toml $(CONSTRAINTS) $(COMPILED)
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) --editable '.[$(EXTRAS)]' nirtorch
 	$(INSTALL) --no-deps norse
+	! $(BIN)/python -c 'import spyx' 2> /dev/null || $(INSTALL) --no-deps sinabs spikingjelly
 	touch $@
 
 $(VENV)/.installed-docs: $(VENV)/.installed

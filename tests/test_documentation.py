@@ -37,6 +37,9 @@ def test_the_blocks_of_a_page_run(
             pytest.importorskip(
                 "stable_baselines3", reason="needs a newer torch than the oldest that dqn2snn takes"
             )
+        for library in ("sinabs", "spikingjelly"):
+            if f"from {library}" in source:
+                pytest.importorskip(library, reason="needs a newer Python than the oldest that dqn2snn takes")
         if "from atari." in source:
             pytest.importorskip("ale_py", reason="the Atari trainer needs the extra atari")
         exec(compile(source, str(page), "exec"), namespace)

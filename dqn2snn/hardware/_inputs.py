@@ -62,8 +62,8 @@ def importance(after: AffineLayer | None, channels: int) -> Tensor:
 def moments(layer: AffineLayer, before: Tensor, arriving: Tensor) -> list[tuple[Tensor, Tensor]]:
     """How the inputs of each weight vary, and how they go together with those that they have taken the place of.
 
-    Positions of a convolution are samples, evenly chosen ones where there are very many. Means are subtracted: what they
-    contribute is a bias.
+    Positions of a convolution are samples, evenly chosen ones where there are very many. Means are subtracted: they
+    contribute a bias.
 
     Args:
         layer: The map.

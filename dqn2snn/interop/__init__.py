@@ -6,12 +6,22 @@ plan; `from_nir` reads it back bit by bit, and graphs of others as far as they a
 
 NIR has no soft reset, no initial membranes and no several or negative spikes. What a plan needs of these is in the
 graph's metadata, where `from_nir` finds it and others do not look. A plan that needs none of it, one of `hard_reset`,
-is told whole by the graph itself; with ``reset="composite"``, soft resets and initial membranes are, too.
+is told whole by the graph itself; with ``reset="composite"``, soft resets and initial membranes are, too. What Sinabs
+and SpikingJelly have read, `exact_sinabs` and `exact_spikingjelly` make fire the spikes of the plan.
 """
 
 from dqn2snn.interop._from_nir import from_nir
 from dqn2snn.interop._hard_reset import hard_reset
+from dqn2snn.interop._imported import exact_sinabs, exact_spikingjelly, unit_thresholds
 from dqn2snn.interop._needs import needs
 from dqn2snn.interop._to_nir import to_nir
 
-__all__ = ["from_nir", "hard_reset", "needs", "to_nir"]
+__all__ = [
+    "exact_sinabs",
+    "exact_spikingjelly",
+    "from_nir",
+    "hard_reset",
+    "needs",
+    "to_nir",
+    "unit_thresholds",
+]
