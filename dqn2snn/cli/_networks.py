@@ -31,7 +31,7 @@ __all__ = [
     "spiking_network_of",
 ]
 
-# By name, since the recipes themselves import torch.
+# By name, since recipes and backends themselves import torch.
 RECIPES = (
     "rate",
     "rate_if",
@@ -116,7 +116,12 @@ def add_conversion(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"observations of the DQN's play to calibrate on ({OBSERVATIONS})",
     )
-    group.add_argument("--backend", choices=BACKENDS, default="snntorch", help="whose neurons (snntorch)")
+    group.add_argument(
+        "--backend",
+        choices=(*BACKENDS, *plugins("dqn2snn.backends")),
+        default="snntorch",
+        help="whose neurons (snntorch)",
+    )
 
 
 def add_plan(parser: argparse.ArgumentParser) -> None:
@@ -219,12 +224,12 @@ def check_conversion(args: argparse.Namespace) -> None:
     Args:
         args: Of `add_conversion`.
     """
+    from dqn2snn.backends import backend_named
     from dqn2snn.calibration import check_percentile
 
     if args.percentile is not None:
         check_percentile(args.percentile)
-    if args.backend == "norse":
-        import dqn2snn.neurons.norse  # noqa: F401
+    backend_named(args.backend)
 
 
 def calibration_of(args: argparse.Namespace, agent: Checkpoint) -> Tensor:
