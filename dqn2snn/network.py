@@ -24,7 +24,7 @@ from dqn2snn.errors import ArgumentError
 from dqn2snn.observations import Observations, check_observations
 from dqn2snn.plan import ReadoutKind, SpikingPlan
 from dqn2snn.record import Record
-from dqn2snn.stream import Flags, Stream
+from dqn2snn.stream import Flags, Stream, check_stream
 from dqn2snn.table import format_table
 
 __all__ = ["Engine", "SpikingQNetwork"]
@@ -259,20 +259,34 @@ class SpikingQNetwork(nn.Module):
         episode_start: Any = None,
         deterministic: bool = True,
     ) -> tuple[NDArray[np.int64], Any]:
-        """Greedy actions, with the signature of Stable-Baselines3.
+        """Greedy actions, with the signature of Stable-Baselines3, whose ``evaluate_policy`` takes the network.
 
         Args:
             observation: One observation or a batch of them.
-            state: Returned unchanged: a decision starts from the initial state.
-            episode_start: Ignored.
+            state: What the call before returned, for a network that remembers; None begins everywhere. Others return
+                it unchanged.
+            episode_start: Where an episode begins, a bool for each observation; None for nowhere.
             deterministic: Ignored: the network is deterministic.
 
         Returns:
-            tuple[NDArray[np.int64], Any]: Actions `[B]`, or `[]` for one observation, and the state.
+            tuple[NDArray[np.int64], Any]: Actions `[B]`, or `[]` for one observation, and the state: the `Stream` of a
+            network that remembers.
+
+        Raises:
+            ArgumentError: If the state or `episode_start` is of another kind.
+            ObservationError: If the observations have the wrong shape, or hold NaN or infinity.
         """
         batch = observation if isinstance(observation, Tensor) else np.asarray(observation)
         single = tuple(batch.shape) == self.plan.input_shape
-        actions = self(batch[None] if single else batch).argmax(dim=1).cpu().numpy()
+        seen = batch[None] if single else batch
+        if self.plan.stateful:
+            state = self.stream() if state is None else check_stream(state, self.plan)
+            first = None if episode_start is None else np.atleast_1d(np.asarray(episode_start))
+            q = state.step(seen, first)
+        else:
+            with torch.no_grad():
+                q = self(seen)
+        actions = q.argmax(dim=1).cpu().numpy()
         return (actions.squeeze(0) if single else actions), state
 
     def summary(self, observations: Observations | None = None) -> str:

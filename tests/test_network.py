@@ -165,6 +165,41 @@ def test_predict_has_the_arguments_of_stable_baselines3(snn: SpikingQNetwork, ob
     assert actions.tolist() == snn.predict(observations)[0].tolist()
 
 
+@pytest.mark.parametrize("engine", ["auto", "modules"])
+def test_predict_hands_on_what_a_network_remembers(engine: Engine) -> None:
+    name = "cartpole"
+    snn = dqn2snn.convert(
+        agents.agent(name).network,
+        agents.observations(name),
+        recipe="sigma_delta",
+        num_steps=2,
+        engine=engine,
+    )
+    film, begins = agents.observations(name)[:60].reshape(20, 3, 4), torch.zeros(20, 3, dtype=torch.bool)
+    begins[0], begins[7, 1], begins[9] = True, True, True
+    stream, state = snn.stream(), None
+    for seen, first in zip(film, begins, strict=True):
+        actions, state = snn.predict(seen, state=state, episode_start=first.numpy())
+        assert actions.tolist() == stream.step(seen, first).argmax(1).tolist()
+    one, state = snn.predict(film[0, 0])
+    other, state = snn.predict(film[1, 0], state=state)
+    stream = snn.stream()
+    assert [one, other] == [int(stream.step(film[i, :1]).argmax()) for i in (0, 1)]
+
+
+def test_predict_refuses_the_state_of_something_else(snn: SpikingQNetwork) -> None:
+    name = "cartpole"
+    remembers = dqn2snn.convert(
+        agents.agent(name).network, agents.observations(name), recipe="sigma_delta", num_steps=2
+    )
+    seen = agents.observations(name)[:2]
+    for state, found in (((1, 2), r"\(1, 2\)"), (snn.stream(), "that of another network")):
+        with pytest.raises(ArgumentError, match=f"that `predict` returned last, or None. Found {found}"):
+            remembers.predict(seen, state=state)
+    with pytest.raises(ArgumentError, match="one bool for each of 2"):
+        remembers.predict(seen, episode_start=np.ones(3, dtype=bool))
+
+
 def test_an_environment_takes_the_actions(snn: SpikingQNetwork) -> None:
     env = gymnasium.make("CartPole-v1")
     observation, _ = env.reset(seed=0)
@@ -172,24 +207,6 @@ def test_an_environment_takes_the_actions(snn: SpikingQNetwork) -> None:
         observation, _, terminated, _, _ = env.step(snn.predict(observation)[0])
         assert not terminated
     env.close()
-
-
-@pytest.mark.skipif(
-    tuple(map(int, torch.__version__.split(".")[:2])) < (2, 8), reason="stable-baselines3 needs torch 2.8"
-)
-@pytest.mark.parametrize("num_envs", [1, 3])
-def test_stable_baselines3_evaluates_it(num_envs: int) -> None:
-    from stable_baselines3.common.env_util import make_vec_env
-    from stable_baselines3.common.evaluation import evaluate_policy
-
-    env = make_vec_env("CartPole-v1", n_envs=num_envs, seed=1)  # each in a Monitor
-    model: Any = dqn2snn.convert(
-        agents.agent("cartpole").network, agents.observations("cartpole"), num_steps=48
-    )
-    returns, _ = evaluate_policy(model, env, n_eval_episodes=3, return_episode_rewards=True)
-    assert isinstance(returns, list)
-    assert len(returns) == 3
-    assert min(returns) > 100  # a random policy balances the pole for about 20 steps
 
 
 # summary
