@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 CONSTRAINTS ?= constraints.txt
-EXTRAS ?= gym,atari,sb3,frameworks,hub,nir,importers,plot,video,bench,test
+EXTRAS ?= gym,atari,sb3,frameworks,hub,nir,importers,torchmetrics,plot,video,bench,test
 WORKERS ?= 2
 
 COMPILED = CMakeLists.txt $(wildcard cpp/*)
@@ -31,7 +31,7 @@ docs: $(VENV)/.installed-docs
 # The tests on the oldest versions that pyproject.toml allows, which warn about the new ones below them;
 # stable-baselines3 needs a newer torch.
 lowest: build/lowest.txt
-	$(MAKE) test VENV=.venv-lowest CONSTRAINTS=build/lowest.txt EXTRAS=gym,atari,nir,plot,video,bench,test PYTEST_ARGS='-W default'
+	$(MAKE) test VENV=.venv-lowest CONSTRAINTS=build/lowest.txt EXTRAS=gym,atari,nir,torchmetrics,plot,video,bench,test PYTEST_ARGS='-W default'
 
 build/lowest.txt: pyproject.toml
 	mkdir -p build

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -10,36 +11,55 @@ from dqn2snn.errors import Dqn2SnnError
 __all__ = ["load", "plugins"]
 
 
-def plugins(group: str) -> dict[str, EntryPoint]:
+def plugins(group: str) -> dict[str, list[EntryPoint]]:
     """The plug-ins of a group. Nothing of them is imported.
 
     Args:
-        group: ``"dqn2snn.recipes"`` or ``"dqn2snn.checkpoints"``.
+        group: ``"dqn2snn.recipes"``, ``"dqn2snn.backends"`` or ``"dqn2snn.checkpoints"``.
 
     Returns:
-        dict[str, EntryPoint]: By name, sorted.
+        dict[str, list[EntryPoint]]: By name, sorted; several of a name if packages are at odds.
     """
-    return {entry.name: entry for entry in sorted(entry_points(group=group), key=lambda entry: entry.name)}
+    found: dict[str, dict[str, EntryPoint]] = {}
+    for entry in sorted(entry_points(group=group), key=lambda entry: (entry.name, entry.value)):
+        found.setdefault(entry.name, {})[entry.value] = entry  # a package may be found twice on the path
+    return {name: list(entries.values()) for name, entries in found.items()}
 
 
-def load(entry: EntryPoint, what: str, kind: type[Dqn2SnnError]) -> Any:
+def load(
+    entries: Sequence[EntryPoint], what: str, kind: type[Dqn2SnnError], fits: Callable[[Any], bool] = callable
+) -> Any:
     """Import a plug-in.
 
     Args:
-        entry: The entry point.
-        what: What it should be, for the error.
+        entries: All entry points of its name.
+        what: In a word, what it should be, for the error.
         kind: Of the error.
+        fits: Whether an object is that.
 
     Returns:
         The object that it names.
 
     Raises:
-        Dqn2SnnError: If it cannot be imported; of the given kind.
+        Dqn2SnnError: If there are several, it cannot be imported, or is of another type; of the given kind. What
+            our own modules raise, such as a missing extra, is passed on.
     """
-    try:
-        return entry.load()
-    except (ImportError, AttributeError) as error:
+    entry, *others = entries
+    if others:
+        rivals = ", ".join(repr(each.value) for each in entries)
         raise kind(
-            f"Expected the {what} {entry.value!r}, which an installed package names. Found that it cannot be imported "
-            f"({error}). Repair or remove the package."
+            f"Expected one {what} {entry.name!r}. Found {len(entries)}, of as many packages: {rivals}. Remove all "
+            "packages but one."
+        )
+    place = f"Expected the {what} {entry.value!r}, which an installed package names."
+    try:
+        found = entry.load()
+    except Dqn2SnnError:
+        raise
+    except Exception as error:
+        raise kind(
+            f"{place} Found that it cannot be imported ({error}). Repair or remove the package."
         ) from error
+    if not fits(found):
+        raise kind(f"{place} Found an object of type {type(found).__name__}. Repair or remove the package.")
+    return found

@@ -21,7 +21,7 @@ from dqn2snn.correction import CORRECTIONS, Correction
 from dqn2snn.envs import EnvSource
 from dqn2snn.errors import ArgumentError
 from dqn2snn.evaluate import evaluate_policy
-from dqn2snn.network import Backend, Engine, SpikingQNetwork
+from dqn2snn.network import Engine, SpikingQNetwork
 from dqn2snn.observations import Observations, as_tensor
 from dqn2snn.recipes import Recipe
 
@@ -49,7 +49,7 @@ def aggregate(
     max_steps: int | None = None,
     seed: int = 0,
     grid: int | str | None = "auto",
-    backend: Backend = "snntorch",
+    backend: str = "snntorch",
     engine: Engine = "auto",
     progress: bool = True,
 ) -> SpikingQNetwork:

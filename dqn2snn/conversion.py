@@ -16,7 +16,7 @@ from dqn2snn.calibration import ActivationStats, calibrate, check_percentile
 from dqn2snn.correction import CORRECTIONS, Correction
 from dqn2snn.errors import ArgumentError
 from dqn2snn.graph import LayerGraph
-from dqn2snn.network import Backend, Engine, SpikingQNetwork
+from dqn2snn.network import Engine, SpikingQNetwork
 from dqn2snn.observations import Observations, as_tensor
 from dqn2snn.plan import SpikingPlan, check_num_steps
 from dqn2snn.recipes import Recipe, burst, placed, rate, rate_if, recipe_named
@@ -48,7 +48,7 @@ def convert(
     percentile: float | None = None,
     corrections: str | Correction | Corrections | None = None,
     grid: int | str | None = "auto",
-    backend: Backend = "snntorch",
+    backend: str = "snntorch",
     engine: Engine = "auto",
     progress: bool = False,
 ) -> SpikingQNetwork:
@@ -74,7 +74,8 @@ def convert(
             ("ridge", ...) or functions like them; () for nothing, None for what suits the recipe.
         grid: "auto" puts weights on the finest fixed-point grid of each layer on which all backends give the same
             spikes; a number fixes its fraction bits; None keeps raw floats.
-        backend: Whose neurons the network is built of: "snntorch" or "norse".
+        backend: Whose neurons the network is built of: "snntorch", "norse", or a name out of
+            `dqn2snn.backends.backend_names()`.
         engine: How it is simulated by default: see `SpikingQNetwork`.
         progress: Show a progress bar.
 
@@ -82,7 +83,7 @@ def convert(
         SpikingQNetwork: The spiking network, with its plan; on the CPU.
 
     Raises:
-        ArgumentError: If an argument is out of range.
+        ArgumentError: If an argument is out of range, or the backend unknown.
         CalibrationError: If the observations do not determine the thresholds.
         MissingExtraError: If the backend is not installed.
         ObservationError: If the observations have the wrong shape, or hold NaN or infinity.

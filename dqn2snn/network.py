@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from dqn2snn.backends import Adapter, Backend, backend_named, native_network
 from dqn2snn.decide import EVERY, MARGIN, Decision, check_rule, decide
 from dqn2snn.engine.choice import Engine, EngineChoice, PreparedPlan, check_engine
 from dqn2snn.engine.event import decide_event, q_event, simulate_event
@@ -20,14 +21,13 @@ from dqn2snn.engine.modules import simulate_modules
 from dqn2snn.engine.reference import simulate_reference
 from dqn2snn.engine.streaming import streaming, timed
 from dqn2snn.errors import ArgumentError
-from dqn2snn.neurons.native import Backend, native_network
 from dqn2snn.observations import Observations, check_observations
 from dqn2snn.plan import ReadoutKind, SpikingPlan
 from dqn2snn.record import Record
-from dqn2snn.stream import Flags, Stream
+from dqn2snn.stream import Flags, Stream, check_stream
 from dqn2snn.table import format_table
 
-__all__ = ["Backend", "Engine", "SpikingQNetwork"]
+__all__ = ["Engine", "SpikingQNetwork"]
 
 _Slot = tuple[nn.Module, Mapping[str, Tensor | None], str]
 
@@ -35,13 +35,13 @@ _Slot = tuple[nn.Module, Mapping[str, Tensor | None], str]
 class SpikingQNetwork(nn.Module):
     """A spiking Q-network: `q = snn(observations)`, in the units of the DQN.
 
-    Its `network` is made of native snnTorch or Norse modules, to be used like any other network of those
-    libraries. The fast engines read the plan; on the grid they give the spikes of the modules, one by one. Modules
+    Its `network` is made of native modules of snnTorch, Norse or another backend, to be used like any other network of
+    that library. The fast engines read the plan; on the grid they give the spikes of the modules, one by one. Modules
     that were trained further differ from the plan: run those with `engine="modules"`.
 
     Args:
         plan: What the network is.
-        backend: "snntorch" or "norse".
+        backend: Whose neurons: "snntorch", "norse", or a name out of `dqn2snn.backends.backend_names()`.
         engine: Default way to simulate it: "auto", the fastest that applies; "event", by events, on the CPU;
             "torch", layer by layer; "modules", the native modules step by step; "reference", the float64 oracle.
         num_threads: Threads of the event engine, each of which decides other observations; None takes as many as
@@ -65,7 +65,7 @@ class SpikingQNetwork(nn.Module):
     def __init__(
         self,
         plan: SpikingPlan,
-        backend: Backend = "snntorch",
+        backend: str = "snntorch",
         engine: Engine = "auto",
         num_threads: int | None = None,
     ) -> None:
@@ -74,7 +74,8 @@ class SpikingQNetwork(nn.Module):
         self.backend = backend
         self.engine = check_engine(engine)
         self.num_threads = num_threads
-        self.network = native_network(plan, backend)
+        self._backend: Backend | None = backend_named(backend)
+        self.network = native_network(plan, self._backend)
         self._slot: _Slot | None = None
         self._prepared: PreparedPlan | None = None
         self._stream: Stream | None = None
@@ -145,7 +146,7 @@ class SpikingQNetwork(nn.Module):
         if readout is not None:
             plan, tensors = replace(plan, readout=readout), replace(tensors, readout=readout)
         if engine == "modules":
-            return simulate_modules(self.network, plan, batch, steps, spikes=spikes)
+            return simulate_modules(self._adapter(), plan, batch, steps, spikes=spikes)
         with torch.no_grad():
             if engine == "reference":
                 return simulate_reference(plan, batch, steps, spikes=spikes)
@@ -176,7 +177,7 @@ class SpikingQNetwork(nn.Module):
         steps = self.plan.check_steps(num_steps)
         prepared = self._prepare()
         chosen = prepared.choose(self.engine if engine is None else check_engine(engine)).name
-        engines = streaming(prepared, chosen, self.network, lambda: self._threads, resync_every)
+        engines = streaming(prepared, chosen, self._adapter, lambda: self._threads, resync_every)
         return Stream(self.plan, engines, steps, prepared.device)
 
     def step(self, observations: Observations, done: Flags | None = None) -> Tensor:
@@ -258,20 +259,34 @@ class SpikingQNetwork(nn.Module):
         episode_start: Any = None,
         deterministic: bool = True,
     ) -> tuple[NDArray[np.int64], Any]:
-        """Greedy actions, with the signature of Stable-Baselines3.
+        """Greedy actions, with the signature of Stable-Baselines3, whose ``evaluate_policy`` takes the network.
 
         Args:
             observation: One observation or a batch of them.
-            state: Returned unchanged: a decision starts from the initial state.
-            episode_start: Ignored.
+            state: What the call before returned, for a network that remembers; None begins everywhere. Others return
+                it unchanged.
+            episode_start: Where an episode begins, a bool for each observation; None for nowhere.
             deterministic: Ignored: the network is deterministic.
 
         Returns:
-            tuple[NDArray[np.int64], Any]: Actions `[B]`, or `[]` for one observation, and the state.
+            tuple[NDArray[np.int64], Any]: Actions `[B]`, or `[]` for one observation, and the state: the `Stream` of a
+            network that remembers.
+
+        Raises:
+            ArgumentError: If the state or `episode_start` is of another kind.
+            ObservationError: If the observations have the wrong shape, or hold NaN or infinity.
         """
         batch = observation if isinstance(observation, Tensor) else np.asarray(observation)
         single = tuple(batch.shape) == self.plan.input_shape
-        actions = self(batch[None] if single else batch).argmax(dim=1).cpu().numpy()
+        seen = batch[None] if single else batch
+        if self.plan.stateful:
+            state = self.stream() if state is None else check_stream(state, self.plan)
+            first = None if episode_start is None else np.atleast_1d(np.asarray(episode_start))
+            q = state.step(seen, first)
+        else:
+            with torch.no_grad():
+                q = self(seen)
+        actions = q.argmax(dim=1).cpu().numpy()
         return (actions.squeeze(0) if single else actions), state
 
     def summary(self, observations: Observations | None = None) -> str:
@@ -347,6 +362,12 @@ class SpikingQNetwork(nn.Module):
         batch = check_observations(observations, self.plan.input_shape)
         return prepared, chosen, batch.to(prepared.device), steps
 
+    def _adapter(self) -> Adapter:
+        """The native network, as it is now, for the engine that steps it."""
+        if self._backend is None:
+            self._backend = backend_named(self.backend)
+        return self._backend.adapt(self.network)
+
     def _prepare(self) -> PreparedPlan:
         """What the engines need of the plan, made once for each device."""
         device, prepared = self._device, self._prepared
@@ -356,7 +377,7 @@ class SpikingQNetwork(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         """Copies and pickles leave out what can be made again."""
-        return {**self.__dict__, "_slot": None, "_prepared": None, "_stream": None}
+        return {**self.__dict__, "_slot": None, "_backend": None, "_prepared": None, "_stream": None}
 
 
 def _first_slot(network: nn.Module) -> _Slot:

@@ -16,7 +16,7 @@ from dqn2snn.record import Record
 if TYPE_CHECKING:
     from dqn2snn.plan import SpikingPlan
 
-__all__ = ["Flags", "Stream", "Streaming"]
+__all__ = ["Flags", "Stream", "Streaming", "check_stream"]
 
 Flags = Tensor | NDArray[np.bool_]
 """One bool for each environment."""
@@ -129,6 +129,20 @@ class Stream:
     def reset(self) -> None:
         """Begin anew in all environments, however many there are next."""
         self._engine.reset()
+
+
+def check_stream(state: object, plan: SpikingPlan) -> Stream:
+    """The stream itself.
+
+    Raises:
+        ArgumentError: If it is something else, or of another network.
+    """
+    if isinstance(state, Stream) and state.plan is plan:
+        return state
+    found = "that of another network" if isinstance(state, Stream) else repr(state)
+    raise ArgumentError(
+        f"Expected the state that `predict` returned last, or None. Found {found}. Pass None where all episodes begin."
+    )
 
 
 def _check(first: Tensor, rows: Tensor, batch: int) -> None:

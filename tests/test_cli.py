@@ -20,10 +20,11 @@ from safetensors.torch import load_file, save_file
 
 import dqn2snn
 from dqn2snn import zoo
+from dqn2snn.backends import BACKENDS
 from dqn2snn.cli import _networks, main
 from dqn2snn.cli.info import ENGINE_NOTES
 from dqn2snn.hardware import footprint
-from dqn2snn.network import Backend, Engine
+from dqn2snn.network import Engine
 from dqn2snn.plan_file import load_plan, plan_bytes
 from dqn2snn.recipes import RECIPES
 from dqn2snn.study import fresh_rollout, study_agreement
@@ -199,7 +200,7 @@ def test_an_agent_may_be_a_directory(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 def test_the_names_that_help_lists_are_those_of_the_library() -> None:
     assert tuple(RECIPES) == _networks.RECIPES
-    assert get_args(Backend) == _networks.BACKENDS
+    assert tuple(BACKENDS) == _networks.BACKENDS
     assert get_args(Engine) == _networks.ENGINES == tuple(ENGINE_NOTES)
 
 

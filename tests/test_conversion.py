@@ -290,18 +290,21 @@ def test_unknown_corrections_are_refused(corrections: Any, cartpole: tuple[nn.Mo
 
 
 def test_unknown_backends_and_engines_are_refused(cartpole: tuple[nn.Module, Tensor]) -> None:
-    with pytest.raises(ArgumentError, match=r'Expected backend="snntorch" or "norse"\. Found \'brian\''):
-        dqn2snn.convert(*cartpole, backend="brian")  # type: ignore[arg-type]
+    with pytest.raises(
+        ArgumentError, match=r"Expected a backend out of snntorch, norse\. Found 'brian'\. Use snntorch"
+    ):
+        dqn2snn.convert(*cartpole, backend="brian")
     with pytest.raises(ArgumentError, match=r"Expected engine=.* Found 'fast'"):
         dqn2snn.convert(*cartpole, engine="fast")  # type: ignore[arg-type]
+
+
+OURS = ("dqn2snn.neurons.norse", "dqn2snn.backends.norse")
 
 
 def test_a_missing_norse_gives_the_pip_line(
     cartpole: tuple[nn.Module, Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in [
-        name for name in sys.modules if name.split(".")[0] == "norse" or name == "dqn2snn.neurons.norse"
-    ]:
+    for name in [name for name in sys.modules if name.split(".")[0] == "norse" or name in OURS]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "norse", None)
     monkeypatch.setitem(sys.modules, "norse.torch", None)

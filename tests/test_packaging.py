@@ -53,9 +53,21 @@ def test_the_wheel_says_what_it_is(tmp_path: Path) -> None:
     assert (metadata["Name"], metadata["Version"]) == ("dqn2snn", dqn2snn.__version__)
     assert (metadata["License-Expression"], metadata["License-File"]) == ("MIT", "LICENSE")
     assert metadata["Requires-Python"] == ">=3.10"
-    assert {"norse", "gym", "atari", "sb3", "nir", "plot", "video", "hub", "bench", "dask", "ray", "all"} <= {
-        *metadata.get_all("Provides-Extra", [])
-    }
+    assert {
+        "norse",
+        "gym",
+        "atari",
+        "sb3",
+        "nir",
+        "torchmetrics",
+        "plot",
+        "video",
+        "hub",
+        "bench",
+        "dask",
+        "ray",
+        "all",
+    } <= {*metadata.get_all("Provides-Extra", [])}
     always = [line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]
     assert {re.split(r"[<>=]", line)[0] for line in always} == {
         "torch",

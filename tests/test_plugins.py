@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,28 +16,15 @@ from dqn2snn.errors import ArgumentError
 from dqn2snn.plan_file import plan_bytes
 from dqn2snn.recipes import GROUP, RECIPES, recipe_named
 from tests import agents
+from tests.plugged import announce, plugged
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "recipe_plugin"
 MODULE = "dqn2snn_recipe_plugin"
 
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The example package, laid out as pip installs it, with the entry point of its pyproject."""
-    site = tmp_path / "site"
-    site.mkdir()
-    shutil.copy(EXAMPLE / f"{MODULE}.py", site)
-    project = (EXAMPLE / "pyproject.toml").read_text()
-    group, line = re.findall(r'^\[project\.entry-points\."(.+)"\]\n(.+)$', project, re.MULTILINE)[0]
-    information = site / f"{MODULE}-0.1.0.dist-info"
-    information.mkdir()
-    (information / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: dqn2snn-recipe-plugin\nVersion: 0.1.0\n"
-    )
-    (information / "entry_points.txt").write_text(f"[{group}]\n{line.replace(chr(34), '')}\n")
-    monkeypatch.syspath_prepend(site)
-    monkeypatch.delitem(sys.modules, MODULE, raising=False)
-    return site
+    """The example package, installed."""
+    return plugged("recipe_plugin", tmp_path / "site", monkeypatch)
 
 
 def test_a_package_adds_a_recipe(installed: Path) -> None:
@@ -69,8 +53,7 @@ def test_the_command_line_knows_it(
 
 
 def test_recipes_of_the_package_are_not_taken_over(installed: Path) -> None:
-    information = next(installed.glob("*.dist-info")) / "entry_points.txt"
-    information.write_text(f"[{GROUP}]\nrate = {MODULE}:rate_max\n")
+    announce(installed, MODULE, GROUP, f"rate = {MODULE}:rate_max")
     assert recipe_named("rate") is RECIPES["rate"]
 
 
@@ -86,3 +69,18 @@ def test_a_broken_package_is_named(installed: Path) -> None:
         recipe_named("rate_max")
     with pytest.raises(ArgumentError, match=r"out of rate, .*rate_max"):
         recipe_named("rate_min")
+
+
+def test_an_object_of_another_type_is_named(installed: Path) -> None:
+    announce(installed, MODULE, GROUP, f"rate_max = {MODULE}:__all__")
+    with pytest.raises(ArgumentError, match=rf"recipe '{MODULE}:__all__'.* Found an object of type list"):
+        recipe_named("rate_max")
+
+
+def test_two_packages_with_one_name_are_at_odds(installed: Path) -> None:
+    announce(installed, "another", GROUP, "rate_max = another:rate_max")
+    with pytest.raises(
+        ArgumentError, match=rf"one recipe 'rate_max'\. Found 2, .*'another:rate_max', '{MODULE}:"
+    ):
+        recipe_named("rate_max")
+    assert recipe_named("rate") is RECIPES["rate"]

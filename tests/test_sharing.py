@@ -47,9 +47,7 @@ def saved(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("recipe", ["rate", "sigma_delta", "tan2021"])
 @pytest.mark.parametrize("backend", ["snntorch", "norse"])
-def test_a_network_comes_back_bit_by_bit(
-    recipe: str, backend: dqn2snn.network.Backend, tmp_path: Path
-) -> None:
+def test_a_network_comes_back_bit_by_bit(recipe: str, backend: str, tmp_path: Path) -> None:
     pytest.importorskip(backend)
     snn = dqn2snn.SpikingQNetwork(spiking(recipe).plan, backend)
     again = from_pretrained(save_pretrained(snn, tmp_path))

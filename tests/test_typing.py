@@ -47,7 +47,7 @@ except UnsupportedModuleError as error:
 
 @pytest.mark.slow
 def test_a_strict_user_script_has_no_type_errors_and_a_wrong_one_has(tmp_path: Path) -> None:
-    wrong = SCRIPT.replace('backend="snntorch"', 'backend="tensorflow"').replace(
+    wrong = SCRIPT.replace("num_steps=32, backend", 'engine="fast", num_steps=32, backend').replace(
         "num_steps=32", 'num_steps="32"'
     )
     (tmp_path / "right.py").write_text(SCRIPT, encoding="utf-8")
@@ -56,6 +56,6 @@ def test_a_strict_user_script_has_no_type_errors_and_a_wrong_one_has(tmp_path: P
     report = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
     *errors, summary = report.splitlines()
     assert [error.split(":")[0] for error in errors] == ["wrong.py", "wrong.py"], report
-    assert '"backend"' in report
+    assert '"engine"' in report
     assert '"num_steps"' in report
     assert "2 errors in 1 file (checked 2 source files)" in summary

@@ -56,6 +56,6 @@ def read_source(source: Source) -> Checkpoint:
 
 def _all_readers() -> Iterator[Reader]:
     yield from READERS.values()
-    for entry in plugins(GROUP).values():
-        yield load(entry, "reader", CheckpointError)
+    for entries in plugins(GROUP).values():
+        yield load(entries, "reader", CheckpointError)
     yield plain.read

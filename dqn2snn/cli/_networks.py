@@ -31,7 +31,7 @@ __all__ = [
     "spiking_network_of",
 ]
 
-# By name, since the recipes themselves import torch.
+# By name, since recipes and backends themselves import torch.
 RECIPES = (
     "rate",
     "rate_if",
@@ -122,7 +122,12 @@ def add_conversion(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"observations of the DQN's play to calibrate on ({OBSERVATIONS})",
     )
-    group.add_argument("--backend", choices=BACKENDS, default="snntorch", help="whose neurons (snntorch)")
+    group.add_argument(
+        "--backend",
+        choices=(*BACKENDS, *plugins("dqn2snn.backends")),
+        default="snntorch",
+        help="whose neurons (snntorch)",
+    )
 
 
 def add_plan(parser: argparse.ArgumentParser) -> None:
@@ -225,6 +230,7 @@ def check_conversion(args: argparse.Namespace) -> None:
     Args:
         args: Of `add_conversion`.
     """
+    from dqn2snn.backends import backend_named
     from dqn2snn.calibration import check_percentile
     from dqn2snn.hardware import check_bits
 
@@ -232,8 +238,7 @@ def check_conversion(args: argparse.Namespace) -> None:
         check_percentile(args.percentile)
     if args.weight_bits is not None:
         check_bits(args.weight_bits)
-    if args.backend == "norse":
-        import dqn2snn.neurons.norse  # noqa: F401
+    backend_named(args.backend)
 
 
 def calibration_of(args: argparse.Namespace, agent: Checkpoint) -> Tensor:

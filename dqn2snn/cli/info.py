@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dqn2snn._arguments import Parser
-from dqn2snn.cli._networks import BACKENDS, ENGINES
+from dqn2snn.cli._networks import ENGINES
 from dqn2snn.cli._parser import Commands
 from dqn2snn.cli._plans import describe_plan
 from dqn2snn.cli._report import Report
-from dqn2snn.errors import ArgumentError
+from dqn2snn.errors import ArgumentError, Dqn2SnnError
 
 if TYPE_CHECKING:
     from dqn2snn.engine.choice import EngineChoice
@@ -35,6 +35,7 @@ EXTRAS = {
     "ale-py": "atari",
     "stable-baselines3": "sb3",
     "nir": "nir",
+    "torchmetrics": "torchmetrics",
     "matplotlib": "plot",
     "imageio": "video",
     "pillow": "video",
@@ -47,7 +48,7 @@ ENGINE_NOTES = {
     "auto": '"event" where it applies, else "torch"',
     "event": "by events, in C++ on the CPU; reads the plan, the same for both backends",
     "torch": "layer by layer in chunks of time; reads the plan, the same for both backends",
-    "modules": "the native snnTorch or Norse modules, step by step",
+    "modules": "the native modules of the backend, step by step",
     "reference": "a float64 step loop, the oracle of the tests",
 }
 
@@ -115,12 +116,12 @@ def _installation() -> Report:
     from dqn2snn.recipes import GROUP, RECIPES, recipe_named
 
     versions = {name: _version(name) for name in EXTRAS}
-    agents = _agents()
+    agents, backends = _agents(), _backends()
     data: dict[str, Any] = {
         "dqn2snn": _own_version(),
         "python": platform.python_version(),
         "packages": versions,
-        "backends": {name: versions[name] is not None for name in BACKENDS},
+        "backends": {name: why_not is None for name, why_not in backends.items()},
         "engines": {name: ENGINE_NOTES[name] for name in ENGINES},
         "event_engine": _event_engine(),
         "recipes": {name: _reference(recipe_named(name)) for name in (*RECIPES, *plugins(GROUP))},
@@ -133,7 +134,7 @@ def _installation() -> Report:
     shown = {
         "dqn2snn": f"{data['dqn2snn']}, Python {data['python']}",
         "Packages": packages,
-        "Backends": {name: "ready" if ready else packages[name] for name, ready in data["backends"].items()},
+        "Backends": {name: why_not or "ready" for name, why_not in backends.items()},
         "Engines": data["engines"],
         "Event engine": _described(data["event_engine"]),
         "Recipes": data["recipes"],
@@ -143,6 +144,20 @@ def _installation() -> Report:
         },
     }
     return Report(data, _text(shown))
+
+
+def _backends() -> dict[str, str | None]:
+    """Why each backend cannot be used; None for those that can."""
+    from dqn2snn.backends import backend_named, backend_names
+
+    def why_not(name: str) -> str | None:
+        try:
+            backend_named(name)
+        except Dqn2SnnError as error:
+            return str(error)
+        return None
+
+    return {name: why_not(name) for name in backend_names()}
 
 
 def _event_engine() -> dict[str, Any]:

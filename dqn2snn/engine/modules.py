@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from dqn2snn.backends import Adapter
 from dqn2snn.dynamics import NeuronState
-from dqn2snn.engine._faces import face_of
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.record import Record, readouts
 from dqn2snn.state import NetworkState
@@ -15,12 +15,12 @@ __all__ = ["advance_modules", "simulate_modules"]
 
 
 def simulate_modules(
-    network: nn.Module, plan: SpikingPlan, observations: Tensor, num_steps: int, *, spikes: bool = False
+    adapter: Adapter, plan: SpikingPlan, observations: Tensor, num_steps: int, *, spikes: bool = False
 ) -> Record:
-    """Simulate a network that `to_snntorch` or `to_norse` made.
+    """Simulate a network that a backend built.
 
     Args:
-        network: The native network.
+        adapter: The native network.
         plan: The plan that it was made of.
         observations: `[B, *input_shape]`.
         num_steps: T.
@@ -29,11 +29,11 @@ def simulate_modules(
     Returns:
         Record: In the dtype of the network, float32 at least: a bfloat16 cannot count to 257.
     """
-    return _simulate(network, plan, observations, num_steps, None, spikes)[0]
+    return _simulate(adapter, plan, observations, num_steps, None, spikes)[0]
 
 
 def advance_modules(
-    network: nn.Module,
+    adapter: Adapter,
     plan: SpikingPlan,
     observations: Tensor,
     num_steps: int,
@@ -44,7 +44,7 @@ def advance_modules(
     """The same from any state.
 
     Args:
-        network: The native network.
+        adapter: The native network.
         plan: The plan that it was made of.
         observations: `[B, *input_shape]`.
         num_steps: T.
@@ -54,21 +54,20 @@ def advance_modules(
     Returns:
         tuple[Record, NetworkState]: What happened, and the state after the last step, in the dtype of `state`.
     """
-    return _simulate(network, plan, observations, num_steps, state, spikes)
+    return _simulate(adapter, plan, observations, num_steps, state, spikes)
 
 
 def _simulate(
-    network: nn.Module,
+    adapter: Adapter,
     plan: SpikingPlan,
     observations: Tensor,
     num_steps: int,
     start: NetworkState | None,
     spikes: bool,
 ) -> tuple[Record, NetworkState]:
-    face = face_of(network)
-    level = face.encoder(observations)
+    level = adapter.encoder(observations)
     dtype = torch.promote_types(level.dtype, torch.float32)
-    state = None if start is None else face.native(start, level)
+    state = None if start is None else adapter.native(start, level)
     counts = [] if start is None else [neurons.count.to(dtype) for neurons in start.layers]
     unbroken = start is None and all(layer.plain for layer in plan.all_layers)
     sent: list[Tensor] = []
@@ -76,21 +75,21 @@ def _simulate(
     trains: list[list[Tensor]] = [[] for _ in plan.all_layers]
     outputs, membranes = [], []
     for _ in range(num_steps):
-        fired, state = face.advance(level, state)
+        fired, state = adapter.advance(level, state)
         fired = [x.to(dtype) for x in fired]
         counts = _sum(counts, fired)
         sent = counts if unbroken else _sum(sent, [x.abs() for x in fired])
         outputs.append(fired[-1])
-        membranes.append(face.output_membrane(state).to(dtype))
+        membranes.append(adapter.membrane(state, -1).to(dtype))
         for train, x, layer in zip(trains, fired, plan.all_layers, strict=True):
             if spikes:
                 train.append(x.bool() if layer.plain else x.to(torch.int8))
     q, q_spike = readouts(plan, torch.stack(outputs), torch.stack(membranes), before)
     kept = tuple(torch.stack(train) for train in trains) if spikes else None
     record = Record(num_steps, plan.layer_names, q, q_spike, tuple(counts), tuple(sent), kept)
-    layers = zip(face.membranes(state), counts, strict=True)
+    left = (adapter.membrane(state, i) for i in range(len(counts)))
     kind = dtype if start is None else start.current.dtype
-    after = tuple(NeuronState(membrane.to(kind), count.to(kind)) for membrane, count in layers)
+    after = tuple(NeuronState(v.to(kind), n.to(kind)) for v, n in zip(left, counts, strict=True))
     return record, NetworkState(after, level.to(kind))
 
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from dqn2snn.backends import Adapter
 from dqn2snn.engine.choice import Engine, PreparedPlan
 from dqn2snn.engine.event import EventStream, q_event, simulate_event
 from dqn2snn.engine.latency import latency_reference, simulate_latency
@@ -134,7 +135,7 @@ def timed(engine: Engine) -> Callable[..., Record]:
 def streaming(
     prepared: PreparedPlan,
     engine: Engine,
-    network: nn.Module,
+    adapter: Callable[[], Adapter],
     threads: Callable[[], int],
     resync_every: int | None,
 ) -> Forgetful | StateStream | EventStream:
@@ -143,7 +144,7 @@ def streaming(
     Args:
         prepared: The plan, ready for the engines.
         engine: Which of them, not "auto".
-        network: The native network of the plan.
+        adapter: Makes the adapter of the native network, which may be moved or trained.
         threads: How many the event engine may use, asked at each decision.
         resync_every: As of `StateStream`; the event engine runs on the grid only, where nothing drifts.
 
@@ -164,5 +165,9 @@ def streaming(
     if engine == "reference":
         return StateStream(prepared.exact, partial(advance_reference, prepared.exact), resync_every)
     if engine == "modules":
-        return StateStream(prepared.tensors, partial(advance_modules, network, plan), resync_every)
+        return StateStream(
+            prepared.tensors,
+            lambda *args, **kept: advance_modules(adapter(), plan, *args, **kept),
+            resync_every,
+        )
     return StateStream(prepared.tensors, partial(advance_layerwise, prepared.tensors), resync_every)

@@ -101,7 +101,7 @@ class GapWeightedAgreement(StreamingMetric):
 
 
 def _agreement(q_dqn: Tensor, q_snn: Tensor) -> Ratio:
-    hits = _same_action(*checked_pair(q_dqn, q_snn))
+    hits = same_action(q_dqn, q_snn)
     return Ratio(hits, torch.ones_like(hits))
 
 
@@ -111,8 +111,10 @@ def _gap_weighted(q_dqn: Tensor, q_snn: Tensor) -> Ratio:
         raise ArgumentError("Expected at least two actions. Found one. Use action_agreement instead.")
     best, second = q_dqn.topk(2, dim=1).values.unbind(1)
     gap = best - second
-    return Ratio(gap * _same_action(q_dqn, q_snn), gap)
+    return Ratio(gap * same_action(q_dqn, q_snn), gap)
 
 
-def _same_action(q_dqn: Tensor, q_snn: Tensor) -> Tensor:
+def same_action(q_dqn: Tensor, q_snn: Tensor) -> Tensor:
+    """Whether both networks choose the same action, `[B]` float64 on the CPU: 1 or 0."""
+    q_dqn, q_snn = checked_pair(q_dqn, q_snn)
     return (q_dqn.argmax(1) == q_snn.argmax(1)).double()

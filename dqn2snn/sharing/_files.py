@@ -15,10 +15,11 @@ from typing import Any
 
 import dqn2snn
 from dqn2snn._hub import download, is_hub_id
+from dqn2snn.backends import backend_names
 from dqn2snn.envs import atari_protocol
 from dqn2snn.errors import ArgumentError, CheckpointError
 from dqn2snn.evaluate import Comparison
-from dqn2snn.network import Backend, SpikingQNetwork
+from dqn2snn.network import SpikingQNetwork
 from dqn2snn.plan_file import load_plan, plan_bytes
 from dqn2snn.sharing._card import render_card
 
@@ -115,7 +116,7 @@ def save_pretrained(
 
 
 def from_pretrained(
-    name: str | os.PathLike[str], *, backend: Backend | None = None, revision: str | None = None
+    name: str | os.PathLike[str], *, backend: str | None = None, revision: str | None = None
 ) -> Pretrained:
     """Read a network from a directory or from the Hugging Face Hub.
 
@@ -142,6 +143,11 @@ def from_pretrained(
         raise CheckpointError(
             f"Expected the plan that {CONFIG_FILE} in {directory} names. Found another one. Save the network again."
         )
+    if backend is None and config["backend"] not in backend_names():
+        raise CheckpointError(
+            f"Expected neurons of {', '.join(backend_names())}. Found that {directory} asks for {config['backend']!r}. "
+            'Install its package, or pass backend="snntorch".'
+        )
     return Pretrained(SpikingQNetwork(plan, backend or config["backend"]), config["env_id"], config)
 
 
@@ -152,7 +158,7 @@ def _config(directory: Path) -> dict[str, Any]:
         version = config["format_version"]
         if version != FORMAT_VERSION:
             raise ValueError(f"format_version {version!r} instead of {FORMAT_VERSION}")
-        if config["backend"] not in ("snntorch", "norse") or not isinstance(config["env_id"], str | None):
+        if not isinstance(config["backend"], str) or not isinstance(config["env_id"], str | None):
             raise ValueError(f"backend {config['backend']!r} in {config['env_id']!r}")
         if not isinstance(config["plan_sha256"], str):
             raise ValueError("no checksum")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -20,9 +19,8 @@ from dqn2snn.cli import _networks
 from dqn2snn.errors import ArgumentError, CheckpointError, EnvironmentMismatchError
 from tests.checkpoints.sources import assert_equal_q
 from tests.checkpoints.test_cleanrl import Atari, Mlp
+from tests.plugged import plugged
 from tests.zoo_copies import SHIPPED
-
-EXAMPLE = Path(__file__).parents[2] / "examples" / "npz_reader"
 
 
 @pytest.fixture
@@ -218,19 +216,8 @@ def test_the_command_line_knows_the_presets() -> None:
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The example package, laid out as pip installs it, with the entry point of its pyproject."""
-    site = tmp_path / "site"
-    site.mkdir()
-    shutil.copy(EXAMPLE / "dqn2snn_npz_reader.py", site)
-    project = (EXAMPLE / "pyproject.toml").read_text()
-    group, line = re.findall(r'^\[project\.entry-points\."(.+)"\]\n(.+)$', project, re.MULTILINE)[0]
-    information = site / "dqn2snn_npz_reader-0.1.0.dist-info"
-    information.mkdir()
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: dqn2snn-npz-reader\nVersion: 0.1.0\n")
-    (information / "entry_points.txt").write_text(f"[{group}]\n{line.replace(chr(34), '')}\n")
-    monkeypatch.syspath_prepend(site)
-    monkeypatch.delitem(sys.modules, "dqn2snn_npz_reader", raising=False)
-    return site
+    """The example package, installed."""
+    return plugged("npz_reader", tmp_path / "site", monkeypatch)
 
 
 def test_a_package_adds_a_format_by_an_entry_point(installed: Path, tmp_path: Path) -> None:

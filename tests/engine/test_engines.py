@@ -17,7 +17,7 @@ import dqn2snn
 from dqn2snn.encode import constant_current
 from dqn2snn.engine import simulate_layerwise, simulate_reference
 from dqn2snn.graph import per_channel
-from dqn2snn.network import Backend, Engine, SpikingQNetwork
+from dqn2snn.network import Engine, SpikingQNetwork
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.record import Record
 from tests import agents
@@ -26,7 +26,7 @@ from tests.neurons.textbook import textbook_neuron
 from tests.properties import assert_same_counts, assert_same_q_values, assert_same_spikes
 
 ENGINES: list[Engine] = ["reference", "auto", "torch", "modules"]  # auto is event where that is compiled
-BACKENDS: list[Backend] = ["snntorch", "norse"]
+BACKENDS: list[str] = ["snntorch", "norse"]
 NATIVE = [("torch", "snntorch"), ("modules", "snntorch"), ("modules", "norse")]
 
 some = settings(max_examples=40)
@@ -66,7 +66,7 @@ def test_the_layerwise_engine_fires_the_spikes_of_the_oracle(
 @some
 @given(case=plans(), dtype=st.sampled_from([torch.float32, torch.float64]))
 def test_native_modules_fire_the_spikes_of_the_oracle(
-    backend: Backend, case: tuple[SpikingPlan, Tensor], dtype: torch.dtype
+    backend: str, case: tuple[SpikingPlan, Tensor], dtype: torch.dtype
 ) -> None:
     plan, observations = case
     snn = SpikingQNetwork(plan, backend, engine="modules").to(dtype)
@@ -131,7 +131,7 @@ def test_a_progress_bar_changes_no_record(capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize(("engine", "backend"), NATIVE)
 @pytest.mark.parametrize("name", ["lunarlander", "minatar-freeway"])
-def test_the_number_of_threads_changes_no_spike(name: str, engine: Engine, backend: Backend) -> None:
+def test_the_number_of_threads_changes_no_spike(name: str, engine: Engine, backend: str) -> None:
     snn = SpikingQNetwork(agents.plan(name), backend)
     assert_same_counts(snn.record(agents.observations(name)[:32], 32, engine=engine), agents.oracle(name, 32))
 
@@ -192,7 +192,7 @@ def test_spikes_are_kept_only_if_asked_for(engine: Engine) -> None:
 
 @pytest.mark.parametrize(("engine", "backend"), [("reference", "snntorch"), *NATIVE])
 @pytest.mark.parametrize("name", ["cartpole", "minatar-freeway"])
-def test_no_observations_give_empty_records(name: str, engine: Engine, backend: Backend) -> None:
+def test_no_observations_give_empty_records(name: str, engine: Engine, backend: str) -> None:
     snn, plan = SpikingQNetwork(agents.plan(name), backend), agents.plan(name)
     record = snn.record(agents.observations(name)[:0], 3, spikes=True, engine=engine)
     assert record.q.shape == (3, 0, plan.num_actions)
@@ -204,7 +204,7 @@ def test_no_observations_give_empty_records(name: str, engine: Engine, backend: 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("name", ["cartpole", "lunarlander", "minatar-freeway"])
-def test_raw_floats_give_close_q_values_in_every_engine(name: str, backend: Backend) -> None:
+def test_raw_floats_give_close_q_values_in_every_engine(name: str, backend: str) -> None:
     """Spikes may then differ where a membrane all but equals its threshold."""
     observations = agents.observations(name)
     snn = dqn2snn.convert(agents.agent(name).network, observations, num_steps=200, grid=None, backend=backend)
@@ -240,7 +240,7 @@ def test_observations_may_have_any_dtype(engine: Engine, dtype: torch.dtype) -> 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(("dtype", "num_steps"), [(torch.bfloat16, 300), (torch.float16, 2100)])
 def test_half_precision_networks_count_past_what_their_dtype_can(
-    backend: Backend, dtype: torch.dtype, num_steps: int
+    backend: str, dtype: torch.dtype, num_steps: int
 ) -> None:
     q_network = nn.Sequential(nn.Linear(1, 2), nn.ReLU(), nn.Linear(2, 1))
     with torch.no_grad():
@@ -270,7 +270,7 @@ def test_inference_mode_spoils_nothing_for_later(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_only_the_modules_give_gradients(backend: Backend) -> None:
+def test_only_the_modules_give_gradients(backend: str) -> None:
     snn, observations = (
         SpikingQNetwork(agents.plan("lunarlander"), backend),
         agents.observations("lunarlander"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dqn2snn.network import Backend, Engine, SpikingQNetwork
+from dqn2snn.network import Engine, SpikingQNetwork
 from tests import agents
 from tests.properties import assert_same_counts, assert_same_q_values, assert_same_spikes
 
@@ -21,7 +21,7 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 @pytest.mark.parametrize("backend", ["snntorch", "norse"])
 @pytest.mark.parametrize("name", agents.NAMES)
 def test_native_modules_fire_the_spikes_of_the_oracle(
-    name: str, backend: Backend, batch: int, dtype: str
+    name: str, backend: str, batch: int, dtype: str
 ) -> None:
     snn = SpikingQNetwork(agents.plan(name), backend, engine="modules")
     snn.network.to(DTYPES[dtype])
@@ -67,7 +67,7 @@ def test_a_short_run_is_the_beginning_of_a_long_one(name: str, engine: Engine) -
 
 @pytest.mark.parametrize("backend", ["snntorch", "norse"])
 @pytest.mark.parametrize("name", ["lunarlander", "minatar-freeway"])
-def test_an_observation_gives_the_same_spikes_alone_and_in_a_batch(name: str, backend: Backend) -> None:
+def test_an_observation_gives_the_same_spikes_alone_and_in_a_batch(name: str, backend: str) -> None:
     snn = SpikingQNetwork(agents.plan(name), backend, engine="modules")
     observations = agents.observations(name)[:5]
     together = snn.record(observations, 64)

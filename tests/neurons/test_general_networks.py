@@ -24,6 +24,7 @@ from dqn2snn.plan import SpikingPlan
 from dqn2snn.readout import RobustRate
 from tests import agents
 from tests.kinds import of_kind
+from tests.neurons.adapting import adapted
 from tests.neurons.general_plans import Episodes, general_plans
 from tests.properties import assert_same_q_values, assert_same_spikes
 
@@ -58,7 +59,9 @@ def test_the_modules_fire_as_the_oracle(
     plan, episodes = case
     observations = episodes.observations[0]
     with torch.no_grad():
-        record = simulate_modules(make(plan).to(dtype), plan, observations, plan.num_steps, spikes=True)
+        record = simulate_modules(
+            adapted(make(plan).to(dtype)), plan, observations, plan.num_steps, spikes=True
+        )
         expected = simulate_reference(plan, observations, plan.num_steps, spikes=True)
     assert_same_spikes(record, expected)
     assert_same_q_values(record, expected)
@@ -123,7 +126,7 @@ def test_training_changes_the_answer_for_the_better(make: Callable[[SpikingPlan]
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-2)
     losses = []
     for _ in range(12):
-        loss = torch.nn.functional.mse_loss(simulate_modules(net, plan, batch, 8).q[-1], target)
+        loss = torch.nn.functional.mse_loss(simulate_modules(adapted(net), plan, batch, 8).q[-1], target)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -134,7 +137,7 @@ def test_training_changes_the_answer_for_the_better(make: Callable[[SpikingPlan]
 def test_q_values_of_a_record_have_the_gradients_of_its_spikes_and_membranes() -> None:
     plan, observations = burst_plan(), agents.observations("cartpole")[:16]
     net, twin = to_snntorch(plan).double(), to_snntorch(plan).double()
-    simulate_modules(net, plan, observations, 9).q[-1].sum().backward()
+    simulate_modules(adapted(net), plan, observations, 9).q[-1].sum().backward()
     spk_rec, mem_rec = twin(observations)
     RobustRate(twin.output.threshold, scale=plan.readout_scale)(spk_rec, mem_rec).sum().backward()
     for ours, theirs in zip(net.parameters(), twin.parameters(), strict=True):

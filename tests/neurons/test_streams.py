@@ -24,6 +24,7 @@ from dqn2snn.plan import SpikingPlan
 from dqn2snn.record import Record
 from dqn2snn.state import NetworkState, at_rest, merged, next_decision
 from tests import agents
+from tests.neurons.adapting import adapted
 from tests.neurons.general_plans import Episodes, general_plans
 from tests.properties import assert_same_q_values
 
@@ -79,7 +80,9 @@ def assert_streams_as_the_oracle(
         ):
             state = begun(ready, state, done)
             kept = [neurons.membrane.clone() for neurons in state.layers]
-            record, new = advance_modules(network, plan, observations, episodes.num_steps, state, spikes=True)
+            record, new = advance_modules(
+                adapted(network), plan, observations, episodes.num_steps, state, spikes=True
+            )
             assert_same_record(record, expected)
             assert_same_state(new, after)
             assert new.current.dtype == dtype

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from dqn2snn.encode import constant_current
 from dqn2snn.graph import AffineLayer
-from dqn2snn.network import Backend, SpikingQNetwork
+from dqn2snn.network import SpikingQNetwork
 from dqn2snn.neurons.synapses import BiasMap, CurrentEncoder, synapse_modules
 from dqn2snn.ops import Conv, Dense, Pad, Reshape, SumPool
 from dqn2snn.plan import SpikingPlan
@@ -165,7 +165,7 @@ def test_the_encoder_survives_copies_and_says_its_grid() -> None:
 
 
 @pytest.mark.parametrize("backend", ["snntorch", "norse"])
-def test_networks_are_made_the_same_under_any_default(backend: Backend) -> None:
+def test_networks_are_made_the_same_under_any_default(backend: str) -> None:
     plan, observations = agents.plan("minatar-freeway"), agents.observations("minatar-freeway")[:4]
     expected = SpikingQNetwork(plan, backend).record(observations, 8, engine="modules").q
     torch.set_default_dtype(torch.float64)
@@ -183,7 +183,7 @@ def test_networks_are_made_the_same_under_any_default(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize("backend", ["snntorch", "norse"])
-def test_making_and_running_a_network_draws_no_random_numbers(backend: Backend) -> None:
+def test_making_and_running_a_network_draws_no_random_numbers(backend: str) -> None:
     before = torch.get_rng_state()
     SpikingQNetwork(agents.plan("minatar-freeway"), backend).record(
         agents.observations("minatar-freeway")[:2], 2, engine="modules"

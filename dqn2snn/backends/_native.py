@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
+from dqn2snn._host import on_host
+from dqn2snn.backends._backend import Backend
 from dqn2snn.errors import ArgumentError, PlanError
-from dqn2snn.neurons.snntorch import to_snntorch
 from dqn2snn.plan import SpikingPlan
 
-__all__ = ["Backend", "NoModules", "native_network"]
-
-Backend = Literal["snntorch", "norse"]
-"""Whose neuron modules the network is built of."""
+__all__ = ["NoModules", "native_network"]
 
 
 class NoModules(nn.Module):
-    """In place of native modules where the libraries have no neurons for a plan: it knows its device, no more."""
+    """In place of native modules where no library has neurons for a plan: it knows its device, no more."""
 
     place: Tensor
 
@@ -39,6 +35,7 @@ class NoModules(nn.Module):
         )
 
 
+@on_host()
 def native_network(plan: SpikingPlan, backend: Backend) -> nn.Module:
     """The spiking network of a plan, built of a library's neurons.
 
@@ -47,19 +44,18 @@ def native_network(plan: SpikingPlan, backend: Backend) -> nn.Module:
         backend: Whose neurons.
 
     Returns:
-        nn.Module: In float32 on the CPU; a `NoModules` where the libraries have no neurons for the plan.
+        nn.Module: In float32 on the CPU; a `NoModules` where no library has neurons for the plan.
 
     Raises:
-        ArgumentError: If there is no such backend.
-        MissingExtraError: If it is not installed.
+        ArgumentError: If the backend makes something else.
+        PlanError: If the backend has no neurons for the plan.
     """
-    if plan.coding == "latency" and backend in ("snntorch", "norse"):
+    if plan.coding == "latency":
         return NoModules(plan)
-    if backend == "snntorch":
-        return to_snntorch(plan)
-    if backend == "norse":
-        from dqn2snn.neurons.norse import to_norse
-
-        network: nn.Module = to_norse(plan)
+    network = backend.build(plan)
+    if isinstance(network, nn.Module) and any(True for _ in (*network.parameters(), *network.buffers())):
         return network
-    raise ArgumentError(f'Expected backend="snntorch" or "norse". Found {backend!r}.')
+    found = "one without tensors" if isinstance(network, nn.Module) else type(network).__name__
+    raise ArgumentError(
+        f"Expected a torch module with weights from the backend's build. Found {found}. Repair the backend."
+    )

@@ -1,0 +1,154 @@
+"""Action agreement as a metric of torchmetrics, for training loops that log others of its kind.
+
+It is imported by name, because it needs the extra ``torchmetrics``:
+
+    from dqn2snn.metrics.torchmetrics import ActionAgreement
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dqn2snn._clusters import ClusterSums, Vector, cluster_sums, merge
+from dqn2snn._extras import require
+from dqn2snn._student import check_level
+from dqn2snn.confidence import Interval, interval_of_proportion
+from dqn2snn.errors import ArgumentError
+from dqn2snn.metrics.agreement import same_action
+
+__all__ = ["ActionAgreement"]
+
+_torchmetrics = require("torchmetrics", extra="torchmetrics")
+
+
+class ActionAgreement(_torchmetrics.Metric):  # type: ignore[misc, name-defined]
+    """Share of observations on which both networks choose the same action: `action_agreement` over batches.
+
+    It equals `dqn2snn.metrics.action_agreement` on all observations at once, however they were dealt out to batches,
+    processes or copies, since it keeps whole numbers. Ties go to the action of the lowest index. Of a robust readout,
+    pass its Q-values. `interval` gives the interval of the streaming `dqn2snn.metrics.ActionAgreement`, clustered by
+    episode where episodes are told; for that, memory grows with the episodes of each batch.
+
+    Args:
+        level: Confidence level of the interval, inside (0, 1).
+        **kwargs: Of ``torchmetrics.Metric``.
+
+    Raises:
+        ArgumentError: If the level is out of range.
+
+    Example:
+        >>> from torchmetrics import MetricCollection
+        >>> q_dqn, q_snn = torch.eye(3), torch.eye(3).flip(0)
+        >>> metrics = MetricCollection({"agreement": ActionAgreement()})
+        >>> metrics(q_dqn, q_dqn)["agreement"].item()
+        1.0
+        >>> metrics.update(q_dqn, q_snn)
+        >>> metrics.compute()["agreement"].item() == 4 / 6
+        True
+    """
+
+    is_differentiable = False
+    higher_is_better = True
+    full_state_update = False
+    plot_lower_bound = 0.0
+    plot_upper_bound = 1.0
+
+    hits: Tensor
+    count: Tensor
+    episodes: list[Tensor]
+    episode_hits: list[Tensor]
+    episode_count: list[Tensor]
+
+    def __init__(self, *, level: float = 0.95, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.level = check_level(level)
+        for name in ("hits", "count"):
+            self.add_state(name, default=torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+        for name in ("episodes", "episode_hits", "episode_count"):
+            self.add_state(name, default=[], dist_reduce_fx="cat")
+
+    def update(self, q_dqn: Tensor, q_snn: Tensor, episodes: Vector | None = None) -> None:
+        """Take a batch into account.
+
+        Args:
+            q_dqn: `[B, A]` Q-values of the DQN.
+            q_snn: `[B, A]` Q-values of the spiking network on the same observations, in any units.
+            episodes: `[B]` whole-number id of the episode of each observation; an id means the same episode in every
+                batch and process. Only `interval` uses them.
+
+        Raises:
+            ArgumentError: If the Q-values cannot be compared, or the ids do not fit them.
+        """
+        hits = same_action(q_dqn, q_snn)
+        if episodes is not None:
+            sums = cluster_sums(hits, torch.ones_like(hits), episodes)
+            assert sums.ids is not None
+            self.episodes.append(sums.ids.to(self.device))
+            self.episode_hits.append(sums.numerator.long().to(self.device))
+            self.episode_count.append(sums.count.long().to(self.device))
+        self.hits += int(hits.sum())
+        self.count += len(hits)
+
+    def compute(self) -> Tensor:
+        """The agreement over all batches, and all processes, since the last reset.
+
+        Returns:
+            Tensor: A number in [0, 1], `[]` float64; float32 on devices that have no other.
+
+        Raises:
+            ArgumentError: If nothing was taken in yet.
+        """
+        hits, count = self._totals()
+        kind = torch.float32 if self.device.type == "mps" else torch.float64
+        return torch.tensor(hits / count, dtype=kind, device=self.device)
+
+    def interval(self) -> Interval:
+        """Wilson's interval of the agreement, over all processes; all of them have to ask.
+
+        Returns:
+            Interval: Clustered by episode if episodes were told.
+
+        Raises:
+            ArgumentError: If nothing was taken in yet, or episodes were told of some batches only.
+        """
+        with self.sync_context(dist_sync_fn=self.dist_sync_fn, should_sync=self.sync_on_compute):
+            hits, count = self._totals()
+            return interval_of_proportion(self._by_episode() or _independent(hits, count), level=self.level)
+
+    def _totals(self) -> tuple[int, int]:
+        hits, count = int(self.hits), int(self.count)
+        if not count:
+            raise ArgumentError("Expected at least one batch. Found none. Call update() before compute().")
+        return hits, count
+
+    def _by_episode(self) -> ClusterSums | None:
+        """Sums of each episode, or None if none was told."""
+        ids, hits, counts = (_joined(x) for x in (self.episodes, self.episode_hits, self.episode_count))
+        if not len(ids):
+            return None
+        if int(counts.sum()) != int(self.count):
+            raise ArgumentError(
+                "Expected episode ids with every batch or with none. Found some of each. "
+                "Pass `episodes` always, or call reset() first."
+            )
+        # Of 0s and 1s, the squares of the denominators add up to the same as the denominators.
+        hits, counts = hits.double(), counts.double()
+        return merge([ClusterSums(ids, counts, hits, counts, counts)])
+
+
+def _independent(hits: int, count: int) -> ClusterSums:
+    each = (torch.arange(count) < hits).double()
+    return cluster_sums(each, torch.ones_like(each))
+
+
+def _joined(parts: Tensor | list[Tensor]) -> Tensor:
+    """Parts of a state, which are one tensor once processes have been joined; on the CPU."""
+    joined = (
+        parts
+        if isinstance(parts, Tensor)
+        else torch.cat([part.cpu() for part in [torch.zeros(0, dtype=torch.int64), *parts]])
+    )
+    return joined.cpu()
