@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import gymnasium
@@ -77,13 +76,10 @@ def test_one_environment_needs_no_vector() -> None:
 
 def frames(num_envs: int) -> VecEnv:
     """Atari as Stable-Baselines3 trains on it: four grey frames, the colours first."""
-    short: Callable[..., gymnasium.Env[Any, Any]] = gymnasium.wrappers.TimeLimit
-    env = make_atari_env(
-        "PongNoFrameskip-v4", num_envs, seed=0, wrapper_kwargs={"terminal_on_life_loss": False}
+    short = {"max_episode_steps": 100}  # pictures of the machine, of which an agent sees every fourth
+    return VecTransposeImage(
+        VecFrameStack(make_atari_env("PongNoFrameskip-v4", num_envs, seed=0, env_kwargs=short), 4)
     )
-    for i, one in enumerate(getattr(env, "envs")):  # noqa: B009
-        getattr(env, "envs")[i] = short(one, 12)  # noqa: B009
-    return VecTransposeImage(VecFrameStack(env, 4))
 
 
 @pytest.mark.parametrize("recipe", ["rate", "sigma_delta"])
