@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from dqn2snn.errors import ArgumentError
+from dqn2snn.neurons.norse import IFCell
+from dqn2snn.neurons.snntorch import IF
 from dqn2snn.readout import (
     MembranePotential,
     Readout,
@@ -201,6 +203,32 @@ def test_gradients_reach_what_the_readout_reads(readout: type[Readout]) -> None:
     spk_rec, mem_rec = (currents(seed, 6, 2, 3).requires_grad_() for seed in (5, 6))
     module = readout(threshold=0.5, v_init=0.25, scale=3.0).double()
     assert torch.autograd.gradcheck(module, (spk_rec, mem_rec))
+
+
+@given(st.integers(0, 999))
+def test_the_gradient_of_the_robust_rate_is_that_of_the_mean_current(seed: int) -> None:
+    # Where a reset has gradients, those of the spikes cancel them. A stock Leaky detaches its reset.
+    currents = torch.randn(8, 5, 3, generator=torch.Generator().manual_seed(seed))
+
+    def loop(neuron: Any, x_t: Tensor) -> tuple[Tensor, Tensor]:
+        state, records = torch.zeros(5, 3) if isinstance(neuron, snn.Leaky) else None, []
+        for x in x_t:
+            spikes, state = neuron(x, state)
+            records.append((spikes, state if isinstance(state, Tensor) else state.v))
+        spk_rec, mem_rec = (torch.stack(record) for record in zip(*records, strict=True))
+        return spk_rec, mem_rec
+
+    for neuron, readout, detach in (
+        (IFCell(), RobustRate(), False),
+        (IF(), RobustRate(), False),
+        (snn.Leaky(beta=1.0), RobustRate(membrane="before_reset"), True),
+    ):
+        inputs = currents.clone().requires_grad_()
+        spk_rec, mem_rec = loop(neuron, inputs)
+        rates = readout(spk_rec.detach() if detach else spk_rec, mem_rec)
+        assert torch.allclose(rates, currents.mean(0), atol=1e-6)
+        (gradient,) = torch.autograd.grad(rates.sum(), inputs)
+        assert torch.allclose(gradient, torch.full_like(gradient, 1 / 8), atol=1e-6)
 
 
 @pytest.mark.parametrize("readout", READOUTS)

@@ -134,6 +134,9 @@ class RobustRate(Readout):
     ``reset_mechanism="zero"``) a spike discards all that exceeds the threshold, and r is a rate corrected
     by the last membrane, not the current.
 
+    **So is its gradient**, where the reset has one that cancels that of the spikes, as in Norse's and this package's
+    neurons. A stock ``snn.Leaky`` detaches its reset: pass ``spk_rec.detach()`` there to train.
+
     Args:
         threshold: What a spike takes from the membrane, above 0; a float or a tensor that broadcasts to one
             step, for example one value per action.
