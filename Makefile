@@ -10,7 +10,7 @@ COMPILED = CMakeLists.txt $(wildcard cpp/*)
 BIN = $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS)
 
-.PHONY: demo test check docs lowest sanitize clean
+.PHONY: demo test check docs versions lowest sanitize clean
 
 demo: $(VENV)/.installed
 	$(BIN)/dqn2snn demo --output demo-output
@@ -27,6 +27,10 @@ check: $(VENV)/.installed
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/sphinx-build --fail-on-warning --keep-going -b dirhtml docs docs/_build
+
+# Each supported Python with the oldest and with the newest versions of everything; see --help.
+versions: $(VENV)/.installed
+	$(BIN)/python -m tests.versions $(VERSIONS_ARGS)
 
 # The tests on the oldest versions that pyproject.toml allows, which warn about the new ones below them;
 # stable-baselines3 needs a newer torch.

@@ -52,8 +52,7 @@ def main() -> None:
 def export(directory: Path, episodes: int) -> None:
     """Write the agent of a checkpoint beside it."""
     trained, description = read_export(directory)
-    name = description["game"].title().replace("_", "")
-    env_id = f"{name}NoFrameskip-v4"
+    env_id = f"{_titled(description['game'])}NoFrameskip-v4"
     network = zoo.round_to_half(averaged(trained))
     scores = [
         zoo.score_of(evaluate_policy(network, env_id, episodes=episodes, seed=SEED, epsilon=epsilon))
@@ -64,7 +63,7 @@ def export(directory: Path, episodes: int) -> None:
         agent = zoo.save_agent(
             Path(scratch) / "agent",
             network,
-            name=name,
+            name=_titled(directory.resolve().name),  # by which zoo.load finds it: CrazyClimberNature
             env_id=env_id,
             observation_shape=spaces_of(env).observation_shape,
             training=training_of(description),
@@ -78,6 +77,10 @@ def export(directory: Path, episodes: int) -> None:
         for path in (Path(scratch) / "agent").iterdir():
             shutil.copy(path, directory)
     print(f"{agent.name}: mean score {scores[0]['mean']:,.0f}, with epsilon 0.05 {scores[1]['mean']:,.0f}")
+
+
+def _titled(name: str) -> str:
+    return name.title().replace("_", "")
 
 
 def training_of(description: Description) -> zoo.Training:

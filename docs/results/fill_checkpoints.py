@@ -25,7 +25,7 @@ def table() -> str:
     ]
     where = f"{result['machine']['cpu']}, {result['machine']['cores']} cores"
     header = ["file", "command", "CPU time", "by the clock"]
-    return f"{as_markdown(header, rows, left=2)}\nOn {where}, shared with other work."
+    return f"{as_markdown(header, rows, left=2)}\nOn {where}."
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def quantize(
     *,
     per: Per = "channel",
     observations: Observations | None = None,
-    samples: int = 1024,
+    samples: int = 4096,
     progress: bool = False,
 ) -> SpikingPlan:
     """Give every layer weights of few bits with power-of-two scales, as neuromorphic chips hold them.

@@ -21,9 +21,10 @@ def atari_names() -> tuple[str, ...]:
     directory that the environment variable ``DQN2SNN_ZOO`` names, which is laid out likewise.
 
     Returns:
-        Their games as in environment ids, sorted: ``"RoadRunner"``.
+        Their games as in environment ids, sorted: ``"RoadRunner"``. A second agent of a game has its body behind it:
+        ``"CrazyClimberNature"``.
     """
-    return tuple(sorted({_game(path.name) for path in _directories()}))
+    return tuple(sorted({_titled(path.name) for path in _directories()}))
 
 
 def find(name: str) -> Path | None:
@@ -54,7 +55,7 @@ def _directories() -> Iterator[Path]:
         yield from sorted(path.parent for path in root.glob(f"*/{CONFIG_FILE}"))
 
 
-def _game(directory: str) -> str:
+def _titled(directory: str) -> str:
     """As ale-py makes ids from the names of its files."""
     return directory.title().replace("_", "")
 
