@@ -33,7 +33,7 @@ EXTRAS = "norse,gym,atari,nir"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 COMPILED = ("numpy", "safetensors", "opencv-python-headless")
 COLUMNS = {
-    "lowest": ["--resolution", "lowest-direct", *(f"--no-build-package={name}" for name in COMPILED)],
+    "lowest": ["--resolution", "lowest-direct", *(f"--only-binary={name}" for name in COMPILED)],
     "newest": [],
 }
 """What each asks of uv's resolver: the oldest version may be older than the Python, and then has no wheel."""
