@@ -32,14 +32,18 @@ docs: $(VENV)/.installed-docs
 versions: $(VENV)/.installed
 	$(BIN)/python -m tests.versions $(VERSIONS_ARGS)
 
-# The tests on the oldest versions that pyproject.toml allows, which warn about the new ones below them;
-# stable-baselines3 needs a newer torch.
-lowest: build/lowest.txt
-	$(MAKE) test VENV=.venv-lowest CONSTRAINTS=build/lowest.txt EXTRAS=gym,atari,nir,torchmetrics,plot,video,bench,test PYTEST_ARGS='-W default'
+# The whole test suite on the oldest versions, which warn about the new ones below them; stable-baselines3 needs a newer
+# torch.
+LOWEST = build/lowest
 
-build/lowest.txt: pyproject.toml
-	mkdir -p build
-	grep -oE '"[A-Za-z0-9-]+(\[[a-z0-9,]+\])?>=[0-9.]+' $< | sed -E 's/"//; s/\[.*\]//; s/>=/==/' | sort -u > $@
+lowest: $(LOWEST)/.installed
+	$(LOWEST)/bin/python -m pytest --numprocesses $(WORKERS) -W default $(PYTEST_ARGS)
+
+$(LOWEST)/.installed: $(VENV)/.installed
+	$(BIN)/uv venv --clear --python 3.10 $(LOWEST)
+	$(BIN)/uv pip install --python $(LOWEST) --resolution lowest-direct \
+	  --editable '.[norse,gym,atari,nir,torchmetrics,plot,video,bench,test]'
+	touch $@
 
 # The tests of the event engine, compiled with GCC's address and undefined-behaviour sanitizers, any finding of which
 # ends them. It lives in an environment of its own that borrows the libraries of $(VENV). Leaks are not looked for:
@@ -82,4 +86,4 @@ $(VENV)/.installed-docs: $(VENV)/.installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-lowest build demo-output docs/_build
+	rm -rf $(VENV) build demo-output docs/_build
