@@ -27,7 +27,11 @@ def table() -> str:
 
 def _names(row: dict[str, Any]) -> list[str]:
     versions = row["versions"]
-    return [versions.get("python", row["python"]), row["column"], *(versions.get(name, "") for name in PACKAGES)]
+    return [
+        versions.get("python", row["python"]),
+        row["column"],
+        *(versions.get(name, "") for name in PACKAGES),
+    ]
 
 
 def _checks(row: dict[str, Any]) -> str:
