@@ -25,6 +25,7 @@ import torch
 
 from atari.export import Description, read_export
 from atari.network import averaged
+from atari.settings import Settings
 from dqn2snn import zoo
 from dqn2snn.envs import action_names, make_env, spaces_of
 from dqn2snn.evaluate import Evaluation, evaluate_policy
@@ -52,7 +53,8 @@ def main() -> None:
 def export(directory: Path, episodes: int) -> None:
     """Write the agent of a checkpoint beside it."""
     trained, description = read_export(directory)
-    env_id = f"{_titled(description['game'])}NoFrameskip-v4"
+    game, body = description["game"], description["body"]
+    env_id = f"{_titled(game)}NoFrameskip-v4"
     network = zoo.round_to_half(averaged(trained))
     scores = [
         zoo.score_of(evaluate_policy(network, env_id, episodes=episodes, seed=SEED, epsilon=epsilon))
@@ -63,7 +65,7 @@ def export(directory: Path, episodes: int) -> None:
         agent = zoo.save_agent(
             Path(scratch) / "agent",
             network,
-            name=_titled(directory.resolve().name),  # by which zoo.load finds it: CrazyClimberNature
+            name=_titled(game if body == Settings.body else f"{game}_{body}"),  # as zoo.load finds it
             env_id=env_id,
             observation_shape=spaces_of(env).observation_shape,
             training=training_of(description),

@@ -94,6 +94,7 @@ def test_an_atari_checkpoint_becomes_an_agent_that_scores_the_same_again(tmp_pat
         assert done.returncode == 0, done.stderr
     assert done.stdout.count("2 of 2 games score the same") == 2
     agent = zoo.load_agent(tmp_path)
+    assert agent.name == "RoadRunner"
     weights = agent.network.state_dict()
     assert all(
         torch.equal(weights[key], tensor)
