@@ -1,4 +1,4 @@
-r"""Put the tables of the Atari games into docs/benchmark/atari.md and zoo/atari/README.md, and draw their pictures.
+r"""Put the tables of the games into docs/benchmark/atari.md, zoo/atari/README.md and zoo/minatar/README.md, and draw.
 
 Each table goes between <!-- name --> and <!-- /name -->. The directories are those of these commands, which go on
 where they were stopped, and add to what is there:
@@ -20,6 +20,7 @@ with GAMES the names of `dqn2snn.zoo.atari_names()`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from dqn2snn import zoo
@@ -28,12 +29,16 @@ from dqn2snn.benchmark.report import as_markdown
 from dqn2snn.benchmark.suite import Summary, read, summarise
 from dqn2snn.benchmark.suite.network import references_of
 from dqn2snn.benchmark.suite.report import tables, write
-from dqn2snn.zoo import Score
+from dqn2snn.zoo import AgentConfig, Score
 
 HERE = Path(__file__).resolve().parent
 ATARI = HERE / "atari"
 PAGE = HERE.parent / "benchmark" / "atari.md"
 ZOO = HERE.parents[1] / "zoo" / "atari" / "README.md"
+MINATAR = HERE.parents[1] / "zoo" / "minatar" / "README.md"
+PUBLISHED = {"asterix": 32.2, "breakout": 27.8, "freeway": 62.6, "seaquest": 49.7, "space_invaders": 138.3}
+"""Returns of the DQNs of Xu et al. (2026) on MinAtar."""
+
 STUDIES = ("games", "steps", "robustness")
 
 
@@ -68,12 +73,35 @@ def agents() -> str:
     return as_markdown(header, rows, left=2)
 
 
+def small_agents() -> str:
+    """The MinAtar agents of the package and of the zoo, beside published ones."""
+    rows = [
+        [
+            game,
+            f"`{name}`",
+            f"{config['training']['total_steps']:,}",
+            _score(config["evaluation"], 1),
+            f"{published:g}",
+        ]
+        for game, published in PUBLISHED.items()
+        for name, config in _small_agents_of(game)
+    ]
+    return as_markdown(["game", "agent", "steps", "return", "Xu et al."], rows, left=2)
+
+
+def _small_agents_of(game: str) -> Iterator[tuple[str, AgentConfig]]:
+    if f"minatar-{game}" in zoo.names():
+        yield f"minatar-{game}", zoo.load(f"minatar-{game}").config
+    if (MINATAR.parent / game).is_dir():
+        yield f"zoo/minatar/{game}", zoo.load_agent(MINATAR.parent / game).config
+
+
 def pages() -> dict[Path, str]:
     """What the pages have to be."""
     content = {"agents": agents()}
     for name, summary in kept().items():
         content |= {f"{name}: {table}": text for table, text in tables(summary).items()}
-    contents = {PAGE: content, ZOO: {"agents": content["agents"]}}
+    contents = {PAGE: content, ZOO: {"agents": content["agents"]}, MINATAR: {"agents": small_agents()}}
     return {
         path: filled(path.read_text(encoding="utf-8"), _placed(path, parts))
         for path, parts in contents.items()
@@ -86,9 +114,8 @@ def _placed(path: Path, content: dict[str, str]) -> dict[str, str]:
     return {name: text for name, text in content.items() if f"<!-- {name} -->" in page}
 
 
-def _score(score: Score) -> str:
-    low, high = score["ci95"]
-    return f"{score['mean']:,.0f} [{low:,.0f}, {high:,.0f}]"
+def _score(score: Score, digits: int = 0) -> str:
+    return "{:,.{d}f} [{:,.{d}f}, {:,.{d}f}]".format(score["mean"], *score["ci95"], d=digits)
 
 
 if __name__ == "__main__":
