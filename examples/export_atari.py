@@ -88,8 +88,9 @@ def _titled(name: str) -> str:
 def training_of(description: Description) -> zoo.Training:
     """Say what the checkpoint says of its training."""
     settings: dict[str, Any] = {"body": description["body"], **description["training"]}
+    taught = ", regressed on a trained network of another body" if "distilled" in settings else ""
     return {
-        "algorithm": "QR-DQN (Dabney et al., 2018), its quantiles averaged into a plain DQN",
+        "algorithm": f"QR-DQN (Dabney et al., 2018){taught}, its quantiles averaged into a plain DQN",
         "library": "torch and ale-py; exported by examples/export_atari.py",
         "total_steps": description["steps"],
         "wall_seconds": settings.pop("wall_seconds", None),
