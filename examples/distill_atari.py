@@ -16,7 +16,7 @@ import argparse
 import copy
 import math
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -48,7 +48,7 @@ def main() -> None:
         torch.manual_seed(lesson.seed)
         student = QuantileNetwork(args.body, teacher.actions, teacher.quantiles)
     with stopping(args.minutes) as stop:
-        steps = distil(teacher, student, description["game"], lesson, stop)
+        steps, updates = distil(teacher, student, description["game"], lesson, stop)
     before = description["training"].get("wall_seconds") or 0.0
     rounded = averaged(copy.deepcopy(student).half().float())
     scores = scores_of(rounded, description["game"], args.episodes, EVALUATION_SEED)
@@ -60,7 +60,11 @@ def main() -> None:
             **description["training"],
             "body": args.body,
             "wall_seconds": round(before + time.perf_counter() - began, 1),
-            "distilled": {**asdict(lesson), "from": description["body"], "steps": steps},
+            "distilled": {
+                **asdict(replace(lesson, updates=updates)),
+                "from": description["body"],
+                "steps": steps,
+            },
         },
     }
     args.out.mkdir(parents=True, exist_ok=True)

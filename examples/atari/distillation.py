@@ -56,7 +56,7 @@ def distil(
     game: str,
     lesson: Lesson,
     stop: Callable[[], bool] = lambda: False,
-) -> int:
+) -> tuple[int, int]:
     """Regress the student's quantiles on the teacher's, the smooth L1 distance of the two.
 
     The student plays in half of the games, so that it is told what to do where its own mistakes lead
@@ -70,14 +70,14 @@ def distil(
         stop: Asked before every update.
 
     Returns:
-        Steps that were played.
+        Steps that were played, and updates that were done, fewer than those of the lesson if it was stopped.
     """
     games, rng = Games(game, lesson.num_envs, lesson.seed), np.random.default_rng(lesson.seed)
     frames = torch.zeros(lesson.memory, HISTORY, FRAME, FRAME, dtype=torch.uint8)
     known = torch.zeros(lesson.memory, teacher.actions, teacher.quantiles)
     optimizer = torch.optim.Adam(student.parameters(), lr=lesson.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, lesson.updates)
-    played = 0
+    played = done = 0
     for update in (bar := tqdm(range(lesson.updates), unit="update")):
         if stop():
             break
@@ -93,9 +93,10 @@ def distil(
         loss.backward()
         optimizer.step()
         schedule.step()
+        done += 1
         if update % _SHOW_EVERY == 0:
             bar.set_postfix_str(f"loss {loss.item():.2e}")
-    return played
+    return played, done
 
 
 @torch.no_grad()
