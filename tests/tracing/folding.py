@@ -13,6 +13,9 @@ from dqn2snn.graph import LayerGraph
 from dqn2snn.ops import run
 from dqn2snn.tracing import trace
 
+IMAGE = (3, 8, 7)
+"""Channels, height and width of what the networks see."""
+
 
 class Function(nn.Module):
     """A network whose forward is a function of its modules and the observations."""
