@@ -75,10 +75,10 @@ def test_an_atari_agent_is_its_checkpoint_with_the_quantiles_averaged() -> None:
         )
 
 
+@pytest.mark.skipif(not ATARI, reason="the source distribution leaves zoo/atari out")
 def test_two_agents_have_the_body_of_2015() -> None:
-    if ATARI:
-        large = [name for name in ATARI if zoo.load(name).config["layers"][1] == ["conv2d", 4, 32, 8, 4]]
-        assert large == ["CrazyClimberNature", "KrullNature"]
+    large = [name for name in ATARI if zoo.load(name).config["layers"][1] == ["conv2d", 4, 32, 8, 4]]
+    assert large == ["CrazyClimberNature", "KrullNature"]
 
 
 def test_references_normalise() -> None:

@@ -77,10 +77,10 @@ def distil(
     known = torch.zeros(lesson.memory, teacher.actions, teacher.quantiles)
     optimizer = torch.optim.Adam(student.parameters(), lr=lesson.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, lesson.updates)
-    played = done = 0
+    played = 0
     for update in (bar := tqdm(range(lesson.updates), unit="update")):
         if stop():
-            break
+            return played, update
         while True:
             rows = torch.arange(played, played + lesson.num_envs) % lesson.memory
             frames[rows], known[rows] = _step(teacher, student, games, lesson.epsilon, rng)
@@ -93,10 +93,9 @@ def distil(
         loss.backward()
         optimizer.step()
         schedule.step()
-        done += 1
         if update % _SHOW_EVERY == 0:
             bar.set_postfix_str(f"loss {loss.item():.2e}")
-    return played, done
+    return played, lesson.updates
 
 
 @torch.no_grad()

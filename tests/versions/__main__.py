@@ -70,6 +70,7 @@ class Environment:
 def main() -> int:
     """Check the environments that were asked for; 1 if anything failed in one."""
     args = _parser().parse_args()
+    stored(args.output)  # a wrong file is told before the work, not after it
     chosen = [Environment(python, column) for python in args.python for column in args.column]
     rows = []
     for environment in (bar := tqdm(chosen, desc="environments", unit="environment")):
@@ -150,11 +151,29 @@ def folder_of(environment: Environment, keep: bool) -> Iterator[Path]:
 
 def store(row: dict[str, Any], path: Path) -> None:
     """Put a row in the place of the one before it, which had the same Python and column."""
-    rows = json.loads(path.read_text(encoding="utf-8"))["environments"] if path.exists() else []
+    rows = stored(path)
     key = (row["python"], row["column"])
     rows = [other for other in rows if (other["python"], other["column"]) != key] + [row]
     rows.sort(key=lambda other: (PYTHONS.index(other["python"]), list(COLUMNS).index(other["column"])))
-    path.write_text(json.dumps({"extras": EXTRAS, "environments": rows}, indent=1) + "\n", encoding="utf-8")
+    part = path.with_suffix(".part")  # Ctrl-C leaves the file as it was or as it should be
+    part.write_text(json.dumps({"extras": EXTRAS, "environments": rows}, indent=1) + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def stored(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file, none of a new one; ends the program if it is no such file, or cannot become one."""
+    if not path.parent.is_dir():
+        raise SystemExit(
+            f"Expected a directory to write {path.name} to. Found none at {path.parent}. Make it first."
+        )
+    if not path.exists():
+        return []
+    try:
+        return list(json.loads(path.read_text(encoding="utf-8"))["environments"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SystemExit(
+            f"Expected results of an earlier run. Found {path}, which is none ({error}). Take another --output."
+        ) from None
 
 
 def line(row: dict[str, Any]) -> str:
@@ -188,4 +207,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("Stopped. Finished environments are kept.")

@@ -46,6 +46,7 @@ def test_the_event_engine_was_compiled() -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_state_dict_becomes_a_network(dtype: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(4, 32), nn.ReLU(), nn.Linear(32, 2)).to(DTYPES[dtype])
     torch.save(network.state_dict(), tmp_path / "CartPole-v1.pt")
     loaded = dqn2snn.load_q_network(tmp_path / "CartPole-v1.pt").network
