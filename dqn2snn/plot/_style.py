@@ -16,6 +16,7 @@ __all__ = [
     "SPIKE_COUNT_COLOUR",
     "action_colours",
     "new_figure",
+    "ordered_colours",
     "plain_frame",
 ]
 
@@ -28,6 +29,13 @@ ROBUST_COLOUR, SPIKE_COUNT_COLOUR = "#0072B2", "#D55E00"
 def action_colours(num_actions: int) -> list[str]:
     """Give each action its colour, the same in every picture."""
     return [ACTION_COLOURS[action % len(ACTION_COLOURS)] for action in range(num_actions)]
+
+
+def ordered_colours(count: int) -> list[str]:
+    """Give each of an ordered row its colour, from dark to light."""
+    shades = require("matplotlib", extra="plot").colormaps["viridis"]
+    to_hex = require("matplotlib.colors", extra="plot").to_hex
+    return [to_hex(shades(0.9 * number / max(1, count - 1))) for number in range(count)]
 
 
 def new_figure(width: float, height: float) -> Figure:

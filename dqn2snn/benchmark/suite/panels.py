@@ -35,7 +35,7 @@ def save_panels(
     """
     columns = max(1, min(columns, len(titles)))
     rows = max(1, math.ceil(len(titles) / columns))
-    figure = new_figure(3.3 * columns, 2.6 * rows + 0.7)
+    figure = new_figure(max(4.8, 3.3 * columns), 2.6 * rows + 0.3)
     panels = figure.subplots(rows, columns, squeeze=False).flatten()
     for panel in panels[len(titles) :]:
         panel.remove()
@@ -49,14 +49,16 @@ def save_panels(
     for panel in panels[::columns][:rows]:
         panel.set_ylabel(label)
     if named:
+        across = min(4, max(2, columns))
         figure.legend(
             list(named.values()),
             list(named),
             loc="outside lower center",
-            ncols=min(4, max(2, columns)),
+            ncols=across,
             frameon=False,
             fontsize="small",
         )
+        figure.set_figheight(2.6 * rows + 0.3 + 0.2 * math.ceil(len(named) / across))
     figure.savefig(path)
 
 

@@ -71,16 +71,17 @@ def _draw(
     lines: Sequence[Line],
     begin: Callable[[Axes, Sequence[Game]], None],
 ) -> None:
-    ways = sorted({(game.recipe, game.percentile) for game in games}, key=lambda way: (way[0], way[1] or 0))
+    colours = _colours(games)
+    num_timed = len({(game.recipe, game.percentile) for game in games if game.num_steps})
 
     def draw(panel: Axes, agent: str) -> None:
         here = [game for game in games if game.agent == agent]
         begin(panel, here)
-        for number, (way, colour) in enumerate(zip(ways, action_colours(len(ways)), strict=True)):
+        for number, (way, colour) in enumerate(colours.items()):
             there = [game for game in here if (game.recipe, game.percentile) == way]
             look = {"color": colour, "label": _name(way)}
             # Beside each other, so that intervals at one T can be told apart.
-            shift = 2 ** (0.12 * (number - (len(ways) - 1) / 2))
+            shift = 2 ** (0.12 * (number - (num_timed - 1) / 2))
             _lines(panel, there, lines, look, shift)
         steps = sorted({game.num_steps for game in here if game.num_steps})
         panel.set_xscale("log", base=2)
@@ -89,6 +90,19 @@ def _draw(
         panel.set_xlabel("time steps", fontsize="small")
 
     save_panels(sorted({game.agent for game in games}), draw, label, path)
+
+
+def _colours(games: Sequence[Game]) -> dict[Way, str]:
+    """By way, spiking networks first. The clipped DQN has the colour of the first of them with its percentile."""
+    ways = sorted({(game.recipe, game.percentile) for game in games}, key=lambda way: (way[0], way[1] or 0))
+    timed = [
+        way for way in ways if any((game.recipe, game.percentile) == way for game in games if game.num_steps)
+    ]
+    alone = [way for way in ways if way not in timed]
+    partners = {way: next((other for other in timed if other[1] == way[1]), way) for way in alone}
+    own = [*timed, *(way for way in alone if partners[way] == way)]
+    colours = dict(zip(own, action_colours(len(own)), strict=True))
+    return {way: colours[partners.get(way, way)] for way in [*timed, *alone]}
 
 
 def _lines(

@@ -11,7 +11,7 @@ from dqn2snn.benchmark.suite.panels import draw_intervals, save_panels
 from dqn2snn.benchmark.suite.perturb import Perturbation
 from dqn2snn.benchmark.suite.robustness import Robustness
 from dqn2snn.confidence import Interval
-from dqn2snn.plot._style import action_colours
+from dqn2snn.plot._style import action_colours, ordered_colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,17 +39,18 @@ def draw_percentiles(games: Sequence[Game], path: Path) -> None:
     chosen = [game for game in games if game.percentile is not None]
     percentiles = sorted({game.percentile for game in chosen if game.percentile is not None})
     ways = sorted({(game.recipe, game.num_steps) for game in chosen})
+    colours = ordered_colours(len(ways))
 
     def draw(panel: Axes, agent: str) -> None:
         here = [game for game in chosen if game.agent == agent]
-        for way, colour in zip(ways, action_colours(len(ways)), strict=True):
+        for way, colour in zip(ways, colours, strict=True):
             there = {game.percentile: game for game in here if (game.recipe, game.num_steps) == way}
             # Places are evenly spaced: what counts is the distance from 100, which has none on a logarithmic scale.
             places = [place for place, percentile in enumerate(percentiles) if percentile in there]
             rows = [there[percentiles[place]] for place in places]
             name = f"{way[0]}, T = {way[1]}" if way[1] else way[0]
             robust = [(game.agreement, 100.0) for game in rows]
-            draw_intervals(panel, places, robust, color=colour, label=name)
+            draw_intervals(panel, places, robust, "-" if way[1] else "--", color=colour, label=name)
             if way[1]:
                 counts = [(game.agreement_spike_count, 100.0) for game in rows]
                 draw_intervals(panel, places, counts, ":", hollow=True, color=colour)
