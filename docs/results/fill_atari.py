@@ -20,13 +20,15 @@ with GAMES the names of `dqn2snn.zoo.atari_names()`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from dqn2snn import zoo
 from dqn2snn.benchmark.places import filled
 from dqn2snn.benchmark.report import as_markdown
 from dqn2snn.benchmark.suite import Summary, read, summarise
+from dqn2snn.benchmark.suite.game import Game
 from dqn2snn.benchmark.suite.network import references_of
 from dqn2snn.benchmark.suite.report import tables, write
 from dqn2snn.zoo import AgentConfig, Score
@@ -49,6 +51,23 @@ def kept() -> dict[str, Summary]:
         name: summarise(results, references_of(sorted({unit.agent for unit, _ in results.episodes})))
         for name, results in found.items()
     }
+
+
+def over_percentiles(games: Sequence[Game], cell: Callable[[Game], str]) -> str:
+    """A row for each number of steps, a column for each percentile; the clipped DQN below."""
+    percentiles = sorted({game.percentile for game in games if game.percentile is not None})
+    steps = sorted({game.num_steps for game in games}, key=lambda number: number or math.inf)
+    found = {(game.num_steps, game.percentile): cell(game) for game in games}
+    rows = [
+        [str(number or "clipped DQN"), *(found.get((number, each), "") for each in percentiles)]
+        for number in steps
+    ]
+    return as_markdown(["T", *(f"{percentile:g}" for percentile in percentiles)], rows)
+
+
+def _agreements(game: Game) -> str:
+    shares = (game.agreement, game.agreement_spike_count) if game.num_steps else (game.agreement,)
+    return " / ".join(f"{100 * share.mean:.1f}" for share in shares)
 
 
 def agents() -> str:
@@ -101,6 +120,9 @@ def pages() -> dict[Path, str]:
     content = {"agents": agents()}
     for name, summary in kept().items():
         content |= {f"{name}: {table}": text for table, text in tables(summary).items()}
+        if name == "steps":
+            content["steps: agreement"] = over_percentiles(summary.games, _agreements)
+            content["steps: scores"] = over_percentiles(summary.games, lambda game: str(game.snn))
     contents = {PAGE: content, ZOO: {"agents": content["agents"]}, MINATAR: {"agents": small_agents()}}
     return {
         path: filled(path.read_text(encoding="utf-8"), _placed(path, parts))
