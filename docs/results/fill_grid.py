@@ -30,7 +30,9 @@ def table(result: dict[str, Any]) -> str:
         ]
         for each in result["rows"]
     ]
-    return as_markdown(["agent", "recipe", "T", "coarsest grid, thresholds", "on the grid", "raw"], rows, left=2)
+    return as_markdown(
+        ["agent", "recipe", "T", "coarsest grid, thresholds", "on the grid", "raw"], rows, left=2
+    )
 
 
 def _interval(found: dict[str, float]) -> str:

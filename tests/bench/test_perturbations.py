@@ -13,6 +13,7 @@ from dqn2snn import zoo
 from dqn2snn.benchmark.suite import Protocol, Results, Settings, Unit, run, summarise
 from dqn2snn.benchmark.suite.network import clipped_of, dqn_of, plan_of, plan_path
 from dqn2snn.benchmark.suite.perturb import Perturbation
+from dqn2snn.benchmark.suite.picture import colours_of
 from dqn2snn.benchmark.suite.report import markdown, write
 from dqn2snn.benchmark.suite.settings import check
 from dqn2snn.errors import ArgumentError
@@ -122,6 +123,13 @@ def test_the_report_has_what_is_left_of_the_scores(results: Results, tmp_path: P
     assert "## Under perturbations" in markdown(summary)
     write(summary, tmp_path)
     assert {"percentiles.png", "robustness.png"} <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_the_clipped_dqn_has_the_colour_of_its_percentile(results: Results) -> None:
+    colours = colours_of(summarise(results).games)
+    assert [recipe for recipe, _ in colours] == ["tan2021"] * 2 + ["clipped"] * 2
+    assert len(set(colours.values())) == 2
+    assert all(colour == colours["tan2021", percentile] for (_, percentile), colour in colours.items())
 
 
 def test_shares_are_those_that_a_hand_computes() -> None:

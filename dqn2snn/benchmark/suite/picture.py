@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from dqn2snn.plot._style import action_colours
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["draw_agreement", "draw_returns"]
+__all__ = ["colours_of", "draw_agreement", "draw_returns"]
 
 Way = tuple[str, float | None]
 
@@ -71,8 +71,8 @@ def _draw(
     lines: Sequence[Line],
     begin: Callable[[Axes, Sequence[Game]], None],
 ) -> None:
-    colours = _colours(games)
-    num_timed = len({(game.recipe, game.percentile) for game in games if game.num_steps})
+    colours = colours_of(games)
+    num_spiking = len(_ways(game for game in games if game.num_steps))
 
     def draw(panel: Axes, agent: str) -> None:
         here = [game for game in games if game.agent == agent]
@@ -81,7 +81,7 @@ def _draw(
             there = [game for game in here if (game.recipe, game.percentile) == way]
             look = {"color": colour, "label": _name(way)}
             # Beside each other, so that intervals at one T can be told apart.
-            shift = 2 ** (0.12 * (number - (num_timed - 1) / 2))
+            shift = 2 ** (0.12 * (number - (num_spiking - 1) / 2))
             _lines(panel, there, lines, look, shift)
         steps = sorted({game.num_steps for game in here if game.num_steps})
         panel.set_xscale("log", base=2)
@@ -92,17 +92,25 @@ def _draw(
     save_panels(sorted({game.agent for game in games}), draw, label, path)
 
 
-def _colours(games: Sequence[Game]) -> dict[Way, str]:
-    """By way, spiking networks first. The clipped DQN has the colour of the first of them with its percentile."""
-    ways = sorted({(game.recipe, game.percentile) for game in games}, key=lambda way: (way[0], way[1] or 0))
-    timed = [
-        way for way in ways if any((game.recipe, game.percentile) == way for game in games if game.num_steps)
-    ]
-    alone = [way for way in ways if way not in timed]
-    partners = {way: next((other for other in timed if other[1] == way[1]), way) for way in alone}
-    own = [*timed, *(way for way in alone if partners[way] == way)]
+def colours_of(games: Sequence[Game]) -> dict[Way, str]:
+    """Give each way its colour: the clipped DQN that of the first spiking network with its percentile.
+
+    Args:
+        games: Numbers of the games.
+
+    Returns:
+        dict[Way, str]: By recipe and percentile, spiking networks first.
+    """
+    spiking = _ways(game for game in games if game.num_steps)
+    others = [way for way in _ways(games) if way not in spiking]
+    partners = {way: next((other for other in spiking if other[1] == way[1]), way) for way in others}
+    own = [*spiking, *(way for way in others if partners[way] == way)]
     colours = dict(zip(own, action_colours(len(own)), strict=True))
-    return {way: colours[partners.get(way, way)] for way in [*timed, *alone]}
+    return {way: colours[partners.get(way, way)] for way in [*spiking, *others]}
+
+
+def _ways(games: Iterable[Game]) -> list[Way]:
+    return sorted({(game.recipe, game.percentile) for game in games}, key=lambda way: (way[0], way[1] or 0))
 
 
 def _lines(
