@@ -7,6 +7,10 @@ dqn2snn bench --output docs/results/atari/games --agents $GAMES --recipes tan202
     --episodes 10 --batch 10 --jobs 2
 dqn2snn bench --output docs/results/atari/games --agents $GAMES --recipes rate+ftbc+ridge_all --steps 16 64 \
     --episodes 10 --batch 10 --jobs 2
+dqn2snn bench --output docs/results/atari/nature --agents KrullNature --recipes tan2021 rate --steps 16 64 500 \
+    --episodes 10 --batch 10 --jobs 2
+dqn2snn bench --output docs/results/atari/nature --agents KrullNature --recipes rate+ftbc+ridge_all --steps 16 64 \
+    --episodes 10 --batch 10 --jobs 2
 dqn2snn bench --output docs/results/atari/steps --agents RoadRunner --recipes tan2021 clipped \
     --steps 8 16 32 64 128 250 500 1000 --percentiles 99 99.5 99.9 99.99 100 --episodes 10 --batch 10 --jobs 2
 dqn2snn bench --output docs/results/atari/robustness --agents RoadRunner --recipes tan2021 rate --steps 64 \
@@ -15,7 +19,7 @@ dqn2snn bench --output docs/results/atari/robustness --agents RoadRunner --recip
 python docs/results/play_atari.py
 python docs/results/fill_atari.py
 
-with GAMES the names of `dqn2snn.zoo.atari_names()`.
+with GAMES the names of `dqn2snn.zoo.atari_names()` but Tennis and those of Nature bodies.
 """
 
 from __future__ import annotations
@@ -41,7 +45,7 @@ MINATAR = HERE.parents[1] / "zoo" / "minatar" / "README.md"
 PUBLISHED = {"asterix": 32.2, "breakout": 27.8, "freeway": 62.6, "seaquest": 49.7, "space_invaders": 138.3}
 """Returns of the DQNs of Xu et al. (2026) on MinAtar."""
 
-STUDIES = ("games", "steps", "robustness")
+STUDIES = ("games", "nature", "steps", "robustness")
 
 
 def kept() -> dict[str, Summary]:
