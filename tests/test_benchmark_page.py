@@ -22,6 +22,12 @@ def test_the_page_on_checkpoints_shows_the_kept_times() -> None:
     assert fill["filled"](page, {"ways": fill["table"]()}) == page
 
 
+def test_the_page_on_the_grid_shows_what_it_costs() -> None:
+    fill = runpy.run_path(str(ROOT / "docs" / "results" / "fill_grid.py"))
+    page = fill["PAGE"].read_text(encoding="utf-8")
+    assert fill["filled"](page, fill["tables"]()) == page
+
+
 def test_the_kept_results_have_equal_spikes_of_our_engines() -> None:
     results = json.loads((ROOT / "docs" / "results" / "speed.json").read_text(encoding="utf-8"))
     for network, found in results["networks"].items():

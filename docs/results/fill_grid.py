@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from dqn2snn.benchmark.places import filled
 from dqn2snn.benchmark.report import as_markdown
@@ -17,8 +16,9 @@ HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "explanation" / "grid.md"
 
 
-def table(result: dict[str, Any]) -> str:
-    """A row for each conversion."""
+def tables() -> dict[str, str]:
+    """The table by the name of its place, a row for each conversion."""
+    result = json.loads((HERE / "grid.json").read_text(encoding="utf-8"))
     rows = [
         [
             each["agent"],
@@ -30,9 +30,8 @@ def table(result: dict[str, Any]) -> str:
         ]
         for each in result["rows"]
     ]
-    return as_markdown(
-        ["agent", "recipe", "T", "coarsest grid, thresholds", "on the grid", "raw"], rows, left=2
-    )
+    header = ["agent", "recipe", "T", "coarsest grid, thresholds", "on the grid", "raw"]
+    return {"cost": as_markdown(header, rows, left=2)}
 
 
 def _interval(found: dict[str, float]) -> str:
@@ -40,5 +39,4 @@ def _interval(found: dict[str, float]) -> str:
 
 
 if __name__ == "__main__":
-    result = json.loads((HERE / "grid.json").read_text(encoding="utf-8"))
-    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), {"cost": table(result)}), encoding="utf-8")
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), tables()), encoding="utf-8")
