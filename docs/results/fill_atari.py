@@ -9,8 +9,10 @@ dqn2snn bench --output docs/results/atari/games --agents $GAMES --recipes rate+f
     --episodes 10 --batch 10 --jobs 2
 dqn2snn bench --output docs/results/atari/nature --agents KrullNature --recipes tan2021 rate --steps 16 64 500 \
     --episodes 10 --batch 10 --jobs 2
-dqn2snn bench --output docs/results/atari/nature --agents KrullNature --recipes rate+ftbc+ridge_all --steps 16 64 \
+dqn2snn bench --output docs/results/atari/nature --agents CrazyClimberNature --recipes tan2021 rate --steps 16 64 \
     --episodes 10 --batch 10 --jobs 2
+dqn2snn bench --output docs/results/atari/nature --agents KrullNature CrazyClimberNature \
+    --recipes rate+ftbc+ridge_all --steps 16 64 --episodes 10 --batch 10 --jobs 2
 dqn2snn bench --output docs/results/atari/steps --agents RoadRunner --recipes tan2021 clipped \
     --steps 8 16 32 64 128 250 500 1000 --percentiles 99 99.5 99.9 99.99 100 --episodes 10 --batch 10 --jobs 2
 dqn2snn bench --output docs/results/atari/robustness --agents RoadRunner --recipes tan2021 rate --steps 64 \
