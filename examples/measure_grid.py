@@ -43,6 +43,8 @@ def main() -> None:
     parser.add_argument("--steps", nargs="+", type=int, default=STEPS, metavar="T", help="of a decision")
     parser.add_argument("--observations", type=int, default=1_000, help="to test (1000)")
     args = parser.parse_args()
+    if not args.output.parent.is_dir():  # before the work rather than after it
+        parser.error(f"Expected --output in a directory that is there. Found none at {args.output.parent}.")
     torch.set_num_threads(1)
     wanted = list(product(args.agents, args.recipes, args.steps))
     states = {name: _states(name, args.observations) for name in args.agents}

@@ -35,7 +35,8 @@ def save_panels(
     """
     columns = max(1, min(columns, len(titles)))
     rows = max(1, math.ceil(len(titles) / columns))
-    figure = new_figure(max(4.8, 3.3 * columns), 2.6 * rows + 0.3)
+    height = 2.6 * rows + 0.3
+    figure = new_figure(max(4.8, 3.3 * columns), height)
     panels = figure.subplots(rows, columns, squeeze=False).flatten()
     for panel in panels[len(titles) :]:
         panel.remove()
@@ -58,7 +59,7 @@ def save_panels(
             frameon=False,
             fontsize="small",
         )
-        figure.set_figheight(2.6 * rows + 0.3 + 0.2 * math.ceil(len(named) / across))
+        figure.set_figheight(height + 0.2 * math.ceil(len(named) / across))
     figure.savefig(path)
 
 
