@@ -76,6 +76,21 @@ def _agreements(game: Game) -> str:
     return " / ".join(f"{100 * share.mean:.1f}" for share in shares)
 
 
+def clear_of_zero(games: Sequence[Game]) -> str:
+    """A sentence on the paired differences whose interval does not hold zero."""
+    clear = [game for game in games if game.difference.low > 0 or game.difference.high < 0]
+    agents: dict[str, list[str]] = {}
+    for game in clear:
+        agents.setdefault(f"`{game.recipe}` at T = {game.num_steps}", []).append(game.agent)
+    chance = round(sum(1 - game.difference.level for game in games))
+    return (
+        f"Of the {len(games)} paired differences, {len(clear)} have an interval that is clear of zero, where "
+        f"{chance} are to be expected if there were no difference at all: "
+        + "; ".join(f"{way} on {', '.join(names)}" for way, names in agents.items())
+        + "."
+    )
+
+
 def agents() -> str:
     """The agents with their scores, and what random play and a human score."""
     rows = []
@@ -126,6 +141,8 @@ def pages() -> dict[Path, str]:
     content = {"agents": agents()}
     for name, summary in kept().items():
         content |= {f"{name}: {table}": text for table, text in tables(summary).items()}
+        if name == "games":
+            content["games: differences"] = clear_of_zero(summary.games)
         if name == "steps":
             content["steps: agreement"] = over_percentiles(summary.games, _agreements)
             content["steps: scores"] = over_percentiles(summary.games, lambda game: str(game.snn))
