@@ -82,6 +82,7 @@ def without(state: Tensor, done: Tensor) -> Tensor:
     return state.masked_fill(done.reshape(-1, *(1 for _ in state.shape[1:])), 0)
 
 
-def _forget(dead: object) -> None:
-    # A neuron may die while utils.reset walks the registry by index, so its length stays as it is.
-    SpikingNeuron.instances[:] = [None if entry is dead else entry for entry in SpikingNeuron.instances]
+def _forget(dead: object, registry: type[SpikingNeuron] = SpikingNeuron) -> None:
+    # A neuron may die while utils.reset walks the registry by index, so its length stays as it is. It may also die
+    # when Python exits and has emptied this module, so the registry is an argument.
+    registry.instances[:] = [None if entry is dead else entry for entry in registry.instances]

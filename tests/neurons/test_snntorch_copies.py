@@ -18,6 +18,7 @@ from snntorch._neurons.neurons import SpikingNeuron
 from torch import Tensor, nn
 
 import dqn2snn
+from dqn2snn.neurons import _snntorch_state
 from dqn2snn.neurons.snntorch import IF, SNNTorchNetwork, to_snntorch
 from tests import agents
 from tests.neurons.snntorch_nets import hidden_net, unpickled
@@ -129,6 +130,18 @@ def test_the_registry_does_not_grow() -> None:
     for _ in range(50):
         hidden_net()
     assert len(SpikingNeuron.instances) <= size + 2
+
+
+def test_neurons_may_die_when_python_has_emptied_their_module(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    caught: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", caught.append)
+    net = hidden_net()
+    for name in [name for name in vars(_snntorch_state) if not name.startswith("__")]:
+        monkeypatch.setattr(_snntorch_state, name, None)  # as at the end of the interpreter
+    del net
+    assert not caught
 
 
 def test_other_peoples_neurons_stay_registered() -> None:
