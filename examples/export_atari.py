@@ -88,7 +88,12 @@ def _titled(name: str) -> str:
 def training_of(description: Description) -> zoo.Training:
     """Say what the checkpoint says of its training."""
     settings: dict[str, Any] = {"body": description["body"], **description["training"]}
-    taught = ", regressed on a trained network of another body" if "distilled" in settings else ""
+    stages = [settings, *settings.get("before", [])]
+    taught = (
+        ", regressed on a trained network of another body"
+        if any("distilled" in each for each in stages)
+        else ""
+    )
     return {
         "algorithm": f"QR-DQN (Dabney et al., 2018){taught}, its quantiles averaged into a plain DQN",
         "library": "torch and ale-py; exported by examples/export_atari.py",

@@ -138,6 +138,9 @@ def _check_description(found: Any) -> Description:
             raise ValueError(f"{name} is {found.get(name)!r}")
     if found["body"] not in BODIES:
         raise ValueError(f"body {found['body']!r}, which is none of {', '.join(BODIES)}")
+    training = found.get("training", {})
+    if not isinstance(training, dict) or not isinstance(training.get("before", []), list):
+        raise ValueError(f"training is {training!r}")
     return {
         "game": found["game"],
         "body": found["body"],
@@ -145,7 +148,7 @@ def _check_description(found: Any) -> Description:
         "actions": found["actions"],
         "steps": found["steps"],
         "score": found.get("score"),
-        "training": found.get("training", {}),
+        "training": training,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,6 +32,7 @@ class Progress:
         step: Steps of all games together.
         updates: Steps of gradient descent.
         wall_seconds: Time spent.
+        before: Of each training whose network this one began with, its steps and what it did otherwise.
         recent: Raw scores of the last whole games, at most `Settings.window`.
         best: The highest mean of a full window of them; none before the first.
         best_step: When that was.
@@ -40,6 +42,7 @@ class Progress:
     step: int = 0
     updates: int = 0
     wall_seconds: float = 0.0
+    before: list[dict[str, Any]] = field(default_factory=list)
     recent: list[float] = field(default_factory=list)
     best: Score | None = None
     best_step: int = 0
@@ -49,8 +52,8 @@ class Progress:
         counts = (self.step, self.updates, self.best_step)
         if any(type(count) is not int or count < 0 for count in counts):
             raise TypeError(f"counts {counts}")
-        if not isinstance(self.recent, list) or not isinstance(self.curve, list):
-            raise TypeError("no list of scores or of points")
+        if not all(isinstance(each, list) for each in (self.before, self.recent, self.curve)):
+            raise TypeError("no list of trainings, of scores or of points")
 
 
 class Trainer:
@@ -133,7 +136,11 @@ class Trainer:
             "actions": self.games.num_actions,
             "steps": progress.best_step if self.best else progress.step,
             "score": progress.best or score_of(progress.recent, self.epsilon),
-            "training": {**asdict(settings), "wall_seconds": round(progress.wall_seconds, 1)},
+            "training": {
+                **asdict(settings),
+                "wall_seconds": round(progress.wall_seconds, 1),
+                **({"before": progress.before} if progress.before else {}),
+            },
         }
 
     def begin_from(self, network: QuantileNetwork, description: Description) -> None:
@@ -154,8 +161,11 @@ class Trainer:
                 f"{expected}. Found {found}. Give the same options, or begin without it."
             )
         self.learner = Learner.start(network, self.settings)
-        before = description["training"].get("wall_seconds") or 0.0
-        self._go_on(Progress(step=description["steps"], wall_seconds=before))
+        theirs, ours = dict(description["training"]), asdict(self.settings)
+        seconds, before = theirs.pop("wall_seconds", None) or 0.0, theirs.pop("before", [])
+        otherwise = {name: value for name, value in theirs.items() if ours.get(name) != value}
+        before = [*before, {"steps": description["steps"], **otherwise}]
+        self._go_on(Progress(step=description["steps"], wall_seconds=seconds, before=before))
 
     def save(self, path: Path) -> None:
         """Write a checkpoint."""

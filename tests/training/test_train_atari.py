@@ -107,6 +107,9 @@ def test_another_training_begins_from_an_export_or_a_checkpoint(
     assert all(
         torch.equal(weights[name], tensor) for name, tensor in network.state_dict().items()
     )  # not yet learning
+    assert run(monkeypatch, "Breakout", "--out", three, "--init", two, "--seed", 2, "--steps", steps + 4) == 0
+    assert read_export(three)[1]["training"]["before"] == [{"steps": begun}, {"steps": steps, "seed": 1}]
+    three = tmp_path / "resumed"
     assert run(monkeypatch, "Breakout", "--out", three, "--resume", one, "--steps", 156) == 0
     assert (progress_of(three)["step"], progress_of(three)["updates"]) == (156, progress_of(one)["updates"])
     capsys.readouterr()
