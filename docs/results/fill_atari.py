@@ -7,10 +7,8 @@ dqn2snn bench --output docs/results/atari/games --agents $GAMES --recipes tan202
     --episodes 10 --batch 10 --jobs 2
 dqn2snn bench --output docs/results/atari/games --agents $GAMES --recipes rate+ftbc+ridge_all --steps 16 64 \
     --episodes 10 --batch 10 --jobs 2
-dqn2snn bench --output docs/results/atari/nature --agents KrullNature --recipes tan2021 rate --steps 16 64 500 \
-    --episodes 10 --batch 10 --jobs 2
-dqn2snn bench --output docs/results/atari/nature --agents CrazyClimberNature --recipes tan2021 rate --steps 16 64 \
-    --episodes 10 --batch 10 --jobs 2
+dqn2snn bench --output docs/results/atari/nature --agents KrullNature CrazyClimberNature --recipes tan2021 rate \
+    --steps 16 64 500 --episodes 10 --batch 10 --jobs 2
 dqn2snn bench --output docs/results/atari/nature --agents KrullNature CrazyClimberNature \
     --recipes rate+ftbc+ridge_all --steps 16 64 --episodes 10 --batch 10 --jobs 2
 dqn2snn bench --output docs/results/atari/steps --agents RoadRunner --recipes tan2021 clipped \
