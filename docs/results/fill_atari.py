@@ -75,17 +75,17 @@ def _agreements(game: Game) -> str:
 
 
 def clear_of_zero(games: Sequence[Game]) -> str:
-    """A sentence on the paired differences whose interval does not hold zero."""
-    clear = [game for game in games if game.difference.low > 0 or game.difference.high < 0]
-    agents: dict[str, list[str]] = {}
-    for game in clear:
-        agents.setdefault(f"`{game.recipe}` at T = {game.num_steps}", []).append(game.agent)
+    """Sentences on the paired differences whose interval does not hold zero."""
+    found: dict[str, list[str]] = {}
+    for game in games:
+        if game.difference.low > 0 or game.difference.high < 0:
+            found.setdefault(f"`{game.recipe}` at T = {game.num_steps}", []).append(game.agent)
+    clear = sum(map(len, found.values()))
     chance = round(sum(1 - game.difference.level for game in games))
+    listed = "; ".join(f"{way} on {', '.join(names)}" for way, names in found.items())
     return (
-        f"Of the {len(games)} paired differences, {len(clear)} have an interval that is clear of zero, where "
-        f"{chance} are to be expected if there were no difference at all: "
-        + "; ".join(f"{way} on {', '.join(names)}" for way, names in agents.items())
-        + "."
+        f"Of the {len(games)} paired differences, {clear} have an interval that is clear of zero, where {chance} are "
+        "to be expected if there were no difference at all." + f" They are: {listed}." * bool(clear)
     )
 
 

@@ -139,7 +139,8 @@ def _check_description(found: Any) -> Description:
     if found["body"] not in BODIES:
         raise ValueError(f"body {found['body']!r}, which is none of {', '.join(BODIES)}")
     training = found.get("training", {})
-    if not isinstance(training, dict) or not isinstance(training.get("before", []), list):
+    before = training.get("before", []) if isinstance(training, dict) else None
+    if not isinstance(before, list) or not all(isinstance(each, dict) for each in before):
         raise ValueError(f"training is {training!r}")
     return {
         "game": found["game"],

@@ -132,9 +132,7 @@ def test_the_registry_does_not_grow() -> None:
     assert len(SpikingNeuron.instances) <= size + 2
 
 
-def test_neurons_may_die_when_python_has_emptied_their_module(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_neurons_may_die_when_python_has_emptied_their_module(monkeypatch: pytest.MonkeyPatch) -> None:
     caught: list[object] = []
     monkeypatch.setattr(sys, "unraisablehook", caught.append)
     net = hidden_net()

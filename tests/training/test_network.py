@@ -126,7 +126,7 @@ def test_what_is_no_export_is_refused(tmp_path: Path) -> None:
         ("actions", "6"),
         ("game", None),
         ("training", []),
-        ("training", {"before": 1}),
+        ("training", {"before": [1]}),
     ):
         about.write_text(json.dumps(unnamed | {field: value}))
         assert_refused(f"{field} is|body 'vgg'|no head of")
