@@ -211,4 +211,4 @@ def test_no_observations_are_answered_with_no_q_values(snn: dqn2snn.SpikingQNetw
 
 def test_an_agent_that_is_not_in_the_zoo_is_refused_with_those_that_are() -> None:
     with pytest.raises(errors.CheckpointError, match="cartpole, lunarlander"):
-        agent("pong")
+        agent("chess")

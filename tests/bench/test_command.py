@@ -82,7 +82,7 @@ def test_a_recipe_that_does_not_apply_is_told_once(
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--agents", "pong"], "the name of an agent: acrobot"),
+        (["--agents", "chess"], "the name of an agent: acrobot"),
         (["--recipes", "tan2020"], "recipe out of"),
         (["--recipes", "rate+magic"], "correction out of"),
         (["--steps", "0"], "above 0"),
