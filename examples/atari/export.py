@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -139,8 +140,7 @@ def _check_description(found: Any) -> Description:
     if found["body"] not in BODIES:
         raise ValueError(f"body {found['body']!r}, which is none of {', '.join(BODIES)}")
     training = found.get("training", {})
-    before = training.get("before", []) if isinstance(training, dict) else None
-    if not isinstance(before, list) or not all(isinstance(each, dict) for each in before):
+    if not _is_training(training):
         raise ValueError(f"training is {training!r}")
     return {
         "game": found["game"],
@@ -151,6 +151,14 @@ def _check_description(found: Any) -> Description:
         "score": found.get("score"),
         "training": training,
     }
+
+
+def _is_training(found: Any) -> bool:
+    if not isinstance(found, dict):
+        return False
+    before, seconds = found.get("before", []), found.get("wall_seconds") or 0.0
+    timed = isinstance(seconds, int | float) and 0 <= seconds < math.inf
+    return timed and isinstance(before, list) and all(isinstance(each, dict) for each in before)
 
 
 def _network(description: Description, tensors: dict[str, Tensor]) -> QuantileNetwork:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,8 @@ def test_what_is_no_export_is_refused(tmp_path: Path) -> None:
         ("game", None),
         ("training", []),
         ("training", {"before": [1]}),
+        ("training", {"wall_seconds": "long"}),
+        ("training", {"wall_seconds": math.nan}),
     ):
         about.write_text(json.dumps(unnamed | {field: value}))
         assert_refused(f"{field} is|body 'vgg'|no head of")
