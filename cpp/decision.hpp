@@ -264,6 +264,7 @@ private:
 
     void keep_spikes(const Memory<N> &memory, uint32_t done, uint32_t steps, const Output &out) const {
         for (size_t i = 0; i < layers_.size(); i++) {
+            if (!out.spikes[i]) continue;
             const Layer<N> &layer = layers_[i];
             const LayerState<N> &state = memory.layers[i];
             for (uint32_t t = 0; t < steps; t++) {

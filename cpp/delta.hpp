@@ -210,6 +210,7 @@ private:
 
     void keep_spikes(const DeltaMemory &memory, uint32_t t, const Output &out) const {
         for (size_t i = 0; i < layers_.size(); i++) {
+            if (!out.spikes[i]) continue;
             int8_t *const spikes = out.spikes[i] + t * out.spikes_stride[i];
             const size_t pixels = layers_[i].pixels;
             std::memset(spikes, 0, layers_[i].neurons());

@@ -44,7 +44,7 @@ struct Results {
         require(!sent || counts, "counts beside what was sent");
         check_layers(counts, neurons, batch, false);
         check_layers(sent, neurons, batch, true);
-        check_layers(spikes, neurons, steps * batch, false);
+        check_layers(spikes, neurons, steps * batch, true);
     }
 
 private:

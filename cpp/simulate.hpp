@@ -65,7 +65,7 @@ struct Output {
     std::ptrdiff_t q_stride;              // floats from one step to the next; 0 keeps the last step only
     float *const *counts;                 // per layer, [channels][pixels], those taken back subtracted
     float *const *sent;                   // the same, those taken back added; only with counts
-    int8_t *const *spikes;                // per layer, [channels][pixels] after each step
+    int8_t *const *spikes;                // per layer or null, [channels][pixels] after each step
     const std::ptrdiff_t *spikes_stride;  // per layer, bytes from one step to the next
 };
 

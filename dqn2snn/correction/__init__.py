@@ -35,7 +35,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from dqn2snn.correction._rates import mean_spikes
+from dqn2snn.correction._spikes import mean_spikes
 from dqn2snn.correction.ftbc import ftbc
 from dqn2snn.correction.light import light
 from dqn2snn.correction.potential import potential

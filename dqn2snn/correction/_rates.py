@@ -10,15 +10,14 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from dqn2snn.correction._scales import Scale
-from dqn2snn.dynamics import if_step
-from dqn2snn.encode import constant_current
+from dqn2snn.correction._spikes import mean_spikes_of
+from dqn2snn.engine.choice import PreparedPlan
 from dqn2snn.errors import CalibrationError
 from dqn2snn.graph import LayerGraph
 from dqn2snn.observations import Observations, check_observations
 from dqn2snn.plan import SpikingPlan
-from dqn2snn.state import at_rest
 
-__all__ = ["Shown", "checked", "mean_error", "mean_spikes", "shown", "step_weights"]
+__all__ = ["Shown", "checked", "mean_error", "shown"]
 
 _BATCH = 256
 """Observations that are simulated at once; memory does not grow with their number."""
@@ -29,12 +28,11 @@ class Shown:
     """What some observations make a spiking network show, and what the DQN computes of them.
 
     Attributes:
-        rates: Of the hidden layers that were simulated, `[B, *shape]`, float32: the mean of the spikes over time,
-            weighted as the readout weighs them; in "delta" coding levels.
+        rates: `mean_spikes` of one hidden layer, `[B, *shape]`, float32; in "delta" coding levels.
         preactivations: z of every hidden layer, then the Q-values, `[B, *shape]`, float32.
     """
 
-    rates: tuple[Tensor, ...]
+    rates: Tensor
     preactivations: tuple[Tensor, ...]
 
 
@@ -53,102 +51,33 @@ def checked(observations: Observations, graph: LayerGraph) -> Tensor:
     return batch
 
 
-def step_weights(plan: SpikingPlan) -> Tensor:
-    """How much a spike at each step counts in the readout, `[T]`, float64.
-
-    The mean rate counts all alike, 1 / T. The slope of the charge, sum_t t C(t) / sum_t t^2, counts an early spike,
-    which is in every later C(t), for more: w_s = sum_{t >= s} t / sum_t t^2. Both sum to one. In "delta" coding
-    spikes are summed.
-
-    Example:
-        >>> import dqn2snn
-        >>> net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
-        >>> step_weights(dqn2snn.convert(net, torch.rand(64, 4), recipe="tan2021", num_steps=4).plan)
-        tensor([0.2500, 0.2500, 0.2500, 0.2500], dtype=torch.float64)
-    """
-    if plan.coding == "delta":
-        return torch.ones(plan.warmup_steps + plan.num_steps, dtype=torch.float64)
-    steps = torch.arange(1, plan.num_steps + 1, dtype=torch.float64)
-    if plan.readout == "slope":
-        return steps.flip(0).cumsum(0).flip(0) / (steps * steps).sum()
-    return torch.full_like(steps, 1 / plan.num_steps)
-
-
 def shown(
     plan: SpikingPlan,
     graph: LayerGraph,
     observations: Tensor,
+    layer: int,
     *,
-    layers: int | None = None,
     progress: bool = False,
     label: str = "correct",
 ) -> Iterator[Shown]:
     """Simulate observations, a batch at a time.
 
-    A decision starts from rest. In "delta" coding it takes the steps of the first decision of an episode, after
-    which the levels have settled.
-
     Args:
         plan: The spiking network so far.
         graph: The network that it was made of.
         observations: `[N, *input_shape]`.
-        layers: How many hidden layers to simulate; all by default.
+        layer: Which hidden layer shows.
         progress: Show a progress bar.
         label: Of the bar.
 
     Yields:
         Shown: Of each batch, in order.
     """
-    ready, runner = (
-        plan.cast(torch.float32, observations.device),
-        graph.cast(torch.float32, observations.device),
-    )
-    count = len(plan.layers) if layers is None else layers
+    prepared = PreparedPlan(plan, observations.device)
+    runner = graph.cast(torch.float32, observations.device)
     for batch in tqdm(observations.split(_BATCH), desc=label, leave=False, disable=not progress):
-        yield Shown(_rates(ready, batch, count), tuple(runner.pre_activations(batch.float())))
-
-
-def mean_spikes(plan: SpikingPlan, observations: Tensor, layers: int | None = None) -> tuple[Tensor, ...]:
-    """The spikes of hidden layers, their mean over time as `Shown` has it, a batch simulated at a time.
-
-    Args:
-        plan: Of any recipe whose spikes are counted.
-        observations: `[N, *input_shape]`, one or more.
-        layers: How many hidden layers to simulate; all by default.
-
-    Returns:
-        tuple[Tensor, ...]: `[N, *shape]` float32 of each of these layers.
-
-    Example:
-        >>> import dqn2snn
-        >>> net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
-        >>> states = torch.rand(64, 4)
-        >>> [rates.shape for rates in mean_spikes(dqn2snn.convert(net, states, num_steps=4).plan, states)]
-        [torch.Size([64, 8])]
-    """
-    ready, count = (
-        plan.cast(torch.float32, observations.device),
-        len(plan.layers) if layers is None else layers,
-    )
-    parts = [_rates(ready, batch, count) for batch in observations.split(_BATCH)]
-    return tuple(torch.cat(layer) for layer in zip(*parts, strict=True))
-
-
-def _rates(plan: SpikingPlan, observations: Tensor, count: int) -> tuple[Tensor, ...]:
-    current, zero = constant_current(plan, observations).float(), None
-    layers, states = plan.layers[:count], list(at_rest(plan, len(observations)).layers[:count])
-    rates = [torch.zeros_like(state.membrane) for state in states]
-    for t, weight in enumerate(step_weights(plan).tolist()):
-        if t and plan.coding == "delta":
-            current = zero = torch.zeros_like(current) if zero is None else zero
-        fired = current
-        for i, layer in enumerate(layers):
-            arriving = fired if i == 0 else layer.affine(fired)
-            if layer.step_bias is not None:
-                arriving = arriving + layer.step_bias[t]
-            fired, states[i] = if_step(arriving, states[i], layer)
-            rates[i].add_(fired, alpha=weight)
-    return tuple(rates)
+        (rates,) = mean_spikes_of(prepared, batch, [layer])
+        yield Shown(rates, tuple(runner.pre_activations(batch.float())))
 
 
 def mean_error(
@@ -175,6 +104,6 @@ def mean_error(
     """
     total = torch.zeros(plan.layers[layer].shape, dtype=torch.float64)
     label = plan.layer_names[layer]
-    for part in shown(plan, graph, observations, layers=layer + 1, progress=progress, label=label):
-        total += (scale.rate(part.preactivations[layer].double()) - part.rates[layer]).sum(0)
+    for part in shown(plan, graph, observations, layer, progress=progress, label=label):
+        total += (scale.rate(part.preactivations[layer].double()) - part.rates).sum(0)
     return total / len(observations)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from dqn2snn.correction._rates import step_weights
+from dqn2snn.correction._spikes import step_weights
 from dqn2snn.graph import per_channel
 from dqn2snn.ops import Dense, run
 from dqn2snn.plan import SpikingLayer, SpikingPlan

@@ -12,9 +12,10 @@ from typing import Literal
 from torch import Tensor
 
 from dqn2snn._host import on_host
-from dqn2snn.correction._rates import checked, mean_error, step_weights
+from dqn2snn.correction._rates import checked, mean_error
 from dqn2snn.correction._refit import noted, with_layer
 from dqn2snn.correction._scales import scales_of
+from dqn2snn.correction._spikes import step_weights
 from dqn2snn.errors import ArgumentError
 from dqn2snn.graph import LayerGraph, per_channel
 from dqn2snn.observations import Observations

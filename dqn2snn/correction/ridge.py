@@ -86,8 +86,8 @@ def ridge(
     weights = decision_weights(graph, batch) if near_ties else torch.ones(len(batch), dtype=torch.float64)
     unit, beside = output.threshold / plan.readout_scale, step_current(plan, output)
     pairs = [
-        (arriving(output, part.rates[-1]), part.preactivations[-1])
-        for part in shown(plan, graph, batch, progress=progress, label="ridge")
+        (arriving(output, part.rates), part.preactivations[-1])
+        for part in shown(plan, graph, batch, len(plan.layers) - 1, progress=progress, label="ridge")
     ]
     h, q = (torch.cat(values).double() for values in zip(*pairs, strict=True))
     before = (output.v_init if delta else output.affine.bias) + beside

@@ -78,9 +78,9 @@ def ridge_all(
             continue
         samples = Samples(len(batch))
         threshold, beside = per_channel(layer.threshold, layer.shape), step_current(plan, layer)
-        for part in shown(corrected, graph, batch, layers=index, progress=progress, label=layer.name):
+        for part in shown(corrected, graph, batch, index - 1, progress=progress, label=layer.name):
             due = scales[index].current(part.preactivations[index].double()) * threshold - beside
-            samples.add(arriving(layer, part.rates[-1]), due)
+            samples.add(arriving(layer, part.rates), due)
         weight, bias = samples.solve(layer.affine.weight, strength)
         corrected = with_layer(
             corrected, index, refitted(layer, weight, bias, layer.threshold / 2 if delta else None)

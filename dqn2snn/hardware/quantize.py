@@ -92,7 +92,7 @@ def quantize(
         if batch is None or wanted is None:
             rounded = _with_rows(layer, nearest(as_rows(layer.affine), exponent, bits))
         else:
-            arriving = batch if index == 0 else mean_spikes(made, batch, index)[-1]
+            arriving = batch if index == 0 else mean_spikes(made, batch, [index - 1])[0]
             rounded = _fitted(layer, exponent, bits, wanted[index], arriving)
             delta = plan.coding == "delta" and index > 0
             rounded = _shifted(rounded, _missing(layer, wanted[index], rounded, arriving), delta=delta)

@@ -183,7 +183,7 @@ def test_ridge_leaves_nothing_that_a_readout_could_still_explain(recipe: str, ne
     steps = after.num_steps + after.warmup_steps
     with torch.no_grad():
         residual = graph("dense")(x.double()) - simulate_reference(after, x, steps).q[-1]
-    h = torch.cat([part.rates[-1].double() for part in shown(after, graph("dense"), x)])
+    h = torch.cat([part.rates.double() for part in shown(after, graph("dense"), x, len(after.layers) - 1)])
     weight = decision_weights(graph("dense"), x) if near_ties else torch.ones(len(x), dtype=torch.float64)
     inputs = torch.cat([h, torch.ones(len(h), 1, dtype=torch.float64)], 1)
     gradient = (inputs * weight[:, None]).T @ residual / weight.sum()

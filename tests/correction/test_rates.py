@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from dqn2snn.correction import ftbc
-from dqn2snn.correction._rates import shown, step_weights
+from dqn2snn.correction._rates import shown
 from dqn2snn.correction._refit import step_current
+from dqn2snn.correction._spikes import mean_spikes, step_weights
 from dqn2snn.engine import simulate_reference
 from dqn2snn.plan import SpikingPlan
 from tests.correction.subjects import RECIPES, graph, observations, plan
@@ -15,9 +16,9 @@ from tests.correction.subjects import RECIPES, graph, observations, plan
 
 def assert_q_is_linear_in_what_is_shown(made: SpikingPlan, kind: str) -> None:
     x = observations(kind, seed=1, count=40)
-    (part,) = shown(made, graph(kind), x)
+    (part,) = shown(made, graph(kind), x, len(made.layers) - 1)
     output = made.output
-    charge = output.affine(part.rates[-1].double()) + step_current(made, output)
+    charge = output.affine(part.rates.double()) + step_current(made, output)
     if made.coding == "delta":
         charge = charge + output.v_init
     steps = made.num_steps + made.warmup_steps
@@ -46,9 +47,10 @@ def test_the_weights_of_steps_are_those_of_the_slope() -> None:
     assert float(step_weights(made).sum()) == pytest.approx(1.0)
 
 
-def test_batches_come_in_order_and_layers_as_asked_for() -> None:
-    x = observations("dense", seed=2, count=600)
-    parts = list(shown(plan("rate", "dense"), graph("dense"), x, layers=1))
-    assert [len(part.rates) for part in parts] == [1, 1, 1]
+def test_batches_come_in_order_and_the_layer_as_asked_for() -> None:
+    x, made = observations("dense", seed=2, count=600), plan("rate", "dense")
+    parts = list(shown(made, graph("dense"), x, 0))
+    assert [len(part.rates) for part in parts] == [256, 256, 88]
+    torch.testing.assert_close(torch.cat([part.rates for part in parts]), mean_spikes(made, x, [0])[0])
     q = torch.cat([part.preactivations[-1] for part in parts])
     torch.testing.assert_close(q.double(), graph("dense")(x.double()), rtol=1e-5, atol=1e-5)

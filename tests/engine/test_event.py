@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 import dqn2snn
 from dqn2snn.decide import decide
 from dqn2snn.engine import simulate_reference
+from dqn2snn.engine.event import EventNetwork
 from dqn2snn.errors import ArgumentError
 from dqn2snn.graph import per_channel
 from dqn2snn.network import SpikingQNetwork
@@ -259,6 +261,23 @@ def test_observations_are_read_only() -> None:
     before = observations.clone()
     SpikingQNetwork(agents.plan(FREEWAY), engine="event").record(observations, 4)
     assert torch.equal(observations, before)
+
+
+@pytest.mark.parametrize("recipe", ["rate", "burst", "sigma_delta"])
+def test_spikes_are_kept_of_the_layers_that_are_asked_for(recipe: str) -> None:
+    observations = agents.observations(FREEWAY)[:4]
+    plan = dqn2snn.convert(agents.agent(FREEWAY).network, observations, recipe=recipe, num_steps=8).plan
+    network, steps = EventNetwork(plan), plan.num_steps
+    shapes = [(steps, len(observations), *layer.shape) for layer in plan.all_layers]
+    every = [np.empty(shape, np.int8) for shape in shapes]
+    network.run(observations, steps, 1, spikes=every)
+    for wanted, shape in enumerate(shapes):
+        alone = np.empty(shape, np.int8)
+        network.run(
+            observations, steps, 1, spikes=[alone if i == wanted else None for i in range(len(shapes))]
+        )
+        assert np.array_equal(alone, every[wanted])
+    assert any(train.any() for train in every)
 
 
 # Raw floats
