@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import copy
 import math
+import sys
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from atari.evaluation import EPSILON, scores_of
 from atari.export import read_export, score_of, write_export
 from atari.network import BODIES, QuantileNetwork, averaged
 from atari.stopping import stopping
+from dqn2snn.errors import Dqn2SnnError
 
 EVALUATION_SEED = 10_000  # far from the seeds of the training games
 
@@ -41,9 +43,12 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=16, help="games of the score (16)")
     parser.add_argument("--threads", type=int, default=1, help="of torch (1)")
     args = parser.parse_args()
+    if args.episodes < 1:
+        parser.error(f"Expected --episodes of 1 or more. Found {args.episodes}.")
     torch.set_num_threads(args.threads)
     teacher, description = read_export(args.teacher)
     lesson, began = Lesson(updates=args.updates), time.perf_counter()
+    args.out.mkdir(parents=True, exist_ok=True)  # fails now, if at all
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(lesson.seed)
         student = QuantileNetwork(args.body, teacher.actions, teacher.quantiles)
@@ -67,10 +72,12 @@ def main() -> None:
             },
         },
     }
-    args.out.mkdir(parents=True, exist_ok=True)
     write_export(args.out, student, description)
     print(f"{description['game']}: mean score {sum(scores) / len(scores):,.1f}, saved to {args.out}")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (Dqn2SnnError, OSError) as error:
+        sys.exit(str(error))

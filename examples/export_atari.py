@@ -28,6 +28,7 @@ from atari.network import averaged
 from atari.settings import Settings
 from dqn2snn import zoo
 from dqn2snn.envs import action_names, make_env, spaces_of
+from dqn2snn.errors import Dqn2SnnError
 from dqn2snn.evaluate import Evaluation, evaluate_policy
 
 EPSILONS = (0.0, 0.05)
@@ -137,4 +138,7 @@ def holds(agent: zoo.Agent, score: zoo.Score) -> bool:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except Dqn2SnnError as error:
+        sys.exit(str(error))

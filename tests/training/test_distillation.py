@@ -96,3 +96,15 @@ def test_the_command_writes_a_checkpoint_of_the_other_body(
 def test_a_lesson_that_cannot_be_given_is_refused(options: dict[str, int]) -> None:
     with pytest.raises(ArgumentError, match="Expected two games or more"):
         Lesson(**options)
+
+
+@pytest.mark.parametrize("script", ["distill_atari.py", "export_atari.py"])
+def test_a_directory_without_a_checkpoint_is_one_line(
+    script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = [f"--out={tmp_path / 'student'}"] if script == SCRIPT.name else []
+    monkeypatch.setattr(sys, "argv", [script, str(tmp_path / "nothing"), *out])
+    with pytest.raises(SystemExit, match=r"nothing: Expected the checkpoint of a quantile network") as caught:
+        runpy.run_path(str(SCRIPT.with_name(script)), run_name="__main__")
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
