@@ -5,7 +5,7 @@ where they were stopped, and add to what is there:
 
 dqn2snn bench --output docs/results/atari/games --agents $GAMES --recipes tan2021 rate --steps 16 64 500 \
     --episodes 10 --batch 10 --jobs 2
-dqn2snn bench --output docs/results/atari/games --agents $GAMES --recipes rate+ftbc+ridge_all --steps 16 64 \
+dqn2snn bench --output docs/results/atari/games --agents $GAMES --recipes rate+ftbc+ridge_all --steps 16 64 500 \
     --episodes 10 --batch 10 --jobs 2
 dqn2snn bench --output docs/results/atari/nature --agents KrullNature CrazyClimberNature --recipes tan2021 rate \
     --steps 16 64 500 --episodes 10 --batch 10 --jobs 2
