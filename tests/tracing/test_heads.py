@@ -55,6 +55,19 @@ def test_dueling_heads_of_single_layers(combine: Combine) -> None:
     assert_folds(randomised(dueling(combine, nn.Linear(8, 1), nn.Linear(8, 3))), (4,), [8, 3])
 
 
+def test_an_advantage_that_cancels_leaves_its_rounding_which_is_no_difference() -> None:
+    network = randomised(dueling(COMBINATIONS["v + a - mean"], nn.Linear(8, 1), nn.Linear(8, 1)))
+    with torch.no_grad():
+        network.advantage.weight *= 1e4
+        network.value.weight.zero_()
+        network.value.bias.fill_(0.01)
+    observations = 255 * torch.rand(64, 4)
+    with torch.no_grad():
+        assert float((network(observations) - 0.01).abs().max()) > 1e-3  # of float32 alone
+    q = trace(network, (4,))(observations.double())
+    torch.testing.assert_close(q, torch.full_like(q, 0.01), rtol=0, atol=1e-8)
+
+
 @pytest.mark.parametrize("combine", COMBINATIONS.values(), ids=COMBINATIONS)
 def test_dueling_streams_with_a_hidden_layer_lie_side_by_side(combine: Combine) -> None:
     network = randomised(dueling(combine, stream(8, 5, 1), stream(8, 6, 3)))
