@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import copy
 import math
-import sys
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -25,9 +24,9 @@ import torch
 from atari.distillation import Lesson, distil
 from atari.evaluation import EPSILON, scores_of
 from atari.export import read_export, score_of, write_export
+from atari.messages import one_line
 from atari.network import BODIES, QuantileNetwork, averaged
 from atari.stopping import stopping
-from dqn2snn.errors import Dqn2SnnError
 
 EVALUATION_SEED = 10_000  # far from the seeds of the training games
 
@@ -77,7 +76,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with one_line():
         main()
-    except (Dqn2SnnError, OSError) as error:
-        sys.exit(str(error))

@@ -24,11 +24,11 @@ from typing import Any
 import torch
 
 from atari.export import Description, read_export
+from atari.messages import one_line
 from atari.network import averaged
 from atari.settings import Settings
 from dqn2snn import zoo
 from dqn2snn.envs import action_names, make_env, spaces_of
-from dqn2snn.errors import Dqn2SnnError
 from dqn2snn.evaluate import Evaluation, evaluate_policy
 
 EPSILONS = (0.0, 0.05)
@@ -138,7 +138,5 @@ def holds(agent: zoo.Agent, score: zoo.Score) -> bool:
 
 
 if __name__ == "__main__":
-    try:
+    with one_line():
         main()
-    except Dqn2SnnError as error:
-        sys.exit(str(error))

@@ -28,17 +28,17 @@ import torch
 
 from atari.evaluation import EPSILON, scores_of
 from atari.export import read_export, score_of, write_export
+from atari.messages import one_line
 from atari.network import BODIES, averaged
 from atari.settings import Settings
 from atari.stopping import stopping
 from atari.trainer import Trainer
 from atari.training import CHECKPOINT, train
-from dqn2snn.errors import Dqn2SnnError
 
 EVALUATION_SEED = 10_000  # far from the seeds of the training games
 
 
-def parse() -> tuple[argparse.ArgumentParser, argparse.Namespace, Settings]:
+def parse() -> tuple[argparse.Namespace, Settings]:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description="Train a deep Q-network on an Atari game with n-step QR-DQN.",
@@ -66,13 +66,9 @@ def parse() -> tuple[argparse.ArgumentParser, argparse.Namespace, Settings]:
             name, type=type(option.default), default=option.default, choices=choices, help=" "
         )
     args = parser.parse_args()
-    try:
-        settings = Settings(
-            **{option.name: getattr(args, option.name) for option in dataclasses.fields(Settings)}
-        )
-    except Dqn2SnnError as error:
-        parser.error(str(error))
-    return parser, args, settings
+    return args, Settings(
+        **{option.name: getattr(args, option.name) for option in dataclasses.fields(Settings)}
+    )
 
 
 def begin(args: argparse.Namespace, settings: Settings) -> Trainer:
@@ -102,17 +98,15 @@ def export(trainer: Trainer, out: Path, episodes: int) -> str:
 
 def main() -> None:
     """Train and export."""
-    parser, args, settings = parse()
+    args, settings = parse()
     torch.set_num_threads(args.threads)  # small networks: more threads mostly wait for each other
-    try:
-        trainer = begin(args, settings)
-        if not args.export:
-            with stopping(args.minutes) as stop:
-                train(trainer, args.out, steps=args.steps, stop=stop)
-        print(export(trainer, args.out, args.episodes if args.export else 0))
-    except Dqn2SnnError as error:
-        parser.exit(2, f"{error}\n")
+    trainer = begin(args, settings)
+    if not args.export:
+        with stopping(args.minutes) as stop:
+            train(trainer, args.out, steps=args.steps, stop=stop)
+    print(export(trainer, args.out, args.episodes if args.export else 0))
 
 
 if __name__ == "__main__":
-    main()
+    with one_line():
+        main()

@@ -10,7 +10,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from dqn2snn.correction._scales import Scale
-from dqn2snn.correction._spikes import mean_spikes_of
+from dqn2snn.correction._spikes import BATCH, mean_spikes_of
 from dqn2snn.engine.choice import PreparedPlan
 from dqn2snn.errors import CalibrationError
 from dqn2snn.graph import LayerGraph
@@ -18,9 +18,6 @@ from dqn2snn.observations import Observations, check_observations
 from dqn2snn.plan import SpikingPlan
 
 __all__ = ["Shown", "checked", "mean_error", "shown"]
-
-_BATCH = 256
-"""Observations that are simulated at once; memory does not grow with their number."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +72,7 @@ def shown(
     """
     prepared = PreparedPlan(plan, observations.device)
     runner = graph.cast(torch.float32, observations.device)
-    for batch in tqdm(observations.split(_BATCH), desc=label, leave=False, disable=not progress):
+    for batch in tqdm(observations.split(BATCH), desc=label, leave=False, disable=not progress):
         (rates,) = mean_spikes_of(prepared, batch, [layer])
         yield Shown(rates, tuple(runner.pre_activations(batch.float())))
 

@@ -7,20 +7,23 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dqn2snn.dynamics import if_step
 from dqn2snn.encode import constant_current
 from dqn2snn.engine.choice import PreparedPlan
+from dqn2snn.errors import ArgumentError, PlanError
+from dqn2snn.observations import Observations, check_observations
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.state import at_rest
 
-__all__ = ["mean_spikes", "mean_spikes_of", "step_weights"]
+__all__ = ["BATCH", "mean_spikes", "mean_spikes_of", "step_weights"]
 
 _KEPT = 2**25
 """Bytes of spikes that are kept at a time, a byte for each neuron, step and observation."""
 
-_BATCH = 256
+BATCH = 256
 """Observations that are simulated at once, at most; memory does not grow with their number."""
 
 
@@ -46,7 +49,7 @@ def step_weights(plan: SpikingPlan) -> Tensor:
 
 
 def mean_spikes(
-    plan: SpikingPlan, observations: Tensor, layers: Sequence[int] | None = None
+    plan: SpikingPlan, observations: Observations, layers: Sequence[int] | None = None
 ) -> tuple[Tensor, ...]:
     """The mean over time of the spikes of hidden neurons, weighted by `step_weights`.
 
@@ -61,6 +64,11 @@ def mean_spikes(
     Returns:
         tuple[Tensor, ...]: `[N, *shape]` float32 of each of these layers.
 
+    Raises:
+        ArgumentError: If there is no such layer.
+        ObservationError: If the observations have the wrong shape, or hold NaN or infinity.
+        PlanError: If the plan codes by latency.
+
     Example:
         >>> import dqn2snn
         >>> net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
@@ -68,8 +76,17 @@ def mean_spikes(
         >>> [rates.shape for rates in mean_spikes(dqn2snn.convert(net, states, num_steps=4).plan, states)]
         [torch.Size([64, 8])]
     """
-    wanted = range(len(plan.layers)) if layers is None else layers
-    return mean_spikes_of(PreparedPlan(plan, observations.device), observations, wanted)
+    if plan.coding == "latency":
+        raise PlanError(
+            "Expected spikes that are counted. Found latency coding, where spikes are times. Use record."
+        )
+    batch, hidden = check_observations(observations, plan.input_shape), range(len(plan.layers))
+    wanted = hidden if layers is None else layers
+    if not set(wanted) <= set(hidden):
+        raise ArgumentError(
+            f"Expected hidden layers out of 0 to {len(hidden) - 1}. Found {list(wanted)}. Leave layers out for all."
+        )
+    return mean_spikes_of(PreparedPlan(plan, batch.device), batch, wanted)
 
 
 def mean_spikes_of(prepared: PreparedPlan, observations: Tensor, layers: Sequence[int]) -> tuple[Tensor, ...]:
@@ -86,12 +103,12 @@ def mean_spikes_of(prepared: PreparedPlan, observations: Tensor, layers: Sequenc
     plan = prepared.plan
     # Off a grid alone: while a plan is made, its numbers need not be on the one that it names.
     if not layers or plan.on_grid or prepared.refusal is not None:
-        parts = [_by_steps(prepared, part, layers) for part in observations.split(_BATCH)]
+        parts = [_by_steps(prepared, part, layers) for part in observations.split(BATCH)]
     else:
         kept = plan.num_steps * sum(math.prod(plan.layers[i].shape) for i in layers)
         parts = [
             _by_events(prepared, part, layers)
-            for part in observations.split(max(1, min(_BATCH, _KEPT // kept)))
+            for part in observations.split(max(1, min(BATCH, _KEPT // kept)))
         ]
     return tuple(torch.cat(layer) for layer in zip(*parts, strict=True))
 
@@ -99,7 +116,7 @@ def mean_spikes_of(prepared: PreparedPlan, observations: Tensor, layers: Sequenc
 def _by_events(prepared: PreparedPlan, observations: Tensor, wanted: Sequence[int]) -> tuple[Tensor, ...]:
     """The event engine is several times as fast as the steps below, also where it keeps every spike."""
     plan, weights = prepared.plan, step_weights(prepared.plan).float()
-    spikes: list[np.ndarray[tuple[int, ...], np.dtype[np.int8]] | None] = [
+    spikes: list[NDArray[np.int8] | None] = [
         np.empty((plan.num_steps, len(observations), *layer.shape), np.int8) if i in wanted else None
         for i, layer in enumerate(plan.all_layers)
     ]

@@ -6,14 +6,16 @@ import pytest
 import torch
 from torch import Tensor
 
+import dqn2snn
 from dqn2snn.calibration import calibrate
 from dqn2snn.correction import _spikes, ftbc, mean_spikes
 from dqn2snn.correction._spikes import step_weights
 from dqn2snn.engine import simulate_reference
 from dqn2snn.engine.choice import PreparedPlan
+from dqn2snn.errors import ArgumentError, ObservationError, PlanError
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.recipes._assemble import placed
-from tests.correction.subjects import RECIPES, graph, observations, plan
+from tests.correction.subjects import RECIPES, graph, network, observations, plan
 from tests.engine.compiled import needs_extension
 
 COUNTED = [recipe for recipe in RECIPES if recipe != "sigma_delta"]
@@ -41,6 +43,26 @@ def test_step_by_step_they_are_those_of_the_oracle(recipe: str, kind: str) -> No
     assert mean_spikes(made, x, []) == ()
 
 
+@pytest.mark.parametrize(
+    ("recipe", "x", "layers", "error", "found"),
+    [
+        ("rate", torch.full((2, 5), torch.nan), None, ObservationError, "NaN"),
+        ("rate", torch.rand(2, 4), None, ObservationError, r"\[2, 4\]"),
+        ("rate", torch.rand(2, 5), [-1], ArgumentError, r"0 to 1. Found \[-1\]"),
+        ("rate", torch.rand(2, 5), [2], ArgumentError, r"0 to 1. Found \[2\]"),
+        ("ttfs", torch.rand(2, 5), None, PlanError, "latency"),
+    ],
+)
+def test_what_cannot_be_simulated_is_refused(
+    recipe: str, x: Tensor, layers: list[int] | None, error: type[Exception], found: str
+) -> None:
+    made = dqn2snn.convert(
+        network("dense"), observations("dense"), recipe=recipe, num_steps=8, grid=None
+    ).plan
+    with pytest.raises(error, match=found):
+        mean_spikes(made, x, layers)
+
+
 @needs_extension
 @pytest.mark.parametrize("kind", ["dense", "image"])
 @pytest.mark.parametrize("recipe", COUNTED)
@@ -64,9 +86,8 @@ def test_in_raw_numbers_events_serve_and_batches_are_as_small_as_memory_asks(
 
     by_events = _spikes._by_events
     monkeypatch.setattr(_spikes, "_by_events", noted)
-    monkeypatch.setattr(
-        _spikes, "_KEPT", 7 * 8 * 6 * 6 * 6
-    )  # seven observations of eight steps of the first layer
+    first = made.num_steps * made.layers[0].affine.neurons
+    monkeypatch.setattr(_spikes, "_KEPT", 7 * first)  # of seven observations
     (found,) = mean_spikes(made, x, [0])
     assert sizes == [7] * 5 + [5]
     torch.testing.assert_close(found, expected(made, x, [0])[0])

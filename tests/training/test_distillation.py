@@ -15,6 +15,7 @@ pytest.importorskip("ale_py", reason="distillation needs the extra atari")
 from atari.distillation import Lesson, distil
 from atari.export import Description, read_export, write_export
 from atari.games import Games
+from atari.messages import one_line
 from atari.network import QuantileNetwork, as_input
 from dqn2snn.errors import ArgumentError
 
@@ -100,11 +101,30 @@ def test_a_lesson_that_cannot_be_given_is_refused(options: dict[str, int]) -> No
 
 @pytest.mark.parametrize("script", ["distill_atari.py", "export_atari.py"])
 def test_a_directory_without_a_checkpoint_is_one_line(
-    script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = [f"--out={tmp_path / 'student'}"] if script == SCRIPT.name else []
     monkeypatch.setattr(sys, "argv", [script, str(tmp_path / "nothing"), *out])
-    with pytest.raises(SystemExit, match=r"nothing: Expected the checkpoint of a quantile network") as caught:
+    with pytest.raises(SystemExit, match="2"):
         runpy.run_path(str(SCRIPT.with_name(script)), run_name="__main__")
-    assert "\n" not in str(caught.value)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "nothing: Expected the checkpoint of a quantile network" in line
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (ArgumentError("Expected a game."), 2, "Expected a game."),
+        (NotADirectoryError(20, "Not a directory", "runs"), 2, "Not a directory: runs"),
+        (OSError("no space"), 2, "no space"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_a_script_ends_with_one_line(
+    error: BaseException, status: int, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught, one_line():
+        raise error
+    assert caught.value.code == status
+    assert capsys.readouterr().err == f"{line}\n"
