@@ -34,6 +34,7 @@ from dqn2snn.benchmark.report import as_markdown
 from dqn2snn.benchmark.suite import Summary, read, summarise
 from dqn2snn.benchmark.suite.game import Game
 from dqn2snn.benchmark.suite.network import references_of
+from dqn2snn.benchmark.suite.overall import Overall
 from dqn2snn.benchmark.suite.report import tables, write
 from dqn2snn.zoo import AgentConfig, Score
 
@@ -44,6 +45,9 @@ ZOO = HERE.parents[1] / "zoo" / "atari" / "README.md"
 MINATAR = HERE.parents[1] / "zoo" / "minatar" / "README.md"
 PUBLISHED = {"asterix": 32.2, "breakout": 27.8, "freeway": 62.6, "seaquest": 49.7, "space_invaders": 138.3}
 """Returns of the DQNs of Xu et al. (2026) on MinAtar."""
+
+BEST = "rate+ftbc+ridge_all"
+"""The recipe whose few steps agree best."""
 
 STUDIES = ("games", "nature", "steps", "robustness")
 
@@ -86,6 +90,16 @@ def clear_of_zero(games: Sequence[Game]) -> str:
     return (
         f"Of the {len(games)} paired differences, {clear} have an interval that is clear of zero, where {chance} are "
         "to be expected if there were no difference at all." + f" They are: {listed}." * bool(clear)
+    )
+
+
+def agreements(overall: Sequence[Overall]) -> str:
+    """Sentences on the agreement over all games, few steps beside many."""
+    share = {(way.recipe, way.num_steps): f"{100 * way.agreement:.1f} %" for way in overall}
+    long = (f"`{recipe}` from {share[recipe, 64]} to {share[recipe, 500]}" for recipe in ("rate", BEST))
+    return (
+        f"Over the games, `{BEST}` agrees in {share[BEST, 16]} at T = 16 and in {share[BEST, 64]} at T = 64; `tan2021` "
+        f"has {share['tan2021', 500]} at T = 500. From T = 64 to 500 agreement goes with {' and with '.join(long)}."
     )
 
 
@@ -141,6 +155,7 @@ def pages() -> dict[Path, str]:
         content |= {f"{name}: {table}": text for table, text in tables(summary).items()}
         if name == "games":
             content["games: differences"] = clear_of_zero(summary.games)
+            content["games: agreement"] = agreements(summary.overall)
         if name == "steps":
             content["steps: agreement"] = over_percentiles(summary.games, _agreements)
             content["steps: scores"] = over_percentiles(summary.games, lambda game: str(game.snn))
