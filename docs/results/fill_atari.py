@@ -3,14 +3,10 @@ r"""Put the tables of the games into docs/benchmark/atari.md, zoo/atari/README.m
 Each table goes between <!-- name --> and <!-- /name -->. The directories are those of these commands, which go on
 where they were stopped, and add to what is there:
 
-dqn2snn bench --output docs/results/atari/games --agents $GAMES --recipes tan2021 rate --steps 16 64 500 \
-    --episodes 10 --batch 10 --jobs 2
-dqn2snn bench --output docs/results/atari/games --agents $GAMES --recipes rate+ftbc+ridge_all --steps 16 64 500 \
-    --episodes 10 --batch 10 --jobs 2
-dqn2snn bench --output docs/results/atari/nature --agents KrullNature CrazyClimberNature --recipes tan2021 rate \
+dqn2snn bench --output docs/results/atari/games --agents $GAMES --recipes tan2021 rate rate+ftbc+ridge_all \
     --steps 16 64 500 --episodes 10 --batch 10 --jobs 2
 dqn2snn bench --output docs/results/atari/nature --agents KrullNature CrazyClimberNature \
-    --recipes rate+ftbc+ridge_all --steps 16 64 --episodes 10 --batch 10 --jobs 2
+    --recipes tan2021 rate rate+ftbc+ridge_all --steps 16 64 500 --episodes 10 --batch 10 --jobs 2
 dqn2snn bench --output docs/results/atari/steps --agents RoadRunner --recipes tan2021 clipped \
     --steps 8 16 32 64 128 250 500 1000 --percentiles 99 99.5 99.9 99.99 100 --episodes 10 --batch 10 --jobs 2
 dqn2snn bench --output docs/results/atari/robustness --agents RoadRunner --recipes tan2021 rate --steps 64 \
@@ -19,7 +15,7 @@ dqn2snn bench --output docs/results/atari/robustness --agents RoadRunner --recip
 python docs/results/play_atari.py
 python docs/results/fill_atari.py
 
-with GAMES the names of `dqn2snn.zoo.atari_names()` but Tennis and those of Nature bodies.
+with GAMES the names of `dqn2snn.zoo.atari_names()` but those of Nature bodies.
 """
 
 from __future__ import annotations
