@@ -84,8 +84,8 @@ def clear_of_zero(games: Sequence[Game]) -> str:
     chance = round(sum(1 - game.difference.level for game in games))
     listed = "; ".join(f"{way} on {', '.join(names)}" for way, names in found.items())
     return (
-        f"Of the {len(games)} paired differences, {clear} have an interval that is clear of zero, where {chance} are "
-        "to be expected if there were no difference at all." + f" They are: {listed}." * bool(clear)
+        f"Of the {len(games)} paired differences, {clear} have an interval that is clear of zero, where {chance} would be expected "
+        "if there were no difference at all." + f" They are: {listed}." * bool(clear)
     )
 
 
@@ -149,8 +149,9 @@ def pages() -> dict[Path, str]:
     content = {"agents": agents()}
     for name, summary in kept().items():
         content |= {f"{name}: {table}": text for table, text in tables(summary).items()}
+        if name in ("games", "nature"):
+            content[f"{name}: differences"] = clear_of_zero(summary.games)
         if name == "games":
-            content["games: differences"] = clear_of_zero(summary.games)
             content["games: agreement"] = agreements(summary.overall)
         if name == "steps":
             content["steps: agreement"] = over_percentiles(summary.games, _agreements)
