@@ -84,8 +84,8 @@ def clear_of_zero(games: Sequence[Game]) -> str:
     chance = round(sum(1 - game.difference.level for game in games))
     listed = "; ".join(f"{way} on {', '.join(names)}" for way, names in found.items())
     return (
-        f"Of the {len(games)} paired differences, {clear} have an interval that is clear of zero, where {chance} would be expected "
-        "if there were no difference at all." + f" They are: {listed}." * bool(clear)
+        f"Of the {len(games)} paired differences, {clear} have an interval that is clear of zero, where {chance} would "
+        "be expected if there were no difference at all." + f" They are: {listed}." * bool(clear)
     )
 
 
