@@ -149,8 +149,7 @@ def pages() -> dict[Path, str]:
     content = {"agents": agents()}
     for name, summary in kept().items():
         content |= {f"{name}: {table}": text for table, text in tables(summary).items()}
-        if name in ("games", "nature"):
-            content[f"{name}: differences"] = clear_of_zero(summary.games)
+        content[f"{name}: differences"] = clear_of_zero(summary.games)
         if name == "games":
             content["games: agreement"] = agreements(summary.overall)
         if name == "steps":
