@@ -26,7 +26,7 @@ def quantile_huber_loss(quantiles: Tensor, targets: Tensor) -> Tensor:
     Dabney et al. (2018, arXiv 1710.10044), equation 10 with kappa = 1: for quantiles theta_i at the levels
     tau_i = (i - 1/2) / N and targets y_j,
 
-        sum_i 1/M sum_j |tau_i - 1{y_j < theta_i}| huber(y_j - theta_i),
+        L = sum_i 1/M sum_j |tau_i - 1{y_j < theta_i}| huber(y_j - theta_i),
 
     where huber(u) is u^2 / 2 up to |u| = 1 and |u| - 1/2 beyond.
 
@@ -35,11 +35,11 @@ def quantile_huber_loss(quantiles: Tensor, targets: Tensor) -> Tensor:
         targets: y, ``[B, M]``; no gradient goes into them.
 
     Returns:
-        The mean over the batch, a scalar.
+        L of each row, ``[B]``.
 
     Example:
         >>> quantile_huber_loss(torch.zeros(1, 1), torch.full((1, 1), 3.0))  # 1/2 (3 - 1/2)
-        tensor(1.2500)
+        tensor([1.2500])
     """
     count, wanted = quantiles.shape[1], targets.shape[1]
     theta = quantiles[:, :, None].expand(-1, -1, wanted)
@@ -47,7 +47,7 @@ def quantile_huber_loss(quantiles: Tensor, targets: Tensor) -> Tensor:
     levels = (torch.arange(count, device=quantiles.device) + 0.5) / count
     weights = (levels[:, None] - (y < theta).to(theta.dtype)).abs()
     losses: Tensor = weights * F.smooth_l1_loss(theta, y, reduction="none")
-    return losses.mean(2).sum(1).mean()
+    return losses.mean(2).sum(1)
 
 
 @torch.no_grad()
@@ -101,25 +101,25 @@ class Learner:
         )
         return cls(network, copy.deepcopy(network).requires_grad_(False), optimizer, settings)
 
-    def update(self, batch: Batch) -> float:
+    def update(self, batch: Batch) -> Tensor:
         """Take one step of gradient descent.
 
         Args:
             batch: B transitions.
 
         Returns:
-            The loss before the step.
+            The loss of each transition before the step, ``[B]``.
 
         Raises:
-            ArgumentError: If the loss is not finite; the network has not changed then.
+            ArgumentError: If a loss is not finite; the network has not changed then.
         """
         targets = double_targets(self.network, self.target, batch)
         quantiles = _of_actions(self.network(as_input(batch.observations)), batch.actions)
-        loss = quantile_huber_loss(quantiles, targets)
-        value = loss.item()
-        if not math.isfinite(value):
+        losses = quantile_huber_loss(quantiles, targets)
+        loss = (batch.weights * losses).mean()
+        if not math.isfinite(loss.item()):
             raise ArgumentError(
-                f"Expected a finite loss. Found {value} at update {self.updates}. "
+                f"Expected a finite loss. Found {loss.item()} at update {self.updates}. "
                 "Go on from the last checkpoint with a lower learning rate."
             )
         self.optimizer.zero_grad()
@@ -129,7 +129,7 @@ class Learner:
         self.updates += 1
         if self.updates % self.settings.target_every == 0:
             self.target.load_state_dict(self.network.state_dict())
-        return value
+        return losses.detach()
 
     def tensors(self) -> dict[str, Tensor]:
         """Return all tensors of the state, for a checkpoint."""

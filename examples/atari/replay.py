@@ -9,11 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from atari.priorities import SumTree
 from dqn2snn.errors import ArgumentError
 
 __all__ = ["Batch", "Replay"]
 
-_DRAWS = 1_000
+_TINY = 1e-10  # so that nothing is lost for good
+_CORRECTION = 0.5  # of what priorities favour: beta of Schaul et al. (2016), halfway
 
 
 class Batch(NamedTuple):
@@ -27,6 +29,8 @@ class Batch(NamedTuple):
     returns: Tensor  # float32 [B], the sum over k < n of gamma^k r_k, up to a terminal
     next_observations: Tensor  # uint8 [B, 4, height, width]; of no meaning where the discount is 0
     discounts: Tensor  # float32 [B], gamma^n, or 0 after a terminal
+    weights: Tensor  # float32 [B], of the losses: at most 1, lower for what is drawn more often
+    places: NDArray[np.int64]  # [B], for `Replay.prioritize`
 
 
 class Replay:
@@ -35,12 +39,19 @@ class Replay:
     An observation is the last frames of a game, so stacks would hold each frame four times; the ring holds it
     once, and how many frames had gone before it in its game. Frames before the first are zero, as in ale-py.
 
+    Transitions can be drawn by priority (Schaul et al., 2016, arXiv 1511.05952): one with loss L has
+
+        p_i = L_i^alpha,   P(i) = p_i / sum_j p_j,   w_i = (P(i) / min_j P(j))^-beta,
+
+    with beta = 1/2 and j over the batch. Before its loss is known it has the highest priority of all so far.
+
     Args:
         slots: Steps of each game that the ring holds.
         observation_shape: (frames in an observation, height, width).
         num_envs: Number of games N.
         n_step: Rewards in a return.
         gamma: The discount of one step.
+        priority_exponent: alpha; with 0, each transition is as likely as any other.
 
     Example:
         >>> replay = Replay(slots=8, observation_shape=(4, 2, 2), num_envs=1, n_step=2, gamma=0.5)
@@ -54,10 +65,17 @@ class Replay:
     """
 
     def __init__(
-        self, slots: int, observation_shape: tuple[int, int, int], num_envs: int, n_step: int, gamma: float
+        self,
+        slots: int,
+        observation_shape: tuple[int, int, int],
+        num_envs: int,
+        n_step: int,
+        gamma: float,
+        priority_exponent: float = 0.0,
     ) -> None:
         self.history, height, width = observation_shape
         self.slots, self.num_envs, self.n_step, self.gamma = slots, num_envs, n_step, gamma
+        self.priority_exponent = priority_exponent
         self.added = 0  # steps of each game, those that were overwritten as well
         self._frames = np.zeros((slots * num_envs, height, width), np.uint8)
         self._before = np.zeros((slots, num_envs), np.int64)  # frames of the game before this one, to count
@@ -66,6 +84,7 @@ class Replay:
         self._terminal = np.zeros((slots, num_envs), bool)
         self._over = np.zeros((slots, num_envs), bool)
         self._next_before: NDArray[np.int64] = np.zeros(num_envs, np.int64)
+        self._priorities, self._highest = SumTree(slots * num_envs), 1.0
 
     def __len__(self) -> int:
         """Count the steps, of all games, that the ring holds."""
@@ -96,9 +115,25 @@ class Replay:
         self._terminal[slot], self._over[slot] = terminal, over
         self._next_before = np.where(over, 0, np.minimum(self._next_before + 1, self.history - 1))
         self.added += 1
+        self._admit(self.added - self.n_step - 1)
+
+    def _admit(self, newest: int) -> None:
+        """Give a priority to the transitions whose n steps are whole now, and to those that lost a frame none."""
+        games = np.arange(self.num_envs)
+        oldest = self.added - self.slots
+        whole = oldest + self.history - 1 if oldest > 0 else 0  # nothing came before the first step ever
+        if oldest > 0:
+            lost = np.arange(oldest - 1, whole)[:, None]
+            self._priorities.set(self._places(lost, games).ravel(), 0.0)
+        if newest >= whole:
+            cut = self._cut(np.full(self.num_envs, newest), games)
+            self._priorities.set(self._places(newest, games), np.where(cut, 0.0, self._highest))
+
+    def _places(self, times: NDArray[np.int64] | int, games: NDArray[np.int64]) -> NDArray[np.int64]:
+        return times % self.slots * self.num_envs + games
 
     def sample(self, count: int, rng: np.random.Generator) -> Batch:
-        """Draw transitions, each as likely as any other, with replacement.
+        """Draw transitions in proportion to their priorities, with replacement.
 
         Args:
             count: Number of transitions B.
@@ -110,7 +145,14 @@ class Replay:
         Raises:
             ArgumentError: If no window fits into what was played.
         """
-        times, games = self._draw(count, rng)
+        if not self._priorities.total:
+            raise ArgumentError(
+                f"Expected a replay with windows of {self.n_step} steps that no limit of time cuts. "
+                f"Found none in {len(self)} steps. Play on before you sample."
+            )
+        places = self._priorities.draw(count, rng)
+        slots, games = np.divmod(places, self.num_envs)
+        times = self.added - 1 - (self.added - 1 - slots) % self.slots  # the last ones in these slots
         window = times[:, None] + np.arange(self.n_step)
         at = (window % self.slots, games[:, None])
         ended = np.logical_or.accumulate(self._terminal[at], axis=1)
@@ -124,28 +166,24 @@ class Replay:
             torch.from_numpy(returns.astype(np.float32)),
             torch.from_numpy(self._stacks(times + self.n_step, games)),
             torch.from_numpy(discounts.astype(np.float32)),
+            torch.from_numpy(self._weights(places)),
+            places,
         )
 
-    def _draw(self, count: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Times, counted from the first step ever, and games."""
-        oldest = max(0, self.added - self.slots)
-        # The history of the first few steps is overwritten, except that nothing came before the first ever.
-        low = oldest + self.history - 1 if oldest else 0
-        high = self.added - self.n_step
-        times: NDArray[np.int64] = np.zeros(count, np.int64)
-        games = times.copy()
-        missing: NDArray[np.bool_] = np.ones(count, bool)
-        for _ in range(_DRAWS if high > low else 0):
-            drawn = int(missing.sum())
-            times[missing] = rng.integers(low, high, drawn)
-            games[missing] = rng.integers(self.num_envs, size=drawn)
-            missing = self._cut(times, games)
-            if not missing.any():
-                return times, games
-        raise ArgumentError(
-            f"Expected a replay with windows of {self.n_step} steps that no limit of time cuts. "
-            f"Found none in {len(self)} steps. Play on before you sample."
-        )
+    def _weights(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
+        priorities = self._priorities.weights(places)
+        return np.asarray((priorities / priorities.min()) ** -_CORRECTION, np.float32)
+
+    def prioritize(self, places: NDArray[np.int64], losses: NDArray[np.floating]) -> None:
+        """Change priorities to what the losses say.
+
+        Args:
+            places: Of the transitions, from the newest batch, ``[B]``.
+            losses: Of the same, not negative, ``[B]``.
+        """
+        priorities = (losses.astype(np.float64) + _TINY) ** self.priority_exponent
+        self._highest = max(self._highest, float(priorities.max()))
+        self._priorities.set(places, priorities)
 
     def _cut(self, times: NDArray[np.int64], games: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether a game was cut off within n steps, so that nobody knows what would have come."""

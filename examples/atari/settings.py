@@ -23,6 +23,7 @@ class Settings:
     num_envs: int = 8
     replay_size: int = 100_000  # steps, 7 KB each
     learning_starts: int = 10_000  # steps in the replay before the first update, after a resumption as well
+    priority_exponent: float = 0.0  # alpha of prioritized replay; 0 draws uniformly
     batch_size: int = 64
     updates: int = 1  # each time that all games have made a step
     n_step: int = 3
@@ -42,7 +43,7 @@ class Settings:
             if type(value) is int and name != "seed":
                 _expect(value > 0, name, "a positive number", value)
         _expect(0 <= self.seed < 2**31, "seed", "a number from 0 to 2,147,483,647", self.seed)
-        for name in ("gamma", "epsilon_end"):
+        for name in ("gamma", "epsilon_end", "priority_exponent"):
             _expect(0 <= getattr(self, name) <= 1, name, "a number from 0 to 1", getattr(self, name))
         for name in ("learning_rate", "adam_epsilon", "max_grad_norm"):
             _expect(0 < getattr(self, name) < float("inf"), name, "a positive number", getattr(self, name))

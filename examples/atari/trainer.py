@@ -77,6 +77,7 @@ class Trainer:
             settings.num_envs,
             settings.n_step,
             settings.gamma,
+            settings.priority_exponent,
         )
         self.exploration, self.sampling = (np.random.default_rng([settings.seed, i]) for i in range(2))
         self.progress = Progress()
@@ -112,7 +113,9 @@ class Trainer:
         with meter.timed("learn"):
             for _ in range(self.settings.updates):
                 batch = self.replay.sample(self.settings.batch_size, self.sampling)
-                meter.losses.append(self.learner.update(batch))
+                losses = self.learner.update(batch)
+                self.replay.prioritize(batch.places, losses.numpy())
+                meter.losses.append(losses.mean().item())
         self.progress.updates = self.learner.updates
 
     def _keep_best(self) -> None:

@@ -44,7 +44,7 @@ def test_the_loss_is_that_of_the_paper(size: tuple[int, int, int, int]) -> None:
     theta = 2 * torch.randn(batch, count, generator=generator, dtype=torch.float64)
     y = 2 * torch.randn(batch, wanted, generator=generator, dtype=torch.float64)
     assert math.isclose(
-        quantile_huber_loss(theta, y).item(), by_hand(theta.tolist(), y.tolist()), rel_tol=1e-6
+        quantile_huber_loss(theta, y).mean().item(), by_hand(theta.tolist(), y.tolist()), rel_tol=1e-6
     )
 
 
@@ -54,7 +54,7 @@ def test_its_gradient_is_that_of_differences(size: tuple[int, int, int, int]) ->
     generator = torch.Generator().manual_seed(seed)
     theta = (2 * torch.randn(batch, count, generator=generator, dtype=torch.float64)).requires_grad_()
     y = (2 * torch.randn(batch, wanted, generator=generator, dtype=torch.float64)).requires_grad_()
-    (gradient,) = torch.autograd.grad(quantile_huber_loss(theta, y), theta)
+    (gradient,) = torch.autograd.grad(quantile_huber_loss(theta, y).mean(), theta)
     step = 1e-6
     for index in np.ndindex(batch, count):
         high, low = theta.detach().clone(), theta.detach().clone()
@@ -70,7 +70,7 @@ def test_its_minimum_is_the_quantiles_of_the_targets() -> None:
     optimizer = torch.optim.Adam([theta], lr=1.0)
     for _ in range(400):
         optimizer.zero_grad()
-        quantile_huber_loss(theta, targets).backward()
+        quantile_huber_loss(theta, targets).mean().backward()
         optimizer.step()
     levels = torch.tensor([0.125, 0.375, 0.625, 0.875])
     torch.testing.assert_close(theta[0].detach(), targets[0].quantile(levels), atol=1.0, rtol=0)
@@ -85,6 +85,8 @@ def batch_of(count: int, actions: int, seed: int = 0) -> Batch:
         torch.randn(count, generator=generator),
         frames[1],
         torch.where(torch.rand(count, generator=generator) < 0.3, 0.0, 0.97),
+        torch.ones(count),
+        np.arange(count),
     )
 
 
@@ -117,9 +119,9 @@ def test_learning_finds_the_values_of_a_small_problem() -> None:
     frames = torch.randint(0, 256, (4, 4, 84, 84), generator=generator, dtype=torch.uint8).repeat(3, 1, 1, 1)
     actions = torch.arange(3).repeat_interleave(4)
     values = torch.randint(-1, 2, (12,), generator=generator).float()
-    batch = Batch(frames, actions, values, frames, torch.zeros(12))
+    batch = Batch(frames, actions, values, frames, torch.zeros(12), torch.ones(12), np.arange(12))
     trained = learner()
-    losses = [trained.update(batch) for _ in range(100)]
+    losses = [trained.update(batch).mean() for _ in range(100)]
     assert losses[-1] < losses[0] / 20
     q = trained.network(as_input(frames)).mean(2)[torch.arange(12), actions]
     torch.testing.assert_close(q.detach(), values, atol=0.1, rtol=0)
@@ -138,6 +140,20 @@ def test_the_target_follows_after_so_many_updates() -> None:
         assert torch.equal(trained.target.q.bias, start["q.bias"]) == (update < 3)
 
 
+def test_a_weight_counts_as_often_as_its_transition_would() -> None:
+    """Adam's first step has the size of the learning rate whatever the loss, so gradients are compared."""
+    batch = batch_of(4, 3)
+    weighted, repeated = learner(), learner()
+    kept = torch.tensor([0, 0, 1])
+    losses = weighted.update(Batch(*(part[:2] for part in batch))._replace(weights=torch.tensor([1.0, 0.5])))
+    again = repeated.update(Batch(*(part[kept] for part in batch)))
+    assert torch.equal(losses[kept], again)
+    for one, other in zip(weighted.network.parameters(), repeated.network.parameters(), strict=True):
+        assert one.grad is not None
+        assert other.grad is not None
+        torch.testing.assert_close(one.grad / 1.5 * 2, other.grad)
+
+
 def stored(trained: Learner) -> dict[str, Tensor]:
     """As a file holds them: row after row."""
     return {name: tensor.clone().contiguous() for name, tensor in trained.tensors().items()}
@@ -151,7 +167,7 @@ def test_a_restored_learner_goes_on_exactly(updates: int) -> None:
     second.restore(stored(first), updates)
     for update in range(updates, updates + 4):
         batch = batch_of(4, 3, seed=update)
-        assert first.update(batch) == second.update(batch)
+        assert torch.equal(first.update(batch), second.update(batch))
     assert first.updates == second.updates == updates + 4
     for name, tensor in first.tensors().items():
         assert torch.equal(tensor, second.tensors()[name]), name

@@ -45,8 +45,8 @@ def play(flags: list[list[str]], rng: np.random.Generator) -> list[list[Step]]:
     return games
 
 
-def fill(games: list[list[Step]], slots: int, n_step: int) -> Replay:
-    replay = Replay(slots, (HISTORY, 1, 2), len(games), n_step, GAMMA)
+def fill(games: list[list[Step]], slots: int, n_step: int, priority_exponent: float = 0.0) -> Replay:
+    replay = Replay(slots, (HISTORY, 1, 2), len(games), n_step, GAMMA, priority_exponent)
     for row in zip(*games, strict=True):
         replay.add(
             np.stack([step.stack for step in row]),
@@ -110,6 +110,42 @@ def test_samples_are_the_transitions_of_the_definition_and_all_of_them(data: st.
     else:
         with pytest.raises(ArgumentError, match="Found none in"):
             replay.sample(1, np.random.default_rng(seed))
+
+
+@given(st.data())
+@settings(max_examples=60)
+def test_priorities_say_how_often_transitions_are_drawn(data: st.DataObject) -> None:
+    """Rare ones are drawn as often as their losses say, also after the ring has come round."""
+    n_step, num_envs = data.draw(st.integers(1, 3)), data.draw(st.integers(1, 2))
+    slots, length = data.draw(st.integers(n_step + HISTORY, 9)), data.draw(st.integers(10, 30))
+    seed = data.draw(st.integers(0, 2**32))
+    rng = np.random.default_rng(seed)
+    games = play([["no"] * length] * num_envs, rng)
+    replay = fill(games, slots, n_step, priority_exponent=0.5)
+    places = np.unique(replay.sample(2_000, rng).places)
+    losses = rng.integers(1, 5, len(places)).astype(float) ** 2
+    replay.prioritize(places, losses)
+    batch = replay.sample(20_000, rng)
+    found = (batch.places[:, None] == places).mean(0)
+    expected = losses**0.5 / (losses**0.5).sum()
+    assert len(places) == len(allowed(games, slots, n_step))
+    assert np.isclose(found.sum(), 1)
+    np.testing.assert_allclose(found, expected, atol=6 * np.sqrt(0.25 / 20_000))  # six standard deviations
+    # The weights undo half of it: a transition that is drawn k times as often as another counts k^-1/2 as much.
+    drawn = losses[np.searchsorted(places, batch.places)]
+    np.testing.assert_allclose(batch.weights, (drawn / drawn.min()) ** -0.25, rtol=1e-6)
+
+
+def test_what_was_just_played_has_the_highest_priority_so_far() -> None:
+    games = play([["no"] * 30], np.random.default_rng(0))
+    replay = fill(games, slots=16, n_step=1, priority_exponent=1.0)
+    rng, no = np.random.default_rng(1), np.array([False])
+    replay.prioritize(np.unique(replay.sample(1_000, rng).places), np.full(12, 2.0**20))
+    replay.prioritize(np.unique(replay.sample(1_000, rng).places), np.full(12, 1.0))
+    replay.add(np.zeros((1, HISTORY, 1, 2), np.uint8), np.array([0]), np.array([7.0]), terminal=no, over=no)
+    replay.add(np.zeros((1, HISTORY, 1, 2), np.uint8), np.array([0]), np.array([0.0]), terminal=no, over=no)
+    newest = replay.sample(1_000, rng)
+    assert set(newest.places) == {29 % 16, 30 % 16}
 
 
 def test_each_transition_is_as_likely_as_any_other() -> None:

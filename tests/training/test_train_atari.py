@@ -199,6 +199,16 @@ def test_scores_are_raw_and_returns_are_of_clipped_rewards() -> None:
     assert set(batch.discounts.tolist()) == {0.0, float(torch.tensor(SMALL.gamma**SMALL.n_step))}
 
 
+def test_losses_become_priorities() -> None:
+    """By which each loss is weighed down: its transition is drawn more often."""
+    trainer = played(Trainer("Pong", dataclasses.replace(SMALL, priority_exponent=1.0)), 200)
+    batch = trainer.replay.sample(64, trainer.sampling)
+    assert batch.weights.max() == 1
+    assert len(set(batch.weights.tolist())) > 2
+    uniform = played(Trainer("Pong", SMALL), 200)
+    assert set(uniform.replay.sample(64, uniform.sampling).weights.tolist()) == {1.0}
+
+
 def test_the_larger_body_learns_too() -> None:
     trainer = played(Trainer("Pong", dataclasses.replace(SMALL, body="nature", updates=2)), 12)
     assert trainer.learner.updates == trainer.progress.updates == 2 * 3
