@@ -50,6 +50,21 @@ def test_it_writes_lines_tables_and_pictures(played: Path) -> None:
     assert len((played / FILE).read_bytes().splitlines()) == 1 + 4
 
 
+@pytest.mark.parametrize(("jobs", "shown"), [(1, True), (2, False)])
+def test_on_a_terminal_one_process_counts_the_steps_of_a_game(
+    jobs: int,
+    shown: bool,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert main([*SMALL, str(tmp_path), "--jobs", str(jobs)]) == 0
+    printed = capsys.readouterr().err
+    assert "play: 100%" in printed
+    assert ("cartpole DQN seed=0: 0step" in printed) is shown
+
+
 def test_only_the_report_plays_nothing(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in FILES:
         (copy / name).unlink()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from tqdm.auto import tqdm
 
 from dqn2snn.benchmark.lines import Entry
 from dqn2snn.benchmark.suite.network import agent_of, clipped_of, dqn_of, network_of, weights_of
@@ -22,7 +23,7 @@ __all__ = ["play_episodes"]
 
 
 def play_episodes(
-    unit: Unit, episodes: Sequence[int], settings: Settings, directory: Path
+    unit: Unit, episodes: Sequence[int], settings: Settings, directory: Path, progress: bool = False
 ) -> Iterator[Entry]:
     """Play episodes side by side.
 
@@ -35,6 +36,7 @@ def play_episodes(
         episodes: Numbers of the episodes.
         settings: Protocol and engine.
         directory: Where the benchmark writes.
+        progress: Count the steps, of all these episodes at once, when standard error is a terminal.
 
     Yields:
         dict[str, Any]: Each episode when it is finished: its return and length and, of a spiking network, in how many
@@ -58,7 +60,7 @@ def play_episodes(
     )
     sums: dict[int, dict[str, float]] = defaultdict(lambda: defaultdict(int))
     with closing(steps):
-        for step in steps:
+        for step in tqdm(steps, str(unit), unit="step", leave=False, disable=None if progress else True):
             columns = _columns(step, spiking)
             for row, episode in enumerate(step.episodes.tolist()):
                 for name, column in columns.items():

@@ -62,7 +62,8 @@ def run(
         check_weights(results, {agent: weights_of(agent) for agent in settings.agents})
         with spreading(jobs, backend, address) as spread:
             broken = _convert(settings, home, results, spread, progress)
-            broken += _play(settings, home, results, spread, progress)
+            alone = jobs == 1 and backend == "loky"  # bars of many processes would write over each other
+            broken += _play(settings, home, results, spread, progress, decisions=progress and alone)
     return results, broken
 
 
@@ -92,11 +93,13 @@ def _convert(
     return broken
 
 
-def _play(settings: Settings, home: Path, results: Results, spread: Spread[Any], progress: bool) -> list[str]:
+def _play(
+    settings: Settings, home: Path, results: Results, spread: Spread[Any], progress: bool, decisions: bool
+) -> list[str]:
     """Play the episodes that are missing."""
     broken = []
     todo = [
-        (unit, numbers[start : start + settings.batch], settings, home)
+        (unit, numbers[start : start + settings.batch], settings, home, decisions)
         for unit, numbers in _missing(settings, results)
         for start in range(0, len(numbers), settings.batch)
     ]
@@ -121,13 +124,13 @@ def _convert_one(unit: Unit, protocol: Protocol, home: Path) -> tuple[Unit, str,
 
 
 def _play_some(
-    unit: Unit, episodes: Sequence[int], settings: Settings, home: Path
+    unit: Unit, episodes: Sequence[int], settings: Settings, home: Path, progress: bool
 ) -> tuple[Unit, list[Entry], str]:
     """Who it was, what was finished, and what broke."""
     entries: list[Entry] = []
     try:
         with _one_thread():
-            entries.extend(play_episodes(unit, episodes, settings, home))
+            entries.extend(play_episodes(unit, episodes, settings, home, progress))
     except Dqn2SnnError as error:
         return unit, entries, str(error)
     except Exception:  # somebody else's bug must not cost the other units
