@@ -23,6 +23,8 @@ from dqn2snn.errors import ArgumentError, CheckpointError
 
 __all__ = ["Progress", "Trainer"]
 
+_UNIFORM = {"priority_exponent": 0.0}  # what networks from before there were priorities do not say
+
 
 @dataclass
 class Progress:
@@ -164,7 +166,7 @@ class Trainer:
                 f"{expected}. Found {found}. Give the same options, or begin without it."
             )
         self.learner = Learner.start(network, self.settings)
-        theirs, ours = dict(description["training"]), asdict(self.settings)
+        theirs, ours = _UNIFORM | dict(description["training"]), asdict(self.settings)
         seconds, before = theirs.pop("wall_seconds", None) or 0.0, theirs.pop("before", [])
         otherwise = {name: value for name, value in theirs.items() if ours.get(name) != value}
         before = [*before, {"steps": description["steps"], **otherwise}]

@@ -109,6 +109,10 @@ def test_another_training_begins_from_an_export_or_a_checkpoint(
     )  # not yet learning
     assert run(monkeypatch, "Breakout", "--out", three, "--init", two, "--seed", 2, "--steps", steps + 4) == 0
     assert read_export(three)[1]["training"]["before"] == [{"steps": begun}, {"steps": steps, "seed": 1}]
+    older = {name: value for name, value in description["training"].items() if name != "priority_exponent"}
+    trainer = Trainer("Breakout", dataclasses.replace(SMALL, priority_exponent=0.5))
+    trainer.begin_from(network, {**description, "training": older})
+    assert trainer.progress.before == [{"steps": begun, "priority_exponent": 0.0}]
     three = tmp_path / "resumed"
     assert run(monkeypatch, "Breakout", "--out", three, "--resume", one, "--steps", 156) == 0
     assert (progress_of(three)["step"], progress_of(three)["updates"]) == (156, progress_of(one)["updates"])
