@@ -126,8 +126,8 @@ class Replay:
             lost = np.arange(oldest - 1, whole)[:, None]
             self._priorities.set(self._places(lost, games).ravel(), 0.0)
         if newest >= whole:
-            cut = self._cut(np.full(self.num_envs, newest), games)
-            self._priorities.set(self._places(newest, games), np.where(cut, 0.0, self._highest))
+            priorities = np.where(self._cut(newest), 0.0, self._highest)
+            self._priorities.set(self._places(newest, games), priorities)
 
     def _places(self, times: NDArray[np.int64] | int, games: NDArray[np.int64]) -> NDArray[np.int64]:
         return times % self.slots * self.num_envs + games
@@ -152,8 +152,7 @@ class Replay:
             )
         places = self._priorities.draw(count, rng)
         slots, games = np.divmod(places, self.num_envs)
-        times = self.added - 1 - (self.added - 1 - slots) % self.slots  # the last ones in these slots
-        window = times[:, None] + np.arange(self.n_step)
+        window = slots[:, None] + np.arange(self.n_step)
         at = (window % self.slots, games[:, None])
         ended = np.logical_or.accumulate(self._terminal[at], axis=1)
         counts = np.concatenate([np.ones((count, 1), bool), ~ended[:, :-1]], axis=1)
@@ -161,10 +160,10 @@ class Replay:
         returns = (self._rewards[at] * counts * powers).sum(1)
         discounts = np.where(ended[:, -1], 0.0, self.gamma**self.n_step)
         return Batch(
-            torch.from_numpy(self._stacks(times, games)),
-            torch.from_numpy(self._actions[times % self.slots, games]),
+            torch.from_numpy(self._stacks(slots, games)),
+            torch.from_numpy(self._actions[slots, games]),
             torch.from_numpy(returns.astype(np.float32)),
-            torch.from_numpy(self._stacks(times + self.n_step, games)),
+            torch.from_numpy(self._stacks((slots + self.n_step) % self.slots, games)),
             torch.from_numpy(discounts.astype(np.float32)),
             torch.from_numpy(self._weights(places)),
             places,
@@ -185,16 +184,15 @@ class Replay:
         self._highest = max(self._highest, float(priorities.max()))
         self._priorities.set(places, priorities)
 
-    def _cut(self, times: NDArray[np.int64], games: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Whether a game was cut off within n steps, so that nobody knows what would have come."""
-        at = ((times[:, None] + np.arange(self.n_step)) % self.slots, games[:, None])
-        ended = np.logical_or.accumulate(self._terminal[at], axis=1)
-        return np.asarray((self._over[at] & ~ended).any(1))
+    def _cut(self, time: int) -> NDArray[np.bool_]:
+        """Which games were cut off within n steps, so that nobody knows what would have come."""
+        window = (time + np.arange(self.n_step)) % self.slots
+        ended = np.logical_or.accumulate(self._terminal[window], axis=0)
+        return np.asarray((self._over[window] & ~ended).any(0))
 
-    def _stacks(self, times: NDArray[np.int64], games: NDArray[np.int64]) -> NDArray[np.uint8]:
+    def _stacks(self, slots: NDArray[np.int64], games: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Observations ``[B, 4, height, width]``."""
         back = np.arange(self.history)[::-1]
-        slots = (times[:, None] - back) % self.slots
-        stacks = self._frames.take(slots * self.num_envs + games[:, None], axis=0)
-        stacks[back > self._before[times % self.slots, games][:, None]] = 0
+        stacks = self._frames.take(self._places(slots[:, None] - back, games[:, None]), axis=0)
+        stacks[back > self._before[slots, games][:, None]] = 0
         return stacks
