@@ -16,7 +16,7 @@ import pytest
 
 from dqn2snn import zoo
 from dqn2snn.benchmark import lines
-from dqn2snn.benchmark.suite import Settings, run
+from dqn2snn.benchmark.suite import Settings, episode, run
 from dqn2snn.benchmark.suite.network import references_of
 from dqn2snn.benchmark.suite.report import FILES
 from dqn2snn.benchmark.suite.spread import BACKENDS, spreading
@@ -59,6 +59,7 @@ def test_on_a_terminal_one_process_counts_the_steps_of_a_game(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(episode, "_DELAY", 0.0)  # these games are short
     assert main([*SMALL, str(tmp_path), "--jobs", str(jobs)]) == 0
     printed = capsys.readouterr().err
     assert "play: 100%" in printed

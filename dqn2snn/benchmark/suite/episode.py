@@ -21,6 +21,8 @@ from dqn2snn.rollout import Places, QFunctions, Step, play
 
 __all__ = ["play_episodes"]
 
+_DELAY = 1.0  # seconds; a bar for each short game would only flicker
+
 
 def play_episodes(
     unit: Unit, episodes: Sequence[int], settings: Settings, directory: Path, progress: bool = False
@@ -60,7 +62,8 @@ def play_episodes(
     )
     sums: dict[int, dict[str, float]] = defaultdict(lambda: defaultdict(int))
     with closing(steps):
-        for step in tqdm(steps, str(unit), unit="step", leave=False, disable=None if progress else True):
+        hidden = None if progress else True
+        for step in tqdm(steps, str(unit), unit="step", leave=False, disable=hidden, delay=_DELAY):
             columns = _columns(step, spiking)
             for row, episode in enumerate(step.episodes.tolist()):
                 for name, column in columns.items():
