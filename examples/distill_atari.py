@@ -25,7 +25,7 @@ from atari.distillation import Lesson, distil
 from atari.evaluation import EPSILON, scores_of
 from atari.export import read_export, score_of, write_export
 from atari.messages import one_line
-from atari.network import BODIES, QuantileNetwork, averaged
+from atari.network import SCREEN_BODIES, QuantileNetwork, averaged
 from atari.stopping import stopping
 
 EVALUATION_SEED = 10_000  # far from the seeds of the training games
@@ -36,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Teach another body what a trained Atari agent knows.")
     parser.add_argument("teacher", type=Path, help="directory of a checkpoint, such as zoo/atari/krull")
     parser.add_argument("--out", type=Path, required=True, help="directory of the new one")
-    parser.add_argument("--body", choices=tuple(BODIES), default="nature", help="(nature)")
+    parser.add_argument("--body", choices=SCREEN_BODIES, default="nature", help="(nature)")
     parser.add_argument("--updates", type=int, default=Lesson.updates, help=f"({Lesson.updates})")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop earlier")
     parser.add_argument("--episodes", type=int, default=16, help="games of the score (16)")

@@ -25,10 +25,11 @@ import torch
 
 from atari.export import Description, read_export
 from atari.messages import one_line
-from atari.network import averaged
+from atari.network import SCREEN_BODIES, averaged
 from atari.settings import Settings
 from dqn2snn import zoo
 from dqn2snn.envs import action_names, make_env, spaces_of
+from dqn2snn.errors import CheckpointError
 from dqn2snn.evaluate import Evaluation, evaluate_policy
 
 EPSILONS = (0.0, 0.05)
@@ -55,6 +56,11 @@ def export(directory: Path, episodes: int) -> None:
     """Write the agent of a checkpoint beside it."""
     trained, description = read_export(directory)
     game, body = description["game"], description["body"]
+    if body not in SCREEN_BODIES:
+        raise CheckpointError(
+            f"{directory}: Expected a network that sees frames. Found body {body!r}, which sees the console's memory. "
+            "Teach one of frames what it knows: examples/distill_atari.py."
+        )
     env_id = f"{_titled(game)}NoFrameskip-v4"
     network = zoo.round_to_half(averaged(trained))
     scores = [
@@ -90,11 +96,9 @@ def training_of(description: Description) -> zoo.Training:
     """Say what the checkpoint says of its training."""
     settings: dict[str, Any] = {"body": description["body"], **description["training"]}
     stages = [settings, *settings.get("before", [])]
-    taught = (
-        ", regressed on a trained network of another body"
-        if any("distilled" in each for each in stages)
-        else ""
-    )
+    lessons = [each["distilled"]["from"] for each in stages if "distilled" in each]
+    taught = ", regressed on a trained network of another body" if lessons else ""
+    taught += ", which saw the console's memory" if "ram" in lessons else ""
     return {
         "algorithm": f"QR-DQN (Dabney et al., 2018){taught}, its quantiles averaged into a plain DQN",
         "library": "torch and ale-py; exported by examples/export_atari.py",

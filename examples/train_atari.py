@@ -89,7 +89,8 @@ def export(trainer: Trainer, out: Path, episodes: int) -> str:
     network, description = trainer.result()
     if episodes:
         rounded = copy.deepcopy(network).half().float()
-        scores = scores_of(averaged(rounded), trainer.game, episodes, EVALUATION_SEED)
+        play = type(trainer.games)
+        scores = scores_of(averaged(rounded), trainer.game, episodes, EVALUATION_SEED, play=play)
         description["score"] = score_of(scores, EPSILON)
     write_export(out, network, description)
     score = description["score"]

@@ -13,7 +13,8 @@ from tqdm.auto import tqdm
 
 from atari.acting import choose
 from atari.games import Games
-from atari.network import FRAME, HISTORY, QuantileNetwork, as_input
+from atari.memory import games_of
+from atari.network import FRAMES, QuantileNetwork, as_input
 from dqn2snn.errors import ArgumentError
 
 __all__ = ["Lesson", "distil"]
@@ -72,8 +73,9 @@ def distil(
     Returns:
         Steps that were played, and updates that were done, fewer than those of the lesson if it was stopped.
     """
-    games, rng = Games(game, lesson.num_envs, lesson.seed), np.random.default_rng(lesson.seed)
-    frames = torch.zeros(lesson.memory, HISTORY, FRAME, FRAME, dtype=torch.uint8)
+    rng = np.random.default_rng(lesson.seed)
+    games = games_of(teacher.body)(game, lesson.num_envs, lesson.seed)
+    frames = torch.zeros(lesson.memory, *FRAMES, dtype=torch.uint8)
     known = torch.zeros(lesson.memory, teacher.actions, teacher.quantiles)
     optimizer = torch.optim.Adam(student.parameters(), lr=lesson.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, lesson.updates)
@@ -106,10 +108,9 @@ def _step(
     epsilon: float,
     rng: np.random.Generator,
 ) -> tuple[Tensor, Tensor]:
-    """Play one step of every game; return what was seen and what the teacher says of it."""
-    seen = torch.from_numpy(games.observations)
-    said = teacher(as_input(seen))
-    q, half = said.mean(2).numpy(), len(seen) // 2
-    q[half:] = student(as_input(seen[half:])).mean(2).numpy()
+    """Play one step of every game; return the frames before it and what the teacher says of them."""
+    said, frames = teacher(as_input(torch.from_numpy(games.observations))), torch.from_numpy(games.frames)
+    q, half = said.mean(2).numpy(), len(frames) // 2
+    q[half:] = student(as_input(frames[half:])).mean(2).numpy()
     games.step(choose(q, epsilon, rng))
-    return seen, said
+    return frames, said

@@ -16,23 +16,31 @@ EPSILON = 0.05  # as in Mnih et al. (2015)
 
 
 @torch.no_grad()
-def scores_of(network: nn.Module, game: str, episodes: int, seed: int, num_envs: int = 8) -> list[float]:
+def scores_of(
+    network: nn.Module,
+    game: str,
+    episodes: int,
+    seed: int,
+    num_envs: int = 8,
+    play: type[Games] = Games,
+) -> list[float]:
     """Play whole games.
 
     Each copy plays its share of them. To take the first that end would favour short games.
 
     Args:
-        network: Maps frames of whole numbers from 0 to 255, ``[B, 4, 84, 84]``, to Q-values ``[B, A]``.
+        network: Maps observations of whole numbers from 0 to 255, ``[B, 4, height, width]``, to Q-values ``[B, A]``.
         game: Name of the game.
         episodes: Number of games.
         seed: Determines no-ops and random actions.
         num_envs: Games side by side.
+        play: What the network sees of them: `atari.memory.games_of` its body.
 
     Returns:
         Their raw scores.
     """
     num_envs = min(num_envs, episodes)
-    games, rng = Games(game, num_envs, seed), np.random.default_rng(seed)
+    games, rng = play(game, num_envs, seed), np.random.default_rng(seed)
     shares = [len(range(copy, episodes, num_envs)) for copy in range(num_envs)]
     scores: list[list[float]] = [[] for _ in shares]
     with tqdm(total=episodes, unit="game") as bar:

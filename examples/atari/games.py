@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import ale_py
 import numpy as np
@@ -33,6 +33,9 @@ class Games:
     lives: the protocol of Mnih et al. (2015). A lost life ends the sum of rewards but not the game; ale-py's own
     ``episodic_life`` would begin a new game at each lost life, and later lives would never be seen.
 
+    `observations` is what is seen now, uint8 ``[N, 4, height, width]``, and `frames` what of it is on the screen: the
+    same here.
+
     Args:
         game: Name as in gymnasium (``"RoadRunner"``) or as in ale-py (``"road_runner"``).
         count: Number of copies N.
@@ -49,8 +52,14 @@ class Games:
 
     def __init__(self, game: str, count: int, seed: int, max_frames: int = 108_000) -> None:
         ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
-        self._env = AtariVectorEnv(
-            rom_of(game),
+        self._env = self._make(rom_of(game), count, max_frames)
+        self.num_actions: int = int(self._env.single_action_space.n)
+        self._scores = np.zeros(count)
+        self.reset(seed)
+
+    def _make(self, rom: str, count: int, max_frames: int) -> Any:
+        return AtariVectorEnv(
+            rom,
             count,
             num_threads=1,
             stack_num=HISTORY,
@@ -60,9 +69,10 @@ class Games:
             autoreset_mode=AutoresetMode.SAME_STEP,
             max_num_frames_per_episode=max_frames,
         )
-        self.num_actions: int = int(self._env.action_space.nvec[0])
-        self._scores = np.zeros(count)
-        self.reset(seed)
+
+    def _see(self, found: Any) -> None:
+        self.observations: NDArray[np.uint8] = np.array(found)
+        self.frames = self.observations
 
     def reset(self, seed: int) -> None:
         """Begin all games anew.
@@ -71,7 +81,7 @@ class Games:
             seed: Determines the no-ops.
         """
         observations, info = self._env.reset(seed=seed)
-        self.observations: NDArray[np.uint8] = np.array(observations)
+        self._see(observations)
         self._lives = np.array(info["lives"])
         self._scores[:] = 0.0
 
@@ -90,7 +100,8 @@ class Games:
         self._scores += rewards
         scores = {int(i): float(self._scores[i]) for i in np.flatnonzero(over)}
         self._scores[over] = 0.0
-        self.observations, self._lives = np.array(observations), lives
+        self._see(observations)
+        self._lives = lives
         return Played(rewards.astype(np.float64), terminal, over, scores)
 
 

@@ -14,9 +14,10 @@ from atari.acting import choose
 from atari.checkpoint import check, read_tensors, within, write_tensors
 from atari.curve import Meter
 from atari.export import Description, Score, score_of
-from atari.games import Games, rom_of
+from atari.games import rom_of
 from atari.learning import Learner
-from atari.network import FRAME, HISTORY, QuantileNetwork, as_input
+from atari.memory import games_of
+from atari.network import BODIES, QuantileNetwork, as_input
 from atari.replay import Replay
 from atari.settings import Settings
 from dqn2snn.errors import ArgumentError, CheckpointError
@@ -68,14 +69,14 @@ class Trainer:
 
     def __init__(self, game: str, settings: Settings) -> None:
         self.game, self.settings = rom_of(game), settings
-        self.games = Games(game, settings.num_envs, settings.seed)
+        self.games = games_of(settings.body)(game, settings.num_envs, settings.seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
             network = QuantileNetwork(settings.body, self.games.num_actions, settings.quantiles)
         self.learner = Learner.start(network, settings)
         self.replay = Replay(
             settings.replay_size // settings.num_envs,
-            (HISTORY, FRAME, FRAME),
+            BODIES[settings.body].observation,
             settings.num_envs,
             settings.n_step,
             settings.gamma,

@@ -14,22 +14,23 @@ pytest.importorskip("ale_py", reason="the Atari trainer needs the extra atari")
 from torch import nn
 
 from atari.export import Description, read_export, score_of, write_export
-from atari.network import BODIES, QuantileNetwork, as_input, averaged
+from atari.network import BODIES, SCREEN_BODIES, Bytes, QuantileNetwork, as_input, averaged
 from dqn2snn import zoo
 from dqn2snn.errors import CheckpointError
 
 TRAINED = Path(__file__).parents[2] / "zoo" / "atari"
 
 
-def frames(count: int = 32) -> torch.Tensor:
+def frames(count: int = 32, body: str = "nips2013") -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
-    return torch.randint(0, 256, (count, 4, 84, 84), generator=generator, dtype=torch.uint8)
+    return torch.randint(0, 256, (count, *BODIES[body].observation), generator=generator, dtype=torch.uint8)
 
 
 def assert_plain_is_the_average(network: QuantileNetwork) -> None:
+    x = frames(body=network.body)
     with torch.no_grad():
-        expected = network(as_input(frames())).mean(2)
-        q = averaged(network)(frames().float())
+        expected = network(as_input(x)).mean(2)
+        q = averaged(network)(x.float())
     scale = float(expected.abs().max())
     torch.testing.assert_close(q, expected, atol=1e-5 * scale, rtol=0)
     top = expected.topk(2).values
@@ -55,7 +56,7 @@ def test_trained_networks_have_the_same_average(game: str) -> None:
     assert_plain_is_the_average(network)
 
 
-@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("body", SCREEN_BODIES)
 def test_the_zoo_keeps_such_networks(body: str, tmp_path: Path) -> None:
     network = averaged(QuantileNetwork(body, actions=6, quantiles=7))
     rebuilt = zoo.build_network(zoo.describe_network(network))
@@ -82,6 +83,16 @@ def test_the_bodies_are_those_of_the_papers() -> None:
         ["linear", 3136, 512],
         ["linear", 512, 18],
     ]
+
+
+def test_bytes_are_what_they_say() -> None:
+    memory = frames(3, "ram")
+    b = memory[:, :, 0].double()
+    newest = b[:, 3]
+    waves = [f(2 * math.pi * newest / period) for period in (32, 64, 128) for f in (torch.sin, torch.cos)]
+    changes = [((b[:, k + 1] - b[:, k]) / 8).clip(-4, 4) for k in range(3)]
+    expected = torch.cat([(newest - 128) / 64, *waves, *changes], 1)
+    torch.testing.assert_close(Bytes()(as_input(memory)).double(), expected, atol=1e-4, rtol=0)
 
 
 DESCRIPTION: Description = {

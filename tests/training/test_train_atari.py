@@ -320,7 +320,7 @@ def test_it_is_time_to_stop_at_the_deadline_or_when_asked(tmp_path: Path, heeded
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"body": "vgg"}, "Expected body to be one of nips2013, nature. Found 'vgg'"),
+        ({"body": "vgg"}, "Expected body to be one of nips2013, nature, ram. Found 'vgg'"),
         ({"num_envs": 0}, "Expected num_envs to be a positive number"),
         ({"replay_size": 30}, "Expected replay_size to be at least 56"),
         ({"learning_starts": 200_000}, "Expected learning_starts to be from 56 to"),
