@@ -2,7 +2,7 @@
 
 * `settings`: hyper-parameters, and how epsilon falls.
 * `network`: the body of a DQN with a quantile head, and the plain DQN that is its average.
-* `games`: many copies of an Atari game side by side.
+* `games`: many copies of an Atari game side by side; `memory`: those whose memory is seen, too.
 * `replay`: what was played, and n-step samples of it.
 * `learning`: the quantile Huber loss and one step of gradient descent.
 * `acting`: epsilon-greedy actions.

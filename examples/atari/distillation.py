@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
@@ -17,9 +18,11 @@ from atari.memory import games_of
 from atari.network import FRAMES, QuantileNetwork, as_input
 from dqn2snn.errors import ArgumentError
 
-__all__ = ["Lesson", "distil"]
+__all__ = ["Lesson", "distil", "lesson_loss"]
 
 _SHOW_EVERY = 50  # updates between two readings of the progress bar
+_MAX_GRAD_NORM = 10.0
+_SMALL = 0.1
 
 
 @dataclass(frozen=True)
@@ -33,21 +36,25 @@ class Lesson:
         num_envs: Games side by side. The teacher plays in half of them, the student in the others.
         memory: Frames that are kept; the oldest make room.
         epsilon: Probability of a random action.
+        advantages: Weight of the distance of what sets actions apart, beside the distance of the quantiles.
         seed: Determines games, actions and batches.
     """
 
     updates: int = 20_000
     batch_size: int = 64
-    learning_rate: float = 5e-4
+    learning_rate: float = 1e-3
     num_envs: int = 8
     memory: int = 40_000
     epsilon: float = 0.05
+    advantages: float = 100.0
     seed: int = 1
 
     def __post_init__(self) -> None:
-        if self.num_envs < 2 or self.memory < self.batch_size or min(self.updates, self.batch_size) < 1:
+        too_few = self.num_envs < 2 or min(self.updates, self.batch_size) < 1
+        if too_few or self.memory < self.batch_size or not 0 <= self.advantages < math.inf:
             raise ArgumentError(
-                f"Expected two games or more, and a memory that holds a batch. Found {self}. Try {Lesson()}."
+                "Expected two games or more, a memory that holds a batch, and a weight of 0 or more. "
+                f"Found {self}. Try {Lesson()}."
             )
 
 
@@ -58,7 +65,7 @@ def distil(
     lesson: Lesson,
     stop: Callable[[], bool] = lambda: False,
 ) -> tuple[int, int]:
-    """Regress the student's quantiles on the teacher's, the smooth L1 distance of the two.
+    """Regress the student's quantiles on the teacher's: `lesson_loss`.
 
     The student plays in half of the games, so that it is told what to do where its own mistakes lead
     (Ross et al., 2011, arXiv 1011.0686). Each update comes after one step of all games.
@@ -90,14 +97,41 @@ def distil(
             if played >= 10 * lesson.batch_size:
                 break
         chosen = torch.from_numpy(rng.integers(min(played, lesson.memory), size=lesson.batch_size))
-        loss = F.smooth_l1_loss(student(as_input(frames[chosen])), known[chosen])
+        loss = lesson_loss(student(as_input(frames[chosen])), known[chosen], lesson.advantages)
         optimizer.zero_grad()
         loss.backward()
+        nn.utils.clip_grad_norm_(student.parameters(), _MAX_GRAD_NORM)
         optimizer.step()
         schedule.step()
         if update % _SHOW_EVERY == 0:
             bar.set_postfix_str(f"loss {loss.item():.2e}")
     return played, lesson.updates
+
+
+def lesson_loss(found: Tensor, known: Tensor, advantages: float) -> Tensor:
+    """Compute the distance of two networks' quantiles, and of their advantages with more weight.
+
+    How good a moment is takes most of the first, and says nothing of what to do. With the smooth L1 distances d, which
+    turns linear at 1, and e, which does at 0.1, means over all elements,
+
+        L = d(theta_s, theta_t) + w e(A_s, A_t),   A(x, a) = Q(x, a) - mean_b Q(x, b),   Q = mean_i theta_i.
+
+    Args:
+        found: theta_s, quantiles of the student, ``[B, A, N]``.
+        known: theta_t, of the teacher.
+        advantages: w.
+
+    Returns:
+        L, a scalar.
+
+    Example:
+        >>> known = torch.zeros(1, 2, 1)
+        >>> lesson_loss(known + 1, known, 100.0)
+        tensor(0.5000)
+    """
+    ours, theirs = (q - q.mean(1, keepdim=True) for q in (found.mean(2), known.mean(2)))
+    apart = F.smooth_l1_loss(ours, theirs, beta=_SMALL)
+    return F.smooth_l1_loss(found, known) + advantages * apart
 
 
 @torch.no_grad()

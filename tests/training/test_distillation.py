@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import runpy
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 pytest.importorskip("ale_py", reason="distillation needs the extra atari")
 
-from atari.distillation import Lesson, distil
+from atari.distillation import Lesson, distil, lesson_loss
 from atari.export import Description, read_export, write_export
 from atari.games import Games
 from atari.messages import one_line
@@ -49,11 +51,24 @@ def test_the_student_says_what_the_teacher_says() -> None:
             return float((teacher(x) - student(x)).abs().mean())
 
     before = error()
-    steps, updates = distil(teacher, student, "Breakout", SMALL)
+    lesson = replace(SMALL, updates=300)
+    steps, updates = distil(teacher, student, "Breakout", lesson)
     assert error() < 0.2 * before
-    assert updates == SMALL.updates
+    assert updates == lesson.updates
     assert steps >= updates * SMALL.num_envs
     assert all(torch.equal(tensor, kept[name]) for name, tensor in teacher.state_dict().items())
+
+
+def test_what_sets_actions_apart_counts_more_than_what_a_moment_is_worth() -> None:
+    generator = torch.Generator().manual_seed(0)
+    known = torch.randn(8, 4, 5, generator=generator)
+    better, other = torch.zeros(4, 1), torch.zeros(4, 1)
+    better += 0.5  # of every action
+    other[1], other[2] = 1.0, -1.0  # the same distance, of two actions
+    losses = [float(lesson_loss(known + change, known, 100.0)) for change in (better, other)]
+    distances = [float(F.smooth_l1_loss(known + change, known)) for change in (better, other)]
+    assert losses[0] == pytest.approx(distances[0], rel=1e-5)
+    assert losses[1] == pytest.approx(distances[1] + 100 * (2 * (1 - 0.05) / 4), rel=1e-5)
 
 
 def test_a_lesson_is_repeated_exactly_and_can_be_cut_short() -> None:
@@ -93,7 +108,7 @@ def test_the_command_writes_a_checkpoint_of_the_other_body(
     assert found["score"] is not None
 
 
-@pytest.mark.parametrize("options", [{"num_envs": 1}, {"memory": 8}, {"updates": 0}])
+@pytest.mark.parametrize("options", [{"num_envs": 1}, {"memory": 8}, {"updates": 0}, {"advantages": -1.0}])
 def test_a_lesson_that_cannot_be_given_is_refused(options: dict[str, int]) -> None:
     with pytest.raises(ArgumentError, match="Expected two games or more"):
         Lesson(**options)
