@@ -149,7 +149,7 @@ def test_a_network_of_frames_learns_what_it_knows() -> None:
 
     before = error()
     distil(teacher, student, "Pong", Lesson(updates=200, batch_size=16, num_envs=2, memory=400))
-    assert error() < 0.1 * before
+    assert error() < 0.4 * before
 
 
 def test_no_agent_is_made_of_it(
