@@ -13,6 +13,7 @@ The algorithm is QR-DQN, quantile regression (Dabney et al., 2018, arXiv 1710.10
 and double targets. The mean over quantiles is linear, so averaging the rows of the head gives a plain DQN with the
 same Q-values, `atari.network.averaged`: a row of convolutions, linear layers and ReLUs that can be made to spike.
 `--priority-exponent 0.5` replays what is not yet predicted more often (Schaul et al., 2016, arXiv 1511.05952).
+`--body ram` sees the console's memory instead of frames: a teacher for `distill_atari.py`.
 
 Ctrl-C saves and ends. Learning takes most of the time: `--batch-size 32` gives half as many steps a second again.
 """

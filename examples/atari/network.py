@@ -145,7 +145,7 @@ def averaged(network: QuantileNetwork) -> nn.Sequential:
 
     Returns:
         The division, Conv2d, Linear, Flatten and ReLU in a row, for frames of whole numbers from 0 to 255, as
-        float32. In evaluation mode, its parameters frozen.
+        float32; for the body ``ram``, with `Bytes` and no Conv2d. In evaluation mode, its parameters frozen.
 
     Example:
         >>> averaged(QuantileNetwork("nips2013", actions=6, quantiles=32))[-1]
