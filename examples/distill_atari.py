@@ -3,9 +3,15 @@
     python examples/distill_atari.py zoo/atari/krull --body nature --out runs/krull_nature
 
 regresses the quantiles of a new network on those of the checkpoint in `zoo/atari/krull`, over frames of games that the
-two play side by side, and writes `checkpoint.json` and `checkpoint.safetensors` as `train_atari.py` does, with the
-score of 16 games. `python examples/train_atari.py Krull --body nature --init runs/krull_nature --out runs/krull_nature`
-trains it further; `python examples/export_atari.py runs/krull_nature` makes an agent of it.
+two play side by side, and writes
+
+* `checkpoint.safetensors` and `checkpoint.json` as `train_atari.py` does, with the score of 16 games;
+* `curve.jsonl`: loss, agreement with the teacher, raw scores of the student's last 30 games.
+
+    python examples/train_atari.py Krull --body nature --init runs/krull_nature --out runs/krull_nature
+    python examples/export_atari.py runs/krull_nature
+
+train it further, and make an agent of it.
 
 Ctrl-C ends early, and writes what has been learned so far.
 """
@@ -21,6 +27,7 @@ from pathlib import Path
 
 import torch
 
+from atari.curve import write_curve
 from atari.distillation import Lesson, distil
 from atari.evaluation import EPSILON, scores_of
 from atari.export import read_export, score_of, write_export
@@ -52,26 +59,27 @@ def main() -> None:
         torch.manual_seed(lesson.seed)
         student = QuantileNetwork(args.body, teacher.actions, teacher.quantiles)
     with stopping(args.minutes) as stop:
-        steps, updates = distil(teacher, student, description["game"], lesson, stop)
-    before = description["training"].get("wall_seconds") or 0.0
+        taught = distil(teacher, student, description["game"], lesson, stop)
+    steps, before = description["steps"], description["training"].get("wall_seconds") or 0.0
     rounded = averaged(copy.deepcopy(student).half().float())
     scores = scores_of(rounded, description["game"], args.episodes, EVALUATION_SEED)
     description |= {
         "body": args.body,
-        "steps": description["steps"] + steps,
+        "steps": steps + taught.steps,
         "score": score_of(scores, EPSILON),
         "training": {
             **description["training"],
             "body": args.body,
             "wall_seconds": round(before + time.perf_counter() - began, 1),
             "distilled": {
-                **asdict(replace(lesson, updates=updates)),
+                **asdict(replace(lesson, updates=taught.updates)),
                 "from": description["body"],
-                "steps": steps,
+                "steps": taught.steps,
             },
         },
     }
     write_export(args.out, student, description)
+    write_curve(args.out, [point | {"step": steps + point["step"]} for point in taught.curve])
     print(f"{description['game']}: mean score {sum(scores) / len(scores):,.1f}, saved to {args.out}")
 
 

@@ -14,7 +14,6 @@ The second plays the games of each agent's scores again, and fails if a mean has
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from typing import Any
 
 import torch
 
+from atari.curve import read_curve
 from atari.export import Description, read_export
 from atari.messages import one_line
 from atari.network import SCREEN_BODIES, averaged
@@ -34,7 +34,6 @@ from dqn2snn.evaluate import Evaluation, evaluate_policy
 
 EPSILONS = (0.0, 0.05)
 SEED = 10_000  # far from the seeds of training
-CURVE = "curve.jsonl"
 
 
 def main() -> None:
@@ -81,7 +80,7 @@ def export(directory: Path, episodes: int) -> None:
             "score higher.",
             also_evaluated=scores[1:],
             action_names=action_names(env),
-            curve=read_curve(directory / CURVE),
+            curve=read_curve(directory),
         )
         for path in (Path(scratch) / "agent").iterdir():
             shutil.copy(path, directory)
@@ -107,11 +106,6 @@ def training_of(description: Description) -> zoo.Training:
         "seed": settings.pop("seed", None),
         "hyperparameters": settings,
     }
-
-
-def read_curve(path: Path) -> list[dict[str, Any]]:
-    """Read a learning curve, if there is one."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def check(directory: Path) -> bool:

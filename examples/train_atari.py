@@ -7,7 +7,7 @@ writes to `runs/road_runner`:
 * `training.safetensors`, every three minutes: the same command goes on from it, also after it was killed.
 * `curve.jsonl`: raw scores of the last 30 whole games, loss, Q-values, steps a second.
 * `checkpoint.safetensors` and `checkpoint.json`, at the end: the network that played best, in half precision.
-  `--init runs/road_runner` begins another training from it.
+  `--init runs/road_runner` begins another training from it, and its learning curve goes on.
 
 The algorithm is QR-DQN, quantile regression (Dabney et al., 2018, arXiv 1710.10044), with returns over three steps
 and double targets. The mean over quantiles is linear, so averaging the rows of the head gives a plain DQN with the
@@ -28,6 +28,7 @@ from pathlib import Path
 
 import torch
 
+from atari.curve import read_curve
 from atari.evaluation import EPSILON, scores_of
 from atari.export import read_export, score_of, write_export
 from atari.messages import one_line
@@ -81,7 +82,7 @@ def begin(args: argparse.Namespace, settings: Settings) -> Trainer:
     elif args.resume:
         trainer.restore(args.resume / CHECKPOINT if args.resume.is_dir() else args.resume)
     elif args.init:
-        trainer.begin_from(*read_export(args.init))
+        trainer.begin_from(*read_export(args.init), read_curve(args.init))
     return trainer
 
 

@@ -13,14 +13,15 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from atari.acting import choose
+from atari.curve import Marks
 from atari.games import Games
 from atari.memory import games_of
 from atari.network import FRAMES, QuantileNetwork, as_input
 from dqn2snn.errors import ArgumentError
 
-__all__ = ["Lesson", "distil", "lesson_loss"]
+__all__ = ["Lesson", "Taught", "distil", "lesson_loss"]
 
-_SHOW_EVERY = 50  # updates between two readings of the progress bar
+_POINT_EVERY = 500  # updates between two points of the learning curve
 _MAX_GRAD_NORM = 10.0
 _SMALL = 0.1
 
@@ -58,13 +59,30 @@ class Lesson:
             )
 
 
+@dataclass(frozen=True)
+class Taught:
+    """What a lesson came to.
+
+    Attributes:
+        steps: Steps that were played.
+        updates: Updates that were done, fewer than those of the lesson if it was stopped.
+        curve: Points of the learning curve. Each has ``step`` and ``update``; ``loss`` and ``agreement``, the share of
+            frames in which the student took the teacher's decision, means over the batches since the last point, before
+            learning from them; and ``score``, the mean raw score of the student's last whole games, once there is one.
+    """
+
+    steps: int
+    updates: int
+    curve: list[dict[str, float]]
+
+
 def distil(
     teacher: QuantileNetwork,
     student: QuantileNetwork,
     game: str,
     lesson: Lesson,
     stop: Callable[[], bool] = lambda: False,
-) -> tuple[int, int]:
+) -> Taught:
     """Regress the student's quantiles on the teacher's: `lesson_loss`.
 
     The student plays in half of the games, so that it is told what to do where its own mistakes lead
@@ -78,7 +96,7 @@ def distil(
         stop: Asked before every update.
 
     Returns:
-        Steps that were played, and updates that were done, fewer than those of the lesson if it was stopped.
+        How much was played and learned, and the learning curve.
     """
     rng = np.random.default_rng(lesson.seed)
     games = games_of(teacher.body)(game, lesson.num_envs, lesson.seed)
@@ -86,26 +104,31 @@ def distil(
     known = torch.zeros(lesson.memory, teacher.actions, teacher.quantiles)
     optimizer = torch.optim.Adam(student.parameters(), lr=lesson.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, lesson.updates)
-    played = 0
-    for update in (bar := tqdm(range(lesson.updates), unit="update")):
+    played, done, marks = 0, 0, Marks()
+    for _ in (bar := tqdm(range(lesson.updates), unit="update")):
         if stop():
-            return played, update
+            break
         while True:
             rows = torch.arange(played, played + lesson.num_envs) % lesson.memory
-            frames[rows], known[rows] = _step(teacher, student, games, lesson.epsilon, rng)
+            frames[rows], known[rows], scores = _step(teacher, student, games, lesson.epsilon, rng)
+            marks.played(scores)
             played += lesson.num_envs
             if played >= 10 * lesson.batch_size:
                 break
         chosen = torch.from_numpy(rng.integers(min(played, lesson.memory), size=lesson.batch_size))
-        loss = lesson_loss(student(as_input(frames[chosen])), known[chosen], lesson.advantages)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(student.parameters(), _MAX_GRAD_NORM)
-        optimizer.step()
+        found = student(as_input(frames[chosen]))
+        loss = lesson_loss(found, known[chosen], lesson.advantages)
+        _descend(optimizer, loss)
         schedule.step()
-        if update % _SHOW_EVERY == 0:
-            bar.set_postfix_str(f"loss {loss.item():.2e}")
-    return played, lesson.updates
+        done += 1
+        same = found.mean(2).argmax(1) == known[chosen].mean(2).argmax(1)
+        marks.learned(loss.item(), same.float().mean().item())
+        if done % _POINT_EVERY == 0:
+            bar.set_postfix_str(marks.point(played, done))
+    bar.close()
+    if marks.losses:
+        marks.point(played, done)
+    return Taught(played, done, marks.curve)
 
 
 def lesson_loss(found: Tensor, known: Tensor, advantages: float) -> Tensor:
@@ -141,10 +164,20 @@ def _step(
     games: Games,
     epsilon: float,
     rng: np.random.Generator,
-) -> tuple[Tensor, Tensor]:
-    """Play one step of every game; return the frames before it and what the teacher says of them."""
+) -> tuple[Tensor, Tensor, list[float]]:
+    """Play one step of every game.
+
+    Return the frames before it, what the teacher says of them, and the scores of the student's games that ended.
+    """
     said, frames = teacher(as_input(torch.from_numpy(games.observations))), torch.from_numpy(games.frames)
     q, half = said.mean(2).numpy(), len(frames) // 2
     q[half:] = student(as_input(frames[half:])).mean(2).numpy()
-    games.step(choose(q, epsilon, rng))
-    return frames, said
+    scores = games.step(choose(q, epsilon, rng)).scores
+    return frames, said, [score for copy, score in scores.items() if copy >= half]
+
+
+def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimizer.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], _MAX_GRAD_NORM)
+    optimizer.step()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -149,12 +150,16 @@ class Trainer:
             },
         }
 
-    def begin_from(self, network: QuantileNetwork, description: Description) -> None:
+    def begin_from(
+        self, network: QuantileNetwork, description: Description, curve: Sequence[dict[str, float]] = ()
+    ) -> None:
         """Begin with the weights of a network, at its number of steps.
 
         Args:
             network: What `read_export` returned.
             description: The same.
+            curve: Points of its learning curve, which goes on. Those of later steps are left out: of a training that
+                went on where no network was better.
 
         Raises:
             ArgumentError: If it is a network for another game or of other sizes.
@@ -171,7 +176,9 @@ class Trainer:
         seconds, before = theirs.pop("wall_seconds", None) or 0.0, theirs.pop("before", [])
         otherwise = {name: value for name, value in theirs.items() if ours.get(name) != value}
         before = [*before, {"steps": description["steps"], **otherwise}]
-        self._go_on(Progress(step=description["steps"], wall_seconds=seconds, before=before))
+        steps = description["steps"]
+        until = [point for point in curve if point["step"] <= steps]
+        self._go_on(Progress(step=steps, wall_seconds=seconds, before=before, curve=until))
 
     def save(self, path: Path) -> None:
         """Write a checkpoint."""

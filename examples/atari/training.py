@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from atari.checkpoint import replace
-from atari.curve import Meter
+from atari.curve import Meter, write_curve
 from atari.trainer import Progress, Trainer
 
-__all__ = ["CHECKPOINT", "CURVE", "train"]
+__all__ = ["CHECKPOINT", "train"]
 
-CHECKPOINT, CURVE = "training.safetensors", "curve.jsonl"
+CHECKPOINT = "training.safetensors"
 
 
 def train(
@@ -47,7 +45,7 @@ def train(
             bar.update(trainer.settings.num_envs)
             done = trainer.progress.step >= steps or stop()
             if done or time.perf_counter() - meter.since >= point_seconds:
-                meter = _mark(trainer, out / CURVE, meter)
+                meter = _mark(trainer, out, meter)
                 bar.set_postfix_str(_summary(trainer.progress))
             if done or time.perf_counter() - saved >= save_seconds:
                 trainer.save(out / CHECKPOINT)
@@ -56,12 +54,12 @@ def train(
                 return
 
 
-def _mark(trainer: Trainer, path: Path, meter: Meter) -> Meter:
+def _mark(trainer: Trainer, out: Path, meter: Meter) -> Meter:
     progress = trainer.progress
     progress.curve.append(meter.point(progress.step, progress.recent, trainer.epsilon))
     following = Meter(progress.step)
     progress.wall_seconds += following.since - meter.since
-    replace(path, "".join(json.dumps(point) + "\n" for point in progress.curve).encode())
+    write_curve(out, progress.curve)
     return following
 
 

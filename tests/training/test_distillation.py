@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 pytest.importorskip("ale_py", reason="distillation needs the extra atari")
 
+from atari.curve import read_curve
 from atari.distillation import Lesson, distil, lesson_loss
 from atari.export import Description, read_export, write_export
 from atari.games import Games
@@ -52,10 +53,10 @@ def test_the_student_says_what_the_teacher_says() -> None:
 
     before = error()
     lesson = replace(SMALL, updates=300)
-    steps, updates = distil(teacher, student, "Breakout", lesson)
+    taught = distil(teacher, student, "Breakout", lesson)
     assert error() < 0.2 * before
-    assert updates == lesson.updates
-    assert steps >= updates * SMALL.num_envs
+    assert taught.updates == lesson.updates
+    assert taught.steps >= taught.updates * SMALL.num_envs
     assert all(torch.equal(tensor, kept[name]) for name, tensor in teacher.state_dict().items())
 
 
@@ -71,12 +72,26 @@ def test_what_sets_actions_apart_counts_more_than_what_a_moment_is_worth() -> No
     assert losses[1] == pytest.approx(distances[1] + 100 * (2 * (1 - 0.05) / 4), rel=1e-5)
 
 
+def test_the_curve_of_a_lesson_rises() -> None:
+    lesson = Lesson(updates=540, batch_size=16, num_envs=2, memory=400)
+    taught = distil(network("nips2013", 0), network("nips2013", 1), "Breakout", lesson)
+    first, last = taught.curve
+    assert (first["update"], last["update"]) == (500, 540)
+    assert (first["step"], last["step"]) == (taught.steps - 40 * lesson.num_envs, taught.steps)
+    assert last["loss"] < 0.5 * first["loss"]
+    assert first["agreement"] < last["agreement"] <= 1
+    assert 0 <= first["score"] < 30  # Breakout's games are short at random
+
+
 def test_a_lesson_is_repeated_exactly_and_can_be_cut_short() -> None:
-    teacher, students = network("nips2013", 0), [network("nature", 1) for _ in range(2)]
+    teacher, students, curves = network("nips2013", 0), [network("nature", 1) for _ in range(2)], []
     for student in students:
         asked = iter([False] * 5 + [True])
-        _, updates = distil(teacher, student, "Breakout", SMALL, lambda asked=asked: next(asked))  # type: ignore[misc]
-        assert updates == 5
+        taught = distil(teacher, student, "Breakout", SMALL, lambda asked=asked: next(asked))  # type: ignore[misc]
+        assert taught.updates == 5
+        curves.append(taught.curve)
+    assert curves[0] == curves[1]
+    assert [point["update"] for point in curves[0]] == [5]
     for name, tensor in students[0].state_dict().items():
         assert torch.equal(tensor, students[1].state_dict()[name])
 
@@ -106,6 +121,8 @@ def test_the_command_writes_a_checkpoint_of_the_other_body(
     assert found["steps"] > description["steps"]
     assert found["training"]["distilled"]["from"] == "nips2013"
     assert found["score"] is not None
+    (point,) = read_curve(out)
+    assert (point["step"], point["update"]) == (found["steps"], 2)
 
 
 @pytest.mark.parametrize("options", [{"num_envs": 1}, {"memory": 8}, {"updates": 0}, {"advantages": -1.0}])

@@ -20,7 +20,7 @@ import torch
 pytest.importorskip("ale_py", reason="the Atari trainer needs the extra atari")
 
 from atari.checkpoint import read_tensors, write_tensors
-from atari.curve import Meter
+from atari.curve import Meter, read_curve
 from atari.export import read_export
 from atari.settings import Settings
 from atari.stopping import stopping
@@ -103,6 +103,11 @@ def test_another_training_begins_from_an_export_or_a_checkpoint(
     for steps in (begun + 20, begun + 36):  # the second time from its own checkpoint
         assert run(monkeypatch, "Breakout", "--out", two, "--init", one, "--steps", steps) == 0
         assert progress_of(two)["step"] == steps
+    earlier, curve = read_curve(one), read_curve(two)
+    assert [point for point in curve if point["step"] <= begun] == [
+        point for point in earlier if point["step"] <= begun
+    ]
+    assert [point["step"] for point in curve][-2:] == [begun + 20, begun + 36]
     weights = within_network(two)
     assert all(
         torch.equal(weights[name], tensor) for name, tensor in network.state_dict().items()
