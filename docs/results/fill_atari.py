@@ -12,6 +12,7 @@ dqn2snn bench --output docs/results/atari/steps --agents RoadRunner --recipes ta
 dqn2snn bench --output docs/results/atari/robustness --agents RoadRunner --recipes tan2021 rate --steps 64 \
     --perturbations none bar={0..81..3} gaussian={0.02,0.05,0.1,0.2} salt_and_pepper={0.01,0.02,0.05,0.1} \
     weights={0.05,0.1,0.2,0.4} --episodes 10 --batch 10 --jobs 2
+python docs/results/random_atari.py
 python docs/results/play_atari.py
 python docs/results/fill_atari.py
 
@@ -20,6 +21,7 @@ with GAMES the names of `dqn2snn.zoo.atari_names()` but those of Nature bodies.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -101,6 +103,7 @@ def agreements(overall: Sequence[Overall]) -> str:
 
 def agents() -> str:
     """The agents with their scores, and what random play and a human score."""
+    chance: dict[str, Score] = json.loads((ATARI / "random.json").read_text(encoding="utf-8"))
     rows = []
     for name in zoo.atari_names():
         config = zoo.load(name).config
@@ -114,10 +117,19 @@ def agents() -> str:
                 f"{training['total_steps']:,}",
                 f"{reference.random:,g}",
                 f"{reference.human:,g}",
-                *(_score(score) for score in (greedy, exploring)),
+                *(_score(score) for score in (chance[config["env_id"]], greedy, exploring)),
             ]
         )
-    header = ["game", "body", "agent steps", "random play", "human", "greedy", "epsilon 0.05"]
+    header = [
+        "game",
+        "body",
+        "agent steps",
+        "random play",
+        "human",
+        "random play here",
+        "greedy",
+        "epsilon 0.05",
+    ]
     return as_markdown(header, rows, left=2)
 
 
