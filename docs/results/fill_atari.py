@@ -1,4 +1,4 @@
-r"""Put the tables of the games into docs/benchmark/atari.md, zoo/atari/README.md and zoo/minatar/README.md, and draw.
+r"""Put the tables of the games into docs/benchmark/atari.md and the READMEs of the project and of the zoo, and draw.
 
 Each table goes between <!-- name --> and <!-- /name -->. The directories are those of these commands, which go on
 where they were stopped, and add to what is there:
@@ -39,6 +39,7 @@ from dqn2snn.zoo import AgentConfig, Score
 HERE = Path(__file__).resolve().parent
 ATARI = HERE / "atari"
 PAGE = HERE.parent / "benchmark" / "atari.md"
+README = HERE.parents[1] / "README.md"
 ZOO = HERE.parents[1] / "zoo" / "atari" / "README.md"
 MINATAR = HERE.parents[1] / "zoo" / "minatar" / "README.md"
 PUBLISHED = {"asterix": 32.2, "breakout": 27.8, "freeway": 62.6, "seaquest": 49.7, "space_invaders": 138.3}
@@ -99,6 +100,22 @@ def agreements(overall: Sequence[Overall]) -> str:
         f"Over the games, `{BEST}` agrees in {share[BEST, 16]} at T = 16 and in {share[BEST, 64]} at T = 64; `tan2021` "
         f"has {share['tan2021', 500]} at T = 500. From T = 64 to 500 agreement goes with {' and with '.join(long)}."
     )
+
+
+def in_short(overall: Sequence[Overall]) -> str:
+    """The paper's rule at its own number of steps and at few, beside the recipe for few steps."""
+    shown = (("tan2021", 500), ("tan2021", 16), (BEST, 16), (BEST, 64))
+    ways = {(way.recipe, way.num_steps): way for way in overall}
+    rows = [
+        [
+            f"`{recipe}`",
+            str(num_steps),
+            f"{100 * ways[recipe, num_steps].agreement:.1f} %",
+            str(ways[recipe, num_steps].ratio),
+        ]
+        for recipe, num_steps in shown
+    ]
+    return as_markdown(["recipe", "T", "same action", "SNN / DQN, return"], rows)
 
 
 def agents() -> str:
@@ -164,10 +181,16 @@ def pages() -> dict[Path, str]:
         content[f"{name}: differences"] = clear_of_zero(summary.games)
         if name == "games":
             content["games: agreement"] = agreements(summary.overall)
+            content["games: in short"] = in_short(summary.overall)
         if name == "steps":
             content["steps: agreement"] = over_percentiles(summary.games, _agreements)
             content["steps: scores"] = over_percentiles(summary.games, lambda game: str(game.snn))
-    contents = {PAGE: content, ZOO: {"agents": content["agents"]}, MINATAR: {"agents": small_agents()}}
+    contents = {
+        PAGE: content,
+        README: content,
+        ZOO: {"agents": content["agents"]},
+        MINATAR: {"agents": small_agents()},
+    }
     return {
         path: filled(path.read_text(encoding="utf-8"), _placed(path, parts))
         for path, parts in contents.items()
