@@ -11,6 +11,7 @@ from dqn2snn._host import on_host
 from dqn2snn.errors import ArgumentError, CheckpointError
 from dqn2snn.interop._chain import chain_of
 from dqn2snn.interop._foreign import foreign_plan
+from dqn2snn.interop._heaps import check_heaps
 from dqn2snn.interop._ours import our_plan
 from dqn2snn.interop._to_nir import KEY
 from dqn2snn.plan import Reset, SpikingPlan
@@ -75,6 +76,7 @@ def _read(nir: Any, path: str | os.PathLike[str]) -> Any:
     if not Path(path).is_file():
         raise CheckpointError(f"Expected a NIR file at {path}. Found none. Check the path.")
     try:
+        check_heaps(Path(path).read_bytes())
         return nir.read(path)
     except Exception as error:  # h5py and nir raise whatever they meet in a damaged file
         raise CheckpointError(

@@ -336,6 +336,22 @@ def test_a_damaged_file_is_refused_or_the_same(whole: Path, data: st.DataObject)
     assert plan_bytes(plan) == plan_bytes(from_nir(whole))
 
 
+@pytest.mark.parametrize("field", ["index", "size"])
+def test_a_heap_without_end_is_refused(whole: Path, field: str) -> None:
+    """libhdf5 2.0 does not return from a file with one byte changed so."""
+    content = bytearray(whole.read_bytes())
+    heap = content.index(b"GCOL")
+    first = heap + 16
+    if field == "index":
+        content[first : first + 16] = bytes(16)  # free space of no size
+    else:
+        content[first + 8 : first + 16] = (2**64 - 16).to_bytes(8, "little")  # with its header, 0 of 64 bits
+    damaged = whole.with_name("endless.nir")
+    damaged.write_bytes(content)
+    with pytest.raises(CheckpointError, match="in a heap from"):
+        from_nir(damaged)
+
+
 def test_metadata_of_another_version_is_refused(tmp_path: Path) -> None:
     graph = to_nir(converted())
     graph.metadata["dqn2snn"] = graph.metadata["dqn2snn"].replace('"schema": 1', '"schema": 2')
