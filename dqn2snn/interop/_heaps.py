@@ -4,8 +4,10 @@ from __future__ import annotations
 
 __all__ = ["check_heaps"]
 
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_LENGTHS = {0: 14, 1: 14, 2: 10, 3: 10}  # where a superblock of that version says how many bytes a length has
 _MARK = b"GCOL\x01"  # signature and version of a global heap collection
-_HEADER = 16  # bytes, of a collection and of an object, with lengths of 8 bytes, as h5py writes them
+_HEADER = 16  # bytes, of a collection and of an object, where lengths have 8, as h5py writes them
 
 
 def check_heaps(data: bytes) -> None:
@@ -18,8 +20,12 @@ def check_heaps(data: bytes) -> None:
         data: The file.
 
     Raises:
-        ValueError: If a heap ends outside of the file, or an object outside of its heap or where it begins.
+        ValueError: If it is no HDF5 file with lengths of 8 bytes, if a heap ends outside of it, or an object outside of
+            its heap or where it begins.
     """
+    lengths = _LENGTHS.get(data[8], 0) if data.startswith(_SIGNATURE) and len(data) > 16 else 0
+    if not lengths or data[lengths] != 8:
+        raise ValueError("no HDF5 file with lengths of 8 bytes")
     start = data.find(_MARK)
     while start >= 0:
         _walk(data, start)

@@ -352,6 +352,16 @@ def test_a_heap_without_end_is_refused(whole: Path, field: str) -> None:
         from_nir(damaged)
 
 
+@pytest.mark.parametrize(("at", "value"), [(0, b"HDF"), (8, b"\x07"), (14, b"\x04")])
+def test_another_layout_of_the_file_is_refused(whole: Path, at: int, value: bytes) -> None:
+    content = bytearray(whole.read_bytes())
+    content[at : at + len(value)] = value
+    other = whole.with_name("other.nir")
+    other.write_bytes(content)
+    with pytest.raises(CheckpointError, match="no HDF5 file with lengths of 8 bytes"):
+        from_nir(other)
+
+
 def test_metadata_of_another_version_is_refused(tmp_path: Path) -> None:
     graph = to_nir(converted())
     graph.metadata["dqn2snn"] = graph.metadata["dqn2snn"].replace('"schema": 1', '"schema": 2')
