@@ -338,7 +338,7 @@ def test_a_damaged_file_is_refused_or_the_same(whole: Path, data: st.DataObject)
 
 @pytest.mark.parametrize("field", ["index", "size"])
 def test_a_heap_without_end_is_refused(whole: Path, field: str) -> None:
-    """libhdf5 2.0 does not return from a file with one byte changed so."""
+    """Where a heap leads to free space of no size, libhdf5 2.0 does not return."""
     content = bytearray(whole.read_bytes())
     heap = content.index(b"GCOL")
     first = heap + 16
