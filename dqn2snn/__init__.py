@@ -25,75 +25,86 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dqn2snn import finetune as finetune
-    from dqn2snn import interop as interop
     from dqn2snn import metrics as metrics
-    from dqn2snn import readout as readout
-    from dqn2snn import zoo as zoo
-    from dqn2snn.aggregation import aggregate as aggregate
-    from dqn2snn.calibration import ActivationStats as ActivationStats
-    from dqn2snn.calibration import calibrate as calibrate
-    from dqn2snn.checkpoints import load_q_network as load_q_network
-    from dqn2snn.collect import collect_observations as collect_observations
+    from dqn2snn.analysis.diagnosis import diagnose as diagnose
+    from dqn2snn.analysis.suggestion import suggest as suggest
+    from dqn2snn.conversion import aggregate as aggregate
     from dqn2snn.conversion import convert as convert
-    from dqn2snn.diagnosis import diagnose as diagnose
-    from dqn2snn.envs import make_env as make_env
+    from dqn2snn.dynamics import readout as readout
+    from dqn2snn.dynamics.record import Record as Record
+    from dqn2snn.engine.stream import Stream as Stream
     from dqn2snn.errors import Dqn2SnnError as Dqn2SnnError
-    from dqn2snn.evaluate import compare_policies as compare_policies
-    from dqn2snn.evaluate import evaluate_policy as evaluate_policy
-    from dqn2snn.graph import LayerGraph as LayerGraph
-    from dqn2snn.interop import from_nir as from_nir
-    from dqn2snn.interop import to_nir as to_nir
+    from dqn2snn.io import interop as interop
+    from dqn2snn.io import zoo as zoo
+    from dqn2snn.io.checkpoints import load_q_network as load_q_network
+    from dqn2snn.io.interop import from_nir as from_nir
+    from dqn2snn.io.interop import to_nir as to_nir
+    from dqn2snn.io.sharing import from_pretrained as from_pretrained
+    from dqn2snn.io.sharing import push_to_hub as push_to_hub
+    from dqn2snn.io.sharing import save_pretrained as save_pretrained
     from dqn2snn.metrics import action_agreement as action_agreement
     from dqn2snn.metrics import agreement_curve as agreement_curve
     from dqn2snn.network import SpikingQNetwork as SpikingQNetwork
     from dqn2snn.plan import SpikingPlan as SpikingPlan
-    from dqn2snn.plan_file import load_plan as load_plan
-    from dqn2snn.plan_file import save_plan as save_plan
+    from dqn2snn.plan.file import load_plan as load_plan
+    from dqn2snn.plan.file import save_plan as save_plan
+    from dqn2snn.plan.graph import LayerGraph as LayerGraph
+    from dqn2snn.play.collect import collect_observations as collect_observations
+    from dqn2snn.play.envs import make_env as make_env
+    from dqn2snn.play.evaluate import compare_policies as compare_policies
+    from dqn2snn.play.evaluate import evaluate_policy as evaluate_policy
     from dqn2snn.plot import plot_agreement as plot_agreement
     from dqn2snn.plot import plot_raster as plot_raster
-    from dqn2snn.record import Record as Record
-    from dqn2snn.sharing import from_pretrained as from_pretrained
-    from dqn2snn.sharing import push_to_hub as push_to_hub
-    from dqn2snn.sharing import save_pretrained as save_pretrained
-    from dqn2snn.stream import Stream as Stream
-    from dqn2snn.suggestion import suggest as suggest
+    from dqn2snn.plot.video import record_video as record_video
+    from dqn2snn.recipes import finetune as finetune
     from dqn2snn.tracing import trace as trace
-    from dqn2snn.video import record_video as record_video
+    from dqn2snn.tracing.calibration import ActivationStats as ActivationStats
+    from dqn2snn.tracing.calibration import calibrate as calibrate
 
 __version__ = "0.1.0"
 
-_MODULES = ("finetune", "interop", "metrics", "readout", "zoo")
+_MODULES = {
+    "checkpoints": "io.checkpoints",
+    "correction": "recipes.correction",
+    "finetune": "recipes.finetune",
+    "hardware": "analysis.hardware",
+    "interop": "io.interop",
+    "metrics": "metrics",
+    "perturbation": "analysis.perturbation",
+    "readout": "dynamics.readout",
+    "recipes": "recipes",
+    "zoo": "io.zoo",
+}
 _NAMES = {
-    "ActivationStats": "calibration",
+    "ActivationStats": "tracing.calibration",
     "Dqn2SnnError": "errors",
-    "LayerGraph": "graph",
-    "Record": "record",
+    "LayerGraph": "plan.graph",
+    "Record": "dynamics.record",
     "SpikingPlan": "plan",
     "SpikingQNetwork": "network",
-    "Stream": "stream",
+    "Stream": "engine.stream",
     "action_agreement": "metrics",
-    "aggregate": "aggregation",
+    "aggregate": "conversion",
     "agreement_curve": "metrics",
-    "calibrate": "calibration",
-    "collect_observations": "collect",
-    "compare_policies": "evaluate",
+    "calibrate": "tracing.calibration",
+    "collect_observations": "play.collect",
+    "compare_policies": "play.evaluate",
     "convert": "conversion",
-    "diagnose": "diagnosis",
-    "evaluate_policy": "evaluate",
-    "from_nir": "interop",
-    "from_pretrained": "sharing",
-    "load_plan": "plan_file",
-    "load_q_network": "checkpoints",
-    "make_env": "envs",
+    "diagnose": "analysis.diagnosis",
+    "evaluate_policy": "play.evaluate",
+    "from_nir": "io.interop",
+    "from_pretrained": "io.sharing",
+    "load_plan": "plan.file",
+    "load_q_network": "io.checkpoints",
+    "make_env": "play.envs",
     "plot_agreement": "plot",
     "plot_raster": "plot",
-    "push_to_hub": "sharing",
-    "record_video": "video",
-    "save_plan": "plan_file",
-    "save_pretrained": "sharing",
-    "suggest": "suggestion",
-    "to_nir": "interop",
+    "push_to_hub": "io.sharing",
+    "record_video": "plot.video",
+    "save_plan": "plan.file",
+    "save_pretrained": "io.sharing",
+    "suggest": "analysis.suggestion",
+    "to_nir": "io.interop",
     "trace": "tracing",
 }
 __all__ = [*_MODULES, *_NAMES]
@@ -102,7 +113,7 @@ __all__ = [*_MODULES, *_NAMES]
 def __getattr__(name: str) -> Any:
     # Loaded when used: `dqn2snn --help` then starts without torch.
     if name in _MODULES:
-        return importlib.import_module(f"dqn2snn.{name}")
+        return importlib.import_module(f"dqn2snn.{_MODULES[name]}")
     if name in _NAMES:
         return getattr(importlib.import_module(f"dqn2snn.{_NAMES[name]}"), name)
     raise AttributeError(f"module 'dqn2snn' has no attribute {name!r}")

@@ -12,20 +12,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dqn2snn.backends import Adapter, Backend, backend_named, native_network
-from dqn2snn.decide import EVERY, MARGIN, Decision, check_rule, decide
+from dqn2snn._utils.table import format_table
+from dqn2snn.dynamics.record import Record
 from dqn2snn.engine.choice import Engine, EngineChoice, PreparedPlan, check_engine
+from dqn2snn.engine.decide import EVERY, MARGIN, Decision, check_rule, decide
 from dqn2snn.engine.event import decide_event, q_event, simulate_event
 from dqn2snn.engine.layerwise import simulate_layerwise
 from dqn2snn.engine.modules import simulate_modules
 from dqn2snn.engine.reference import simulate_reference
+from dqn2snn.engine.stream import Flags, Stream, check_stream
 from dqn2snn.engine.streaming import streaming, timed
 from dqn2snn.errors import ArgumentError
-from dqn2snn.observations import Observations, check_observations
+from dqn2snn.neurons.backends import Adapter, Backend, backend_named, native_network
 from dqn2snn.plan import ReadoutKind, SpikingPlan
-from dqn2snn.record import Record
-from dqn2snn.stream import Flags, Stream, check_stream
-from dqn2snn.table import format_table
+from dqn2snn.tracing.observations import Observations, check_observations
 
 __all__ = ["Engine", "SpikingQNetwork"]
 
@@ -41,7 +41,7 @@ class SpikingQNetwork(nn.Module):
 
     Args:
         plan: What the network is.
-        backend: Whose neurons: "snntorch", "norse", or a name out of `dqn2snn.backends.backend_names()`.
+        backend: Whose neurons: "snntorch", "norse", or a name out of `dqn2snn.neurons.backends.backend_names()`.
         engine: Default way to simulate it: "auto", the fastest that applies; "event", by events, on the CPU;
             "torch", layer by layer; "modules", the native modules step by step; "reference", the float64 oracle.
         num_threads: Threads of the event engine, each of which decides other observations; None takes as many as
@@ -155,7 +155,7 @@ class SpikingQNetwork(nn.Module):
     def stream(
         self, num_steps: int | None = None, *, engine: Engine | None = None, resync_every: int | None = None
     ) -> Stream:
-        """A control loop of its own: see `dqn2snn.stream.Stream`.
+        """A control loop of its own: see `dqn2snn.engine.stream.Stream`.
 
         Args:
             num_steps: T; the plan's own by default.

@@ -20,10 +20,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 import dqn2snn
-from dqn2snn.confidence import proportion_interval
-from dqn2snn.decide import EVERY, MARGIN, decide
+from dqn2snn.engine.decide import EVERY, MARGIN, decide
 from dqn2snn.metrics import regret
-from dqn2snn.study import fresh_rollout
+from dqn2snn.metrics.confidence import proportion_interval
+from dqn2snn.play.study import fresh_rollout
 
 MARGINS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 NUM_STEPS, CALIBRATION, FRESH = 500, 5_000, 2_000

@@ -28,9 +28,9 @@ from atari.messages import one_line
 from atari.network import SCREEN_BODIES, averaged
 from atari.settings import Settings
 from dqn2snn import zoo
-from dqn2snn.envs import action_names, make_env, spaces_of
 from dqn2snn.errors import CheckpointError
-from dqn2snn.evaluate import Evaluation, evaluate_policy
+from dqn2snn.play.envs import action_names, make_env, spaces_of
+from dqn2snn.play.evaluate import Evaluation, evaluate_policy
 
 EPSILONS = (0.0, 0.05)
 SEED = 10_000  # far from the seeds of training

@@ -23,8 +23,8 @@ from tqdm.auto import tqdm
 import dqn2snn
 from dqn2snn import zoo
 from dqn2snn.benchmark.machine import versions
-from dqn2snn.collect import Rollout
-from dqn2snn.study import fresh_rollout, study_agreement
+from dqn2snn.play.collect import Rollout
+from dqn2snn.play.study import fresh_rollout, study_agreement
 
 AGENTS = ("RoadRunner", "Krull", "minatar-breakout")
 RECIPES = ("tan2021", "rate")

@@ -33,7 +33,7 @@ import dqn2snn
 from dqn2snn import SpikingPlan, zoo
 from dqn2snn.benchmark.machine import versions
 from dqn2snn.engine.reference import simulate_reference
-from dqn2snn.interop import exact_sinabs, exact_spikingjelly, hard_reset, unit_thresholds
+from dqn2snn.io.interop import exact_sinabs, exact_spikingjelly, hard_reset, unit_thresholds
 
 AGENTS = ("cartpole", "minatar-breakout")
 PLANS: dict[str, dict[str, Any]] = {

@@ -12,7 +12,7 @@ import gymnasium
 import torch
 
 import dqn2snn
-from dqn2snn.readout import RobustSlope
+from dqn2snn.dynamics.readout import RobustSlope
 
 NUM_STEPS = 32
 

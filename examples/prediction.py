@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import dqn2snn
+from dqn2snn.analysis.suggestion import sweep_agreement
+from dqn2snn.play.study import fresh_rollout
 from dqn2snn.recipes import burst, rate, rate_if, tan2021
-from dqn2snn.study import fresh_rollout
-from dqn2snn.suggestion import sweep_agreement
 
 CALIBRATION, FRESH = 5_000, 1_000
 DOUBLING = (1, 2, 4, 8, 16, 32, 64, 128)

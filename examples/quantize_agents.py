@@ -22,10 +22,10 @@ from tqdm.auto import tqdm
 
 import dqn2snn
 from dqn2snn import SpikingPlan, SpikingQNetwork, zoo
+from dqn2snn.analysis.hardware import DEVICES, ENERGY_MODELS, decision_cost, footprint, place, quantize
 from dqn2snn.benchmark.machine import versions
-from dqn2snn.collect import Rollout
-from dqn2snn.hardware import DEVICES, ENERGY_MODELS, decision_cost, footprint, place, quantize
-from dqn2snn.study import fresh_rollout, study_agreement
+from dqn2snn.play.collect import Rollout
+from dqn2snn.play.study import fresh_rollout, study_agreement
 
 AGENTS = ("cartpole", "acrobot", "lunarlander", "minatar-breakout", "minatar-asterix", "RoadRunner", "Krull")
 BITS = (8, 4)

@@ -34,7 +34,7 @@ WAYS = {
 }
 FIVE_LINES = """\
 import dqn2snn
-from dqn2snn.study import fresh_rollout, study_agreement
+from dqn2snn.play.study import fresh_rollout, study_agreement
 
 observations = dqn2snn.collect_observations("CartPole-v1", network, 5_000)
 snn = dqn2snn.convert(network, observations)

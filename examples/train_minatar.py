@@ -40,8 +40,8 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from dqn2snn import evaluate_policy, make_env, zoo
-from dqn2snn.envs import Spaces, spaces_of
 from dqn2snn.errors import ArgumentError
+from dqn2snn.play.envs import Spaces, spaces_of
 
 GAMES = {
     "asterix": "MinAtar/Asterix-v0",

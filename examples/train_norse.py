@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from tqdm.auto import trange
 
 import dqn2snn
+from dqn2snn.dynamics.readout import RobustRate
 from dqn2snn.neurons.norse import IFCell
-from dqn2snn.readout import RobustRate
 
 
 class SpikingNet(nn.Module):

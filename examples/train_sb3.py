@@ -29,8 +29,8 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from dqn2snn import evaluate_policy, make_env, zoo
-from dqn2snn.envs import spaces_of
-from dqn2snn.evaluate import Evaluation
+from dqn2snn.play.envs import spaces_of
+from dqn2snn.play.evaluate import Evaluation
 
 VALIDATION_SEED, VALIDATION_EPISODES = 1_000_000, 20
 EVALUATION_SEED, EVALUATION_EPISODES = 10_000, 100

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from tqdm.auto import trange
 
 import dqn2snn
-from dqn2snn.readout import RobustRate
+from dqn2snn.dynamics.readout import RobustRate
 
 
 class SpikingNet(nn.Module):

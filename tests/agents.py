@@ -9,9 +9,9 @@ from torch import Tensor
 
 import dqn2snn
 from dqn2snn import zoo
+from dqn2snn.dynamics.record import Record
 from dqn2snn.engine import simulate_reference
 from dqn2snn.plan import SpikingPlan
-from dqn2snn.record import Record
 
 NAMES = tuple(zoo.names())
 NUM_STEPS = 500

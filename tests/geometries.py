@@ -9,13 +9,13 @@ from hypothesis import reject
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from dqn2snn.calibration import calibrate
 from dqn2snn.errors import CalibrationError, PlanError
-from dqn2snn.graph import LayerGraph
-from dqn2snn.grid import on_grid
 from dqn2snn.plan import Reset, SpikingLayer, SpikingPlan
+from dqn2snn.plan.graph import LayerGraph
+from dqn2snn.plan.grid import on_grid
 from dqn2snn.recipes import diehl2015
 from dqn2snn.tracing import trace
+from dqn2snn.tracing.calibration import calibrate
 
 
 @dataclass(frozen=True)

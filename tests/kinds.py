@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import torch
 
-from dqn2snn.grid import on_grid
 from dqn2snn.plan import SpikingLayer, SpikingPlan
+from dqn2snn.plan.grid import on_grid
 
 __all__ = ["KINDS", "delta", "of_kind", "with_neurons"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dqn2snn.record import Record
+from dqn2snn.dynamics.record import Record
 
 
 def counts_after(record: Record, num_steps: int) -> tuple[Tensor, ...]:

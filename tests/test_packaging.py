@@ -38,7 +38,7 @@ def test_the_wheel_is_the_package_and_nothing_else(tmp_path: Path) -> None:
     names = {name for name in wheel.namelist() if not name.endswith("/")}
     packaged = {name for name in names if name.startswith("dqn2snn/")}
     assert packaged == files_under("dqn2snn")
-    assert {"dqn2snn/py.typed", "dqn2snn/zoo/agents/cartpole/weights.safetensors"} <= packaged
+    assert {"dqn2snn/py.typed", "dqn2snn/io/zoo/agents/cartpole/weights.safetensors"} <= packaged
     about = f"dqn2snn-{dqn2snn.__version__}.dist-info"
     rest = {
         f"{about}/{name}" for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 import dqn2snn
-from dqn2snn._plugins import plugins
+from dqn2snn._utils.plugins import plugins
 from dqn2snn.benchmark.table.settings import check_recipes
 from dqn2snn.cli import main
 from dqn2snn.errors import ArgumentError
-from dqn2snn.plan_file import plan_bytes
+from dqn2snn.plan.file import plan_bytes
 from dqn2snn.recipes import GROUP, RECIPES, recipe_named
 from tests import agents
 from tests.plugged import announce, plugged

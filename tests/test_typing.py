@@ -18,7 +18,7 @@ from torch import nn
 
 import dqn2snn
 from dqn2snn.errors import UnsupportedModuleError
-from dqn2snn.readout import RobustRate
+from dqn2snn.dynamics.readout import RobustRate
 
 agent = dqn2snn.zoo.load("cartpole")
 network: nn.Module = agent.network

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 from dqn2snn.benchmark.places import filled
-from dqn2snn.demo import markdown_table
+from dqn2snn.cli._demo import markdown_table
 
 HERE = Path(__file__).resolve().parent
 PAGES = (HERE.parents[1] / "README.md", HERE.parent / "explanation" / "results.md")

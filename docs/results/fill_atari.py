@@ -34,7 +34,7 @@ from dqn2snn.benchmark.suite.game import Game
 from dqn2snn.benchmark.suite.network import references_of
 from dqn2snn.benchmark.suite.overall import Overall
 from dqn2snn.benchmark.suite.report import tables, write
-from dqn2snn.zoo import AgentConfig, Score
+from dqn2snn.io.zoo import AgentConfig, Score
 
 HERE = Path(__file__).resolve().parent
 ATARI = HERE / "atari"

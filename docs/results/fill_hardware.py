@@ -10,9 +10,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from dqn2snn.analysis.hardware import DEVICES, ENERGY_MODELS
 from dqn2snn.benchmark.places import filled
 from dqn2snn.benchmark.report import as_markdown
-from dqn2snn.hardware import DEVICES, ENERGY_MODELS
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "howto" / "hardware.md"

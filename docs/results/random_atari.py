@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from dqn2snn import zoo
-from dqn2snn.evaluate import evaluate_policy
-from dqn2snn.zoo import Score
+from dqn2snn.io.zoo import Score
+from dqn2snn.play.evaluate import evaluate_policy
 
 FOUND = Path(__file__).resolve().parent / "atari" / "random.json"
 

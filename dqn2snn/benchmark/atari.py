@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dqn2snn._extras import require
+from dqn2snn._utils.extras import require
 
 __all__ = ["ordered_play", "random_play"]
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from dqn2snn.benchmark.peers.contestant import Simulation
+from dqn2snn.dynamics.record import Record
 from dqn2snn.plan import SpikingPlan
-from dqn2snn.record import Record
 
 __all__ = ["Check", "check", "differing_outputs"]
 

@@ -16,13 +16,13 @@ from typing import Any
 import torch
 from tqdm.auto import tqdm
 
-from dqn2snn._arguments import Parser
+from dqn2snn._utils.arguments import Parser
+from dqn2snn._utils.table import format_table
 from dqn2snn.benchmark import workloads
 from dqn2snn.benchmark.machine import machine, versions
 from dqn2snn.benchmark.probe import LayerTimes, measure
 from dqn2snn.benchmark.timing import Budget
 from dqn2snn.errors import Dqn2SnnError
-from dqn2snn.table import format_table
 
 __all__ = ["RATES", "crossing", "main", "table"]
 

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from dqn2snn.errors import PlanError
-from dqn2snn.grid import rounded
 from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan.grid import rounded
 
 __all__ = ["exact_in_float32"]
 

@@ -17,21 +17,21 @@ from typing import Any, Final
 import torch
 from tqdm.auto import tqdm
 
-from dqn2snn import zoo
-from dqn2snn._arguments import Parser, positive_number
+from dqn2snn._utils.arguments import Parser, positive_number
+from dqn2snn._utils.table import format_table
 from dqn2snn.benchmark.table.settings import Protocol
 from dqn2snn.benchmark.table.subject import Subject, subject
-from dqn2snn.calibration import calibrate
-from dqn2snn.correction import ridge, ridge_all
-from dqn2snn.finetune import FINETUNES
-from dqn2snn.graph import LayerGraph
-from dqn2snn.grid import on_grid
+from dqn2snn.io import zoo
 from dqn2snn.metrics import ActionAgreement, GapWeightedAgreement, Regret
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan.graph import LayerGraph
+from dqn2snn.plan.grid import on_grid
 from dqn2snn.recipes import rate
-from dqn2snn.table import format_table
+from dqn2snn.recipes.correction import ridge, ridge_all
+from dqn2snn.recipes.finetune import FINETUNES
 from dqn2snn.tracing import trace
+from dqn2snn.tracing.calibration import calibrate
 
 __all__ = ["WAYS", "main", "read", "table"]
 

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from dqn2snn.benchmark.workloads import Workload
-from dqn2snn.plan_file import load_plan, save_plan
+from dqn2snn.plan.file import load_plan, save_plan
 
 if TYPE_CHECKING:
     from dqn2snn.benchmark.peers import Contestant

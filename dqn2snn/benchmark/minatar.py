@@ -24,18 +24,18 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from dqn2snn import zoo
-from dqn2snn._arguments import Parser, positive_number
+from dqn2snn._utils.arguments import Parser, positive_number
+from dqn2snn._utils.table import format_table
 from dqn2snn.benchmark.minatar_networks import NETWORKS, Training, made, spiking
 from dqn2snn.benchmark.table.cost import Cost
 from dqn2snn.errors import Dqn2SnnError
-from dqn2snn.evaluate import evaluate_policy
-from dqn2snn.evaluate._policy import Protocol
+from dqn2snn.io import zoo
+from dqn2snn.io.zoo import Agent
 from dqn2snn.plan import SpikingPlan
-from dqn2snn.plan_file import load_plan, save_plan
-from dqn2snn.rollout import Places
-from dqn2snn.table import format_table
-from dqn2snn.zoo import Agent
+from dqn2snn.plan.file import load_plan, save_plan
+from dqn2snn.play.evaluate import evaluate_policy
+from dqn2snn.play.evaluate._policy import Protocol
+from dqn2snn.play.rollout import Places
 
 __all__ = ["GAMES", "ROWS", "Row", "main", "summary", "table"]
 

@@ -10,17 +10,17 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from dqn2snn.calibration import calibrate
-from dqn2snn.collect import collect_observations
-from dqn2snn.evaluate import evaluate_policy
-from dqn2snn.finetune import qcfs, surrogate
-from dqn2snn.graph import LayerGraph
-from dqn2snn.grid import on_grid
+from dqn2snn.io.zoo import Agent
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan.graph import LayerGraph
+from dqn2snn.plan.grid import on_grid
+from dqn2snn.play.collect import collect_observations
+from dqn2snn.play.evaluate import evaluate_policy
 from dqn2snn.recipes import rate_if, sigma_delta
+from dqn2snn.recipes.finetune import qcfs, surrogate
 from dqn2snn.tracing import trace
-from dqn2snn.zoo import Agent
+from dqn2snn.tracing.calibration import calibrate
 
 __all__ = ["NETWORKS", "Network", "Training", "made", "spiking"]
 

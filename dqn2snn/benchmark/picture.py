@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dqn2snn._extras import require
+from dqn2snn._utils.extras import require
 from dqn2snn.benchmark.ratios import incorrect, seconds_of
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from dqn2snn.benchmark.timing import Budget, time_together
-from dqn2snn.dynamics import initial_state
-from dqn2snn.graph import AffineLayer
+from dqn2snn.dynamics.neuron import initial_state
 from dqn2snn.network import SpikingQNetwork
-from dqn2snn.ops import Conv, Dense, Reshape, Shape
 from dqn2snn.plan import SpikingLayer, SpikingPlan
+from dqn2snn.plan.graph import AffineLayer
+from dqn2snn.plan.ops import Conv, Dense, Reshape, Shape
 
 __all__ = ["LayerTimes", "measure", "probe"]
 

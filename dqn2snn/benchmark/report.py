@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from dqn2snn._utils.table import format_table
 from dqn2snn.benchmark.ratios import Clock, Comparison, comparisons, incorrect
-from dqn2snn.table import format_table
 
 __all__ = ["as_markdown", "checks_markdown", "markdown", "memory_markdown", "text"]
 

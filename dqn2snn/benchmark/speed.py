@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from dqn2snn._arguments import Parser, positive_number
+from dqn2snn._utils.arguments import Parser, positive_number
 from dqn2snn.benchmark.picture import draw
 from dqn2snn.benchmark.report import text
 from dqn2snn.benchmark.run import FORMAT_VERSION, Results, run

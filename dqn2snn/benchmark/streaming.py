@@ -18,16 +18,16 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from dqn2snn import zoo
-from dqn2snn._arguments import Parser
+from dqn2snn._utils.arguments import Parser
+from dqn2snn._utils.table import format_table
 from dqn2snn.benchmark.atari import ordered_play
 from dqn2snn.benchmark.machine import machine, versions
 from dqn2snn.benchmark.nature import nature_network, with_rates
 from dqn2snn.conversion import convert
 from dqn2snn.errors import Dqn2SnnError
+from dqn2snn.io import zoo
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.recipes import sigma_delta
-from dqn2snn.table import format_table
 
 __all__ = ["KINDS", "main", "measure", "table"]
 

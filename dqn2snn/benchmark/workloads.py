@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from dqn2snn import zoo
 from dqn2snn.benchmark.atari import random_play
 from dqn2snn.benchmark.exact import exact_in_float32
 from dqn2snn.benchmark.nature import nature_network, with_rates
-from dqn2snn.collect import collect_observations
 from dqn2snn.conversion import convert
 from dqn2snn.engine import simulate_reference
+from dqn2snn.io import zoo
 from dqn2snn.plan import SpikingPlan
+from dqn2snn.play.collect import collect_observations
 
 __all__ = ["GAMES", "Workload", "load", "names"]
 

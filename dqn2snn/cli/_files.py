@@ -68,7 +68,7 @@ def check_picture(path: Path) -> None:
     if path.suffix not in PICTURES:
         raise ArgumentError(f"Expected a picture that ends in {', '.join(PICTURES)}. Found {str(path)!r}.")
     check_directory(path)
-    from dqn2snn._extras import require
+    from dqn2snn._utils.extras import require
 
     require("matplotlib", extra="plot")
 

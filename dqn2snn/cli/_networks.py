@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dqn2snn._arguments import grid, natural_number, positive_number
-from dqn2snn._plugins import plugins
+from dqn2snn._utils.arguments import grid, natural_number, positive_number
+from dqn2snn._utils.plugins import plugins
 from dqn2snn.errors import ArgumentError, PlanError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from dqn2snn.checkpoints import Checkpoint
+    from dqn2snn.io.checkpoints import Checkpoint
     from dqn2snn.network import SpikingQNetwork
     from dqn2snn.plan import SpikingPlan
 
@@ -157,7 +157,7 @@ def agent_of(args: argparse.Namespace) -> Checkpoint:
     Raises:
         ArgumentError: If nobody says what it plays.
     """
-    from dqn2snn.checkpoints import load_q_network
+    from dqn2snn.io.checkpoints import load_q_network
 
     agent = load_q_network(args.agent, env_id=args.env, preset=args.preset)
     if agent.provenance.rule == "zoo":
@@ -195,7 +195,7 @@ def spiking_network_of(args: argparse.Namespace, agent: Checkpoint) -> SpikingQN
     if given:
         raise ArgumentError(f"Expected --plan or --{given[0]}. Found both. The plan was converted already.")
     from dqn2snn.network import SpikingQNetwork
-    from dqn2snn.plan_file import load_plan
+    from dqn2snn.plan.file import load_plan
 
     plan = load_plan(args.plan)
     _check_fits(plan, agent, args.plan)
@@ -230,9 +230,9 @@ def check_conversion(args: argparse.Namespace) -> None:
     Args:
         args: Of `add_conversion`.
     """
-    from dqn2snn.backends import backend_named
-    from dqn2snn.calibration import check_percentile
-    from dqn2snn.hardware import check_bits
+    from dqn2snn.analysis.hardware import check_bits
+    from dqn2snn.neurons.backends import backend_named
+    from dqn2snn.tracing.calibration import check_percentile
 
     if args.percentile is not None:
         check_percentile(args.percentile)
@@ -281,7 +281,7 @@ def convert_on(
         SpikingQNetwork: The spiking network.
     """
     import dqn2snn
-    from dqn2snn.hardware import quantize
+    from dqn2snn.analysis.hardware import quantize
 
     asked = {"target_agreement": target, "corrections": args.corrections}
     wanted: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 import dqn2snn
-from dqn2snn._arguments import Parser
+from dqn2snn._utils.arguments import Parser
 
 __all__ = ["Commands", "make_parser"]
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dqn2snn._arguments import Parser, positive_number
+from dqn2snn._utils.arguments import Parser, positive_number
 from dqn2snn.cli._files import check_picture, draw
 from dqn2snn.cli._networks import (
     add_agent,
@@ -23,9 +23,9 @@ from dqn2snn.cli._parser import Commands
 from dqn2snn.cli._report import Report
 
 if TYPE_CHECKING:
-    from dqn2snn.checkpoints import Checkpoint
-    from dqn2snn.collect import Rollout
+    from dqn2snn.io.checkpoints import Checkpoint
     from dqn2snn.network import SpikingQNetwork
+    from dqn2snn.play.collect import Rollout
 
 __all__ = ["add", "run"]
 
@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> Report:
     if args.sweep:
         return _sweep(args, agent)
     snn = spiking_network_of(args, agent)
-    from dqn2snn.study import study_agreement
+    from dqn2snn.play.study import study_agreement
 
     rollout = _fresh(args, agent)
     study = study_agreement(snn, rollout)
@@ -111,8 +111,8 @@ def run(args: argparse.Namespace) -> Report:
 
 def _sweep(args: argparse.Namespace, agent: Checkpoint) -> Report:
     """Prediction beside measurement."""
-    from dqn2snn.study import doubling_steps
-    from dqn2snn.suggestion import sweep_agreement
+    from dqn2snn.analysis.suggestion import sweep_agreement
+    from dqn2snn.play.study import doubling_steps
 
     if args.plan is not None:
         planned = spiking_network_of(args, agent)
@@ -153,7 +153,7 @@ def _sweep(args: argparse.Namespace, agent: Checkpoint) -> Report:
 
 
 def _fresh(args: argparse.Namespace, agent: Checkpoint) -> Rollout:
-    from dqn2snn.study import fresh_rollout
+    from dqn2snn.play.study import fresh_rollout
 
     return fresh_rollout(
         agent.env_id, agent.network, args.test_observations, seed=args.seed, episodes=args.test_episodes

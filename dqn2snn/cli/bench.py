@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dqn2snn._arguments import Parser, natural_number, positive_number, probability
+from dqn2snn._utils.arguments import Parser, natural_number, positive_number, probability
 from dqn2snn.cli._networks import ENGINES
 from dqn2snn.cli._parser import Commands
 from dqn2snn.cli._report import Report
@@ -158,7 +158,7 @@ def run(args: argparse.Namespace) -> Report:
         Dqn2SnnError: If something broke in some episodes; all others are kept.
         KeyboardInterrupt: After Ctrl-C, when what was finished is kept.
     """
-    from dqn2snn._extras import require
+    from dqn2snn._utils.extras import require
 
     require("matplotlib", extra="bench")
     from dqn2snn.benchmark.suite import read, summarise

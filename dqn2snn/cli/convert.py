@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dqn2snn._arguments import Parser, agreement
+from dqn2snn._utils.arguments import Parser, agreement
 from dqn2snn.cli._files import check_directory
 from dqn2snn.cli._networks import add_agent, add_conversion, agent_of, convert_agent
 from dqn2snn.cli._parser import Commands
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> Report:
         )
     snn, observations = convert_agent(args, agent, target=target)
     from dqn2snn.metrics import firing_rates
-    from dqn2snn.plan_file import save_plan
+    from dqn2snn.plan.file import save_plan
 
     shown = observations[:: max(1, len(observations) // _SHOWN)]
     rates = {name: rate.mean().item() for name, rate in firing_rates(snn.record(shown)).items()}
@@ -89,7 +89,7 @@ def _tried(plan: SpikingPlan) -> str:
     """What was simulated to find the number of steps."""
     if "tried" not in plan.report:
         return ""
-    from dqn2snn.suggestion import trials_table
+    from dqn2snn.analysis.suggestion import trials_table
 
     held_out = (
         f"On {plan.report['held_out']:,} held-out observations, for {plan.report['target_agreement']:g}:"

@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dqn2snn._arguments import Parser, natural_number, positive_number
+from dqn2snn._utils.arguments import Parser, natural_number, positive_number
 from dqn2snn.cli._parser import Commands
 from dqn2snn.cli._report import Report
 
 if TYPE_CHECKING:
-    from dqn2snn.demo import DemoSettings
+    from dqn2snn.cli._demo import DemoSettings
 
 __all__ = ["add", "run"]
 
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> Report:
     Returns:
         Report: The table.
     """
-    from dqn2snn.demo import run_demo, text_table
+    from dqn2snn.cli._demo import run_demo, text_table
 
     results = run_demo(args.output, _settings(args), tell=lambda message: print(message, file=sys.stderr))
     return Report(results, f"{text_table(results)}\n\nWrote {args.output}.")
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> Report:
 def _settings(args: argparse.Namespace) -> DemoSettings:
     from dataclasses import replace
 
-    from dqn2snn.demo import DemoSettings
+    from dqn2snn.cli._demo import DemoSettings
 
     given = {"agents": args.agents and tuple(args.agents), "num_steps": args.steps, "episodes": args.episodes}
     changes = {name: value for name, value in given.items() if value is not None}

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dqn2snn._arguments import Parser, positive_number
+from dqn2snn._utils.arguments import Parser, positive_number
 from dqn2snn.cli._files import check_picture, draw
 from dqn2snn.cli._networks import add_agent, add_conversion, add_plan, agent_of, spiking_network_of
 from dqn2snn.cli._parser import Commands
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from dqn2snn.checkpoints import Checkpoint
+    from dqn2snn.io.checkpoints import Checkpoint
 
 __all__ = ["add", "run"]
 
@@ -64,12 +64,12 @@ def run(args: argparse.Namespace) -> Report:
         check_picture(args.plot)
     agent = agent_of(args)
     snn = spiking_network_of(args, agent)
-    from dqn2snn.diagnosis import diagnose
+    from dqn2snn.analysis.diagnosis import diagnose
 
     if snn.plan.coding == "delta":
         observations, episodes = _in_order(agent, args.test_observations, args.seed)
     else:
-        from dqn2snn.study import fresh_rollout
+        from dqn2snn.play.study import fresh_rollout
 
         rollout = fresh_rollout(agent.env_id, agent.network, args.test_observations, seed=args.seed)
         observations, episodes = rollout.observations, rollout.episodes
@@ -87,8 +87,8 @@ def _in_order(agent: Checkpoint, count: int, seed: int) -> tuple[Tensor, NDArray
     import numpy as np
     import torch
 
-    from dqn2snn.rollout import play
-    from dqn2snn.study import FRESH_SEED
+    from dqn2snn.play.rollout import play
+    from dqn2snn.play.study import FRESH_SEED
 
     steps = play(
         lambda x, _: (agent.network(x),),

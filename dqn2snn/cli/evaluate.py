@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from dqn2snn._arguments import Parser, positive_number, probability
+from dqn2snn._utils.arguments import Parser, positive_number, probability
 from dqn2snn.cli._networks import add_agent, add_conversion, add_plan, agent_of, spiking_network_of
 from dqn2snn.cli._parser import Commands
 from dqn2snn.cli._report import Report
 
 if TYPE_CHECKING:
-    from dqn2snn.evaluate import Comparison
+    from dqn2snn.play.evaluate import Comparison
 
 __all__ = ["add", "run"]
 

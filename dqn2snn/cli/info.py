@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dqn2snn._arguments import Parser
+from dqn2snn._utils.arguments import Parser
 from dqn2snn.cli._networks import ENGINES
 from dqn2snn.cli._parser import Commands
 from dqn2snn.cli._plans import describe_plan
@@ -85,8 +85,8 @@ def run(args: argparse.Namespace) -> Report:
     """
     if args.plan is None:
         return _installation()
-    from dqn2snn import zoo
-    from dqn2snn.plan_file import load_plan
+    from dqn2snn.io import zoo
+    from dqn2snn.plan.file import load_plan
 
     if str(args.plan) in (*zoo.names(), *zoo.atari_names()) and not args.plan.exists():
         raise ArgumentError(
@@ -112,7 +112,7 @@ def _engine_for(plan: SpikingPlan) -> EngineChoice:
 
 
 def _installation() -> Report:
-    from dqn2snn._plugins import plugins
+    from dqn2snn._utils.plugins import plugins
     from dqn2snn.recipes import GROUP, RECIPES, recipe_named
 
     versions = {name: _version(name) for name in EXTRAS}
@@ -148,7 +148,7 @@ def _installation() -> Report:
 
 def _backends() -> dict[str, str | None]:
     """Why each backend cannot be used; None for those that can."""
-    from dqn2snn.backends import backend_named, backend_names
+    from dqn2snn.neurons.backends import backend_named, backend_names
 
     def why_not(name: str) -> str | None:
         try:
@@ -213,7 +213,7 @@ def _reference(recipe: Callable[..., Any]) -> str:
 
 
 def _agents() -> dict[str, dict[str, Any]]:
-    from dqn2snn import zoo
+    from dqn2snn.io import zoo
 
     agents = {}
     for name in (*zoo.names(), *zoo.atari_names()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from dqn2snn._arguments import Parser, agreement, positive_number
+from dqn2snn._utils.arguments import Parser, agreement, positive_number
 from dqn2snn.cli._networks import OBSERVATIONS, add_agent, agent_of, calibration_of
 from dqn2snn.cli._parser import Commands
 from dqn2snn.cli._report import Report
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> Report:
     """
     agent = agent_of(args)
     observations = calibration_of(args, agent)
-    from dqn2snn.suggestion import suggest
+    from dqn2snn.analysis.suggestion import suggest
 
     suggestion = suggest(
         agent.network,

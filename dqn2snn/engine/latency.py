@@ -16,11 +16,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dqn2snn.dynamics import NeuronState, if_step, initial_state
-from dqn2snn.encode import constant_current
-from dqn2snn.graph import per_channel
+from dqn2snn.dynamics.encode import constant_current
+from dqn2snn.dynamics.neuron import NeuronState, if_step, initial_state
+from dqn2snn.dynamics.record import Record, readouts
 from dqn2snn.plan import SpikingLayer, SpikingPlan
-from dqn2snn.record import Record, readouts
+from dqn2snn.plan.graph import per_channel
 
 __all__ = ["latency_reference", "levels", "simulate_latency"]
 
@@ -53,7 +53,7 @@ def simulate_latency(
 
     Example:
         >>> from torch import nn
-        >>> from dqn2snn.calibration import calibrate
+        >>> from dqn2snn.tracing.calibration import calibrate
         >>> from dqn2snn.recipes import ttfs
         >>> from dqn2snn.tracing import trace
         >>> net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))

@@ -17,13 +17,13 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from dqn2snn.dynamics import NeuronState
-from dqn2snn.encode import constant_current
+from dqn2snn.dynamics.encode import constant_current
+from dqn2snn.dynamics.neuron import NeuronState
+from dqn2snn.dynamics.record import Record, readouts
+from dqn2snn.dynamics.state import NetworkState, at_rest
 from dqn2snn.engine.lookup import looked_up
-from dqn2snn.ops import Dense, Reshape
 from dqn2snn.plan import SpikingLayer, SpikingPlan
-from dqn2snn.record import Record, readouts
-from dqn2snn.state import NetworkState, at_rest
+from dqn2snn.plan.ops import Dense, Reshape
 
 __all__ = ["advance_layerwise", "simulate_layerwise"]
 

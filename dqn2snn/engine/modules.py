@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dqn2snn.backends import Adapter
-from dqn2snn.dynamics import NeuronState
+from dqn2snn.dynamics.neuron import NeuronState
+from dqn2snn.dynamics.record import Record, readouts
+from dqn2snn.dynamics.state import NetworkState
+from dqn2snn.neurons.backends import Adapter
 from dqn2snn.plan import SpikingPlan
-from dqn2snn.record import Record, readouts
-from dqn2snn.state import NetworkState
 
 __all__ = ["advance_modules", "simulate_modules"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dqn2snn.dynamics import if_step
-from dqn2snn.encode import constant_current
+from dqn2snn.dynamics.encode import constant_current
+from dqn2snn.dynamics.neuron import if_step
+from dqn2snn.dynamics.record import Record, readouts
+from dqn2snn.dynamics.state import NetworkState, at_rest
 from dqn2snn.plan import SpikingPlan
-from dqn2snn.record import Record, readouts
-from dqn2snn.state import NetworkState, at_rest
 
 __all__ = ["advance_reference", "simulate_reference"]
 

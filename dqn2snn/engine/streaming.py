@@ -9,16 +9,16 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from dqn2snn.backends import Adapter
+from dqn2snn.dynamics.record import Record
+from dqn2snn.dynamics.state import NetworkState, at_rest, merged, next_decision, resynchronised, selected
 from dqn2snn.engine.choice import Engine, PreparedPlan
 from dqn2snn.engine.event import EventStream, q_event, simulate_event
 from dqn2snn.engine.latency import latency_reference, simulate_latency
 from dqn2snn.engine.layerwise import advance_layerwise
 from dqn2snn.engine.modules import advance_modules
 from dqn2snn.engine.reference import advance_reference
+from dqn2snn.neurons.backends import Adapter
 from dqn2snn.plan import SpikingPlan
-from dqn2snn.record import Record
-from dqn2snn.state import NetworkState, at_rest, merged, next_decision, resynchronised, selected
 
 __all__ = ["Advance", "Forgetful", "StateStream", "streaming", "timed"]
 
@@ -58,7 +58,7 @@ class StateStream:
     Args:
         plan: The spiking network, cast to the dtype and device of its states.
         advance: The engine.
-        resync_every: Decisions after which membranes are computed anew (`dqn2snn.state.resynchronised`); None
+        resync_every: Decisions after which membranes are computed anew (`dqn2snn.dynamics.state.resynchronised`); None
             for never, which on the grid is the same.
     """
 

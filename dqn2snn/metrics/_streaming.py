@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from dqn2snn._clusters import ClusterSums, Vector, cluster_sums, merge
-from dqn2snn._student import check_level
-from dqn2snn.confidence import Interval
 from dqn2snn.errors import ArgumentError
+from dqn2snn.metrics._clusters import ClusterSums, Vector, cluster_sums, merge
+from dqn2snn.metrics._student import check_level
+from dqn2snn.metrics.confidence import Interval
 
 __all__ = ["Ratio", "StreamingMetric"]
 

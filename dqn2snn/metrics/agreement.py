@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dqn2snn._clusters import ClusterSums
-from dqn2snn.confidence import Interval, interval_of_proportion
 from dqn2snn.errors import ArgumentError
+from dqn2snn.metrics._clusters import ClusterSums
 from dqn2snn.metrics._q_values import checked_pair
 from dqn2snn.metrics._streaming import Ratio, StreamingMetric
+from dqn2snn.metrics.confidence import Interval, interval_of_proportion
 
 __all__ = ["ActionAgreement", "GapWeightedAgreement", "action_agreement", "gap_weighted_agreement"]
 

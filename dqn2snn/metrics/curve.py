@@ -7,10 +7,10 @@ from typing import Protocol
 
 from torch import Tensor
 
-from dqn2snn._clusters import Vector
-from dqn2snn.confidence import Interval
 from dqn2snn.errors import ArgumentError
+from dqn2snn.metrics._clusters import Vector
 from dqn2snn.metrics.agreement import ActionAgreement
+from dqn2snn.metrics.confidence import Interval
 
 __all__ = ["AgreementCurve", "QRecord", "agreement_curve"]
 

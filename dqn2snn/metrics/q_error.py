@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from dqn2snn._clusters import ClusterSums
-from dqn2snn.confidence import Interval, interval_of_mean
+from dqn2snn.metrics._clusters import ClusterSums
 from dqn2snn.metrics._q_values import checked_pair
 from dqn2snn.metrics._streaming import Ratio, StreamingMetric
+from dqn2snn.metrics.confidence import Interval, interval_of_mean
 
 __all__ = ["QError", "q_error"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from dqn2snn._clusters import ClusterSums
-from dqn2snn.confidence import Interval, interval_of_mean
+from dqn2snn.metrics._clusters import ClusterSums
 from dqn2snn.metrics._q_values import checked_pair
 from dqn2snn.metrics._streaming import Ratio, StreamingMetric
+from dqn2snn.metrics.confidence import Interval, interval_of_mean
 
 __all__ = ["Regret", "regret"]
 

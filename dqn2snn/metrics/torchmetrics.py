@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dqn2snn._clusters import ClusterSums, Vector, cluster_sums, merge
-from dqn2snn._extras import require
-from dqn2snn._student import check_level
-from dqn2snn.confidence import Interval, interval_of_proportion
+from dqn2snn._utils.extras import require
 from dqn2snn.errors import ArgumentError
+from dqn2snn.metrics._clusters import ClusterSums, Vector, cluster_sums, merge
+from dqn2snn.metrics._student import check_level
 from dqn2snn.metrics.agreement import same_action
+from dqn2snn.metrics.confidence import Interval, interval_of_proportion
 
 __all__ = ["ActionAgreement"]
 

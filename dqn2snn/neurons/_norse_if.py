@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from dqn2snn._extras import require
+from dqn2snn._utils.extras import require
 from dqn2snn.neurons.buffers import neuron_buffers
 from dqn2snn.neurons.surrogate import FireAtThreshold
 from dqn2snn.plan import Reset

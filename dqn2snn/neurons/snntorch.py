@@ -7,9 +7,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-from dqn2snn._host import on_host
+from dqn2snn._utils.host import on_host
 from dqn2snn.errors import ArgumentError
-from dqn2snn.graph import per_channel
 from dqn2snn.neurons._snntorch_graded import GradedIF
 from dqn2snn.neurons._snntorch_if import IF
 from dqn2snn.neurons._snntorch_inputs import Difference, StepBias
@@ -18,6 +17,7 @@ from dqn2snn.neurons.step_currents import StepCurrents
 from dqn2snn.neurons.supported import check_supported
 from dqn2snn.neurons.synapses import CurrentEncoder, synapse_modules
 from dqn2snn.plan import SpikingLayer, SpikingPlan
+from dqn2snn.plan.graph import per_channel
 
 __all__ = [
     "IF",

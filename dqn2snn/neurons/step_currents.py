@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dqn2snn.graph import per_channel
 from dqn2snn.plan import SpikingLayer
+from dqn2snn.plan.graph import per_channel
 
 __all__ = ["StepCurrents"]
 

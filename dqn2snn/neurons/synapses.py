@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.utils import skip_init
 
-from dqn2snn.encode import most_spikes
-from dqn2snn.graph import AffineLayer, per_channel
-from dqn2snn.grid import rounded
-from dqn2snn.ops import Conv, Dense, LinearOp, Pad, Reshape, SumPool
+from dqn2snn.dynamics.encode import most_spikes
 from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan.graph import AffineLayer, per_channel
+from dqn2snn.plan.grid import rounded
+from dqn2snn.plan.ops import Conv, Dense, LinearOp, Pad, Reshape, SumPool
 
 __all__ = ["BiasMap", "CurrentEncoder", "synapse_modules"]
 
@@ -64,7 +64,7 @@ class _Round(torch.autograd.Function):
 class CurrentEncoder(nn.Module):
     """From an observation to the constant current of the first layer.
 
-    It computes what `dqn2snn.encode.constant_current` says, with the first layer's synapses as torch modules:
+    It computes what `dqn2snn.dynamics.encode.constant_current` says, with the first layer's synapses as torch modules:
     in float64 on the grid, rounded, clamped to [0, k threshold] ([0, L threshold] in "delta" coding), and returned in
     the dtype of the weights. Gradients pass the rounding as if it were not there, so that the first layer can be
     trained. A "delta" network presents the difference to the current before, which another module takes.

@@ -29,7 +29,7 @@ def plot_agreement(curve: AgreementCurve, ax: Axes | None = None) -> Axes:
         The Axes, its time axis logarithmic: twice the steps always take as much room.
 
     Example:
-        >>> from dqn2snn.confidence import Interval
+        >>> from dqn2snn.metrics.confidence import Interval
         >>> from dqn2snn.metrics import AgreementCurve
         >>> agreed = tuple(Interval(share, share - 0.1, share + 0.1, 0.95, 100) for share in (0.3, 0.6, 0.8))
         >>> axes = plot_agreement(AgreementCurve((1, 2, 3), robust=agreed, spike_count=agreed))

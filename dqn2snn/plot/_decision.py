@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import Tensor
 
-    from dqn2snn.record import Record
+    from dqn2snn.dynamics.record import Record
 
 __all__ = ["plot_decision", "plot_q_values", "plot_raster"]
 

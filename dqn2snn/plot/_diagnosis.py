@@ -10,7 +10,7 @@ from dqn2snn.plot._style import ACTION_COLOURS, new_figure, plain_frame
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from dqn2snn.diagnosis import Diagnosis
+    from dqn2snn.analysis.diagnosis import Diagnosis
 
 __all__ = ["plot_diagnosis"]
 

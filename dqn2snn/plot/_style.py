@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dqn2snn._extras import require
+from dqn2snn._utils.extras import require
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,8 +12,8 @@ from dqn2snn.plot._style import ROBUST_COLOUR, SPIKE_COUNT_COLOUR, new_figure, p
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from dqn2snn.confidence import Interval
-    from dqn2snn.suggestion import Sweep
+    from dqn2snn.analysis.suggestion import Sweep
+    from dqn2snn.metrics.confidence import Interval
 
 __all__ = ["plot_sweep"]
 
@@ -29,8 +29,8 @@ def plot_sweep(sweep: Sweep, ax: Axes | None = None) -> Axes:
         The Axes, its time axis logarithmic.
 
     Example:
-        >>> from dqn2snn.confidence import Interval
-        >>> from dqn2snn.suggestion import Sweep
+        >>> from dqn2snn.metrics.confidence import Interval
+        >>> from dqn2snn.analysis.suggestion import Sweep
         >>> agreed = tuple(Interval(share, share - 0.1, share + 0.1, 0.95, 100) for share in (0.3, 0.6, 0.8))
         >>> plot_sweep(Sweep((1, 2, 4), agreed, agreed)).get_xlabel()
         'time steps T'

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from dqn2snn._plugins import load, plugins
+from dqn2snn._utils.plugins import load, plugins
 from dqn2snn.errors import ArgumentError
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.recipes._assemble import placed

@@ -8,14 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dqn2snn._host import on_host
-from dqn2snn.calibration import ActivationStats
-from dqn2snn.graph import AffineLayer, LayerGraph
-from dqn2snn.grid import on_grid
+from dqn2snn._utils.host import on_host
 from dqn2snn.plan import SpikingLayer, SpikingPlan, check_num_steps
+from dqn2snn.plan.graph import AffineLayer, LayerGraph
+from dqn2snn.plan.grid import on_grid
 from dqn2snn.recipes._balance import balanced
 from dqn2snn.recipes._channels import scaled_affine, shared_where_mixed
 from dqn2snn.recipes._normalise import check_active, head_scale
+from dqn2snn.tracing.calibration import ActivationStats
 
 __all__ = ["channel_plan", "placed"]
 

@@ -12,9 +12,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from dqn2snn.graph import AffineLayer, per_channel
-from dqn2snn.grid import MAX_FRACTION_BITS
 from dqn2snn.plan import SpikingLayer, SpikingPlan
+from dqn2snn.plan.graph import AffineLayer, per_channel
+from dqn2snn.plan.grid import MAX_FRACTION_BITS
 from dqn2snn.recipes._channels import rows_of
 
 __all__ = ["balanced"]

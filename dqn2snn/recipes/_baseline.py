@@ -15,11 +15,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from dqn2snn._host import on_host
-from dqn2snn.calibration import ActivationStats
-from dqn2snn.graph import AffineLayer, LayerGraph, per_channel
-from dqn2snn.ops import run
+from dqn2snn._utils.host import on_host
+from dqn2snn.plan.graph import AffineLayer, LayerGraph, per_channel
+from dqn2snn.plan.ops import run
 from dqn2snn.recipes._channels import compact
+from dqn2snn.tracing.calibration import ActivationStats
 
 __all__ = ["baselines", "folded"]
 

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dqn2snn.graph import AffineLayer, LayerGraph, per_channel
-from dqn2snn.ops import Conv, Dense, LinearOp, Pad, Reshape, SumPool, weighted
+from dqn2snn.plan.graph import AffineLayer, LayerGraph, per_channel
+from dqn2snn.plan.ops import Conv, Dense, LinearOp, Pad, Reshape, SumPool, weighted
 
 __all__ = ["compact", "rows_of", "scaled_affine", "shared_where_mixed"]
 

@@ -14,12 +14,12 @@ from dataclasses import replace
 
 import torch
 
-from dqn2snn._host import on_host
-from dqn2snn.calibration import ActivationStats
+from dqn2snn._utils.host import on_host
 from dqn2snn.errors import CalibrationError
-from dqn2snn.graph import AffineLayer, LayerGraph
-from dqn2snn.grid import on_grid
 from dqn2snn.plan import SpikingLayer, SpikingPlan, check_num_steps
+from dqn2snn.plan.graph import AffineLayer, LayerGraph
+from dqn2snn.plan.grid import on_grid
+from dqn2snn.tracing.calibration import ActivationStats
 
 __all__ = ["check_active", "head_scale", "normalised_plan"]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, get_args
 
-from dqn2snn.calibration import ActivationStats
 from dqn2snn.errors import ArgumentError
-from dqn2snn.graph import LayerGraph
 from dqn2snn.plan import ReadoutKind, SpikingPlan, check_num_steps
+from dqn2snn.plan.graph import LayerGraph
 from dqn2snn.recipes._assemble import channel_plan
 from dqn2snn.recipes._baseline import baselines, folded
 from dqn2snn.recipes._thresholds import channel_scales, check_threshold
+from dqn2snn.tracing.calibration import ActivationStats
 
 __all__ = ["check_readout", "rate_plan"]
 

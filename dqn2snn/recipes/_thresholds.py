@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from dqn2snn._host import on_host
-from dqn2snn.calibration import ActivationStats, LayerStats, check_percentile
+from dqn2snn._utils.host import on_host
 from dqn2snn.errors import ArgumentError
-from dqn2snn.graph import AffineLayer, LayerGraph, per_channel
+from dqn2snn.plan.graph import AffineLayer, LayerGraph, per_channel
+from dqn2snn.tracing.calibration import ActivationStats, LayerStats, check_percentile
 
 __all__ = ["best_scale", "channel_scales", "check_threshold"]
 

@@ -6,10 +6,10 @@ arXiv 2202.01440.
 
 from __future__ import annotations
 
-from dqn2snn.calibration import ActivationStats
-from dqn2snn.graph import LayerGraph
 from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan.graph import LayerGraph
 from dqn2snn.recipes._normalise import head_scale, normalised_plan
+from dqn2snn.tracing.calibration import ActivationStats
 
 __all__ = ["bu2022"]
 

@@ -6,12 +6,12 @@ Spikes", IJCAI 2022, arXiv 2204.13271; Lv et al., arXiv 2402.19061.
 
 from __future__ import annotations
 
-from dqn2snn.calibration import ActivationStats
 from dqn2snn.errors import ArgumentError
-from dqn2snn.graph import LayerGraph
 from dqn2snn.plan import ReadoutKind, SpikingPlan
+from dqn2snn.plan.graph import LayerGraph
 from dqn2snn.recipes._assemble import placed
 from dqn2snn.recipes._rate import check_readout, rate_plan
+from dqn2snn.tracing.calibration import ActivationStats
 
 __all__ = ["burst", "check_max_spikes"]
 

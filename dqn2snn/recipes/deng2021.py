@@ -6,10 +6,10 @@ arXiv 2103.00476.
 
 from __future__ import annotations
 
-from dqn2snn.calibration import ActivationStats
-from dqn2snn.graph import LayerGraph
 from dqn2snn.plan import SpikingPlan, check_num_steps
+from dqn2snn.plan.graph import LayerGraph
 from dqn2snn.recipes._normalise import head_scale, normalised_plan
+from dqn2snn.tracing.calibration import ActivationStats
 
 __all__ = ["deng2021"]
 

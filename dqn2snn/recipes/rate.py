@@ -6,11 +6,11 @@ and Wang et al., "Signed Neuron with Memory", IJCAI 2022.
 
 from __future__ import annotations
 
-from dqn2snn.calibration import ActivationStats
-from dqn2snn.graph import LayerGraph
 from dqn2snn.plan import ReadoutKind, SpikingPlan
+from dqn2snn.plan.graph import LayerGraph
 from dqn2snn.recipes._assemble import placed
 from dqn2snn.recipes._rate import check_readout, rate_plan
+from dqn2snn.tracing.calibration import ActivationStats
 
 __all__ = ["rate"]
 

@@ -5,11 +5,11 @@ After Li et al., ICML 2021, arXiv 2106.06984 (thresholds), and Bu et al., AAAI 2
 
 from __future__ import annotations
 
-from dqn2snn.calibration import ActivationStats
-from dqn2snn.graph import LayerGraph
 from dqn2snn.plan import ReadoutKind, SpikingPlan
+from dqn2snn.plan.graph import LayerGraph
 from dqn2snn.recipes._assemble import placed
 from dqn2snn.recipes._rate import check_readout, rate_plan
+from dqn2snn.tracing.calibration import ActivationStats
 
 __all__ = ["rate_if"]
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from dqn2snn.calibration import ActivationStats
 from dqn2snn.errors import ArgumentError
-from dqn2snn.graph import LayerGraph
 from dqn2snn.plan import SpikingLayer, SpikingPlan
+from dqn2snn.plan.graph import LayerGraph
 from dqn2snn.recipes._assemble import placed
 from dqn2snn.recipes._rate import rate_plan
 from dqn2snn.recipes.burst import check_max_spikes
+from dqn2snn.tracing.calibration import ActivationStats
 
 __all__ = ["sigma_delta"]
 

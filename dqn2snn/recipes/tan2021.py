@@ -6,10 +6,10 @@ Networks", AAAI 2021, arXiv 2009.14456.
 
 from __future__ import annotations
 
-from dqn2snn.calibration import ActivationStats, check_percentile
-from dqn2snn.graph import LayerGraph
 from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan.graph import LayerGraph
 from dqn2snn.recipes._normalise import head_scale, normalised_plan
+from dqn2snn.tracing.calibration import ActivationStats, check_percentile
 
 __all__ = ["tan2021"]
 

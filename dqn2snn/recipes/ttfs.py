@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dqn2snn.calibration import ActivationStats
-from dqn2snn.graph import LayerGraph
 from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan.graph import LayerGraph
 from dqn2snn.recipes._assemble import placed
 from dqn2snn.recipes._rate import rate_plan
+from dqn2snn.tracing.calibration import ActivationStats
 
 __all__ = ["ttfs"]
 

@@ -15,9 +15,9 @@ from numbers import Integral
 import torch
 from torch import nn
 
-from dqn2snn._host import on_host
+from dqn2snn._utils.host import on_host
 from dqn2snn.errors import ArgumentError, UnsupportedModuleError
-from dqn2snn.graph import AffineLayer, LayerGraph
+from dqn2snn.plan.graph import AffineLayer, LayerGraph
 from dqn2snn.tracing._copy import frozen_copy
 from dqn2snn.tracing._fold import fold
 from dqn2snn.tracing._interpreter import symbolic_output

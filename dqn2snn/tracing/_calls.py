@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dqn2snn.ops import Reshape
+from dqn2snn.plan.ops import Reshape
 from dqn2snn.tracing._arithmetic import ARITHMETIC, arithmetic
 from dqn2snn.tracing._modules import conv2d, linear, module_value
 from dqn2snn.tracing._refuse import refuse

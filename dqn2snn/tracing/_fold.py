@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from dqn2snn.errors import UnsupportedModuleError
-from dqn2snn.graph import AffineLayer
-from dqn2snn.ops import Conv, Dense, LinearOp, Pad, Reshape, Shape, SumPool
+from dqn2snn.plan.graph import AffineLayer
+from dqn2snn.plan.ops import Conv, Dense, LinearOp, Pad, Reshape, Shape, SumPool
 from dqn2snn.tracing._value import Scale, Shift, Step, Value, apply
 
 __all__ = ["fold"]

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import type_before_parametrizations
 
-from dqn2snn.ops import Conv, Dense, Pad, Reshape, SumPool
+from dqn2snn.plan.ops import Conv, Dense, Pad, Reshape, SumPool
 from dqn2snn.tracing._refuse import refuse
 from dqn2snn.tracing._value import Affine, Scale, Shift, Step, Value
 

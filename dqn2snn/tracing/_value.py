@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from dqn2snn.errors import UnsupportedModuleError
-from dqn2snn.ops import LinearOp, Pad, Reshape, Shape, SumPool
+from dqn2snn.plan.ops import LinearOp, Pad, Reshape, Shape, SumPool
 
 __all__ = ["Affine", "Scale", "Shift", "Source", "Step", "Value", "apply", "combine"]
 

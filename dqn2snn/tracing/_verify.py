@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dqn2snn.errors import UnsupportedModuleError
-from dqn2snn.graph import LayerGraph
+from dqn2snn.plan.graph import LayerGraph
 
 __all__ = ["check_equal", "example_batches"]
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from dqn2snn.zoo import Divide
+from dqn2snn.io.zoo import Divide
 
 __all__ = [
     "BODIES",

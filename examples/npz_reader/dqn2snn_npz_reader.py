@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from dqn2snn.checkpoints import Checkpoint, Source, checkpoint_of, geometry_of, network_of, weights_of
+from dqn2snn.io.checkpoints import Checkpoint, Source, checkpoint_of, geometry_of, network_of, weights_of
 
 __all__ = ["read"]
 

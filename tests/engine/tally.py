@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 import dqn2snn
+from dqn2snn.dynamics.record import Record
 from dqn2snn.engine import simulate_reference
 from dqn2snn.engine.available import instruction_set
 from dqn2snn.engine.event import EventNetwork, EventStream, refusal
@@ -30,7 +31,6 @@ from dqn2snn.engine.reference import advance_reference
 from dqn2snn.engine.streaming import StateStream
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.plan import SpikingLayer, SpikingPlan
-from dqn2snn.record import Record
 from tests import agents
 from tests.engine.varied import carried, persistent, varied
 from tests.engine.wide import STEPS, Change, WideCase, driven, wide_case

@@ -21,7 +21,7 @@ from dqn2snn.cli import main
 from dqn2snn.engine import available
 from dqn2snn.engine.available import event_engine, instruction_set, load_extension, why_not
 from dqn2snn.errors import ArgumentError
-from dqn2snn.plan_file import save_plan
+from dqn2snn.plan.file import save_plan
 from tests.engine.compiled import needs_extension
 
 PACKAGE = Path(dqn2snn.__file__).parent

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import dqn2snn
-from dqn2snn.encode import constant_current
+from dqn2snn.dynamics.encode import constant_current
+from dqn2snn.dynamics.record import Record
 from dqn2snn.engine import simulate_layerwise, simulate_reference
-from dqn2snn.graph import per_channel
 from dqn2snn.network import Engine, SpikingQNetwork
 from dqn2snn.plan import SpikingPlan
-from dqn2snn.record import Record
+from dqn2snn.plan.graph import per_channel
 from tests import agents
 from tests.geometries import plans
 from tests.neurons.textbook import textbook_neuron

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import dqn2snn
-from dqn2snn.decide import decide
+from dqn2snn.dynamics.record import Record
 from dqn2snn.engine import simulate_reference
+from dqn2snn.engine.decide import decide
 from dqn2snn.engine.event import EventNetwork
 from dqn2snn.errors import ArgumentError
-from dqn2snn.graph import per_channel
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.plan import SpikingLayer, SpikingPlan
-from dqn2snn.record import Record
+from dqn2snn.plan.graph import per_channel
 from tests import agents
 from tests.engine.compiled import needs_extension
 from tests.engine.wide import wide_case, wide_cases

@@ -10,8 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dqn2snn.decide import decide
 from dqn2snn.engine import simulate_reference
+from dqn2snn.engine.decide import decide
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.plan import SpikingPlan
 from tests import agents

@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from dqn2snn.dynamics.record import Record
 from dqn2snn.engine.event import EventNetwork, EventStream, refusal
 from dqn2snn.engine.reference import advance_reference
 from dqn2snn.engine.streaming import StateStream
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.plan import SpikingPlan
-from dqn2snn.record import Record
 from tests import agents
 from tests.engine.compiled import needs_extension
 from tests.engine.varied import carried, persistent, raw_plan

@@ -6,12 +6,12 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 
-from dqn2snn.calibration import calibrate
 from dqn2snn.engine.latency import latency_reference, levels, simulate_latency
 from dqn2snn.errors import PlanError
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.recipes import ttfs
 from dqn2snn.tracing import trace
+from dqn2snn.tracing.calibration import calibrate
 from tests.agents import NAMES, agent, observations
 from tests.geometries import Case, cases
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 import dqn2snn
-from dqn2snn.graph import per_channel
 from dqn2snn.plan import SpikingLayer, SpikingPlan
+from dqn2snn.plan.graph import per_channel
 from tests import agents
 from tests.kinds import delta
 

@@ -11,13 +11,13 @@ from random import Random
 import torch
 from torch import Tensor, nn
 
-from dqn2snn.calibration import calibrate
 from dqn2snn.errors import CalibrationError, PlanError
-from dqn2snn.graph import per_channel
-from dqn2snn.grid import on_grid
 from dqn2snn.plan import SpikingLayer, SpikingPlan
+from dqn2snn.plan.graph import per_channel
+from dqn2snn.plan.grid import on_grid
 from dqn2snn.recipes import diehl2015
 from dqn2snn.tracing import trace
+from dqn2snn.tracing.calibration import calibrate
 from tests.geometries import RandomNeurons
 
 CHANNELS = (1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 130)

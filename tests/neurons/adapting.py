@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from dqn2snn.backends import Adapter, backend_named
+from dqn2snn.neurons.backends import Adapter, backend_named
 from dqn2snn.neurons.snntorch import SNNTorchNetwork
 
 

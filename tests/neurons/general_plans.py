@@ -9,12 +9,12 @@ from hypothesis import reject
 from hypothesis import strategies as st
 from torch import Tensor
 
-from dqn2snn.calibration import calibrate
 from dqn2snn.errors import CalibrationError, PlanError
-from dqn2snn.graph import per_channel
-from dqn2snn.grid import on_grid
 from dqn2snn.plan import Coding, SpikingLayer, SpikingPlan
+from dqn2snn.plan.graph import per_channel
+from dqn2snn.plan.grid import on_grid
 from dqn2snn.recipes import diehl2015
+from dqn2snn.tracing.calibration import calibrate
 from tests.geometries import cases
 
 

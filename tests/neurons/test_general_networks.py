@@ -15,13 +15,13 @@ from snntorch import utils
 from torch import Tensor
 
 import dqn2snn
+from dqn2snn.dynamics.readout import RobustRate
 from dqn2snn.engine.modules import simulate_modules
 from dqn2snn.engine.reference import simulate_reference
 from dqn2snn.errors import PlanError
 from dqn2snn.neurons.norse import GradedIFCell, IFCell, to_norse
 from dqn2snn.neurons.snntorch import IF, GradedIF, to_snntorch
 from dqn2snn.plan import SpikingPlan
-from dqn2snn.readout import RobustRate
 from tests import agents
 from tests.kinds import of_kind
 from tests.neurons.adapting import adapted

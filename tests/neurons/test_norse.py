@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import dqn2snn
+from dqn2snn.dynamics.readout import RobustRate, robust_rate
 from dqn2snn.neurons.norse import IF, IFCell, IFParameters, IFState, if_feed_forward_step, to_norse
 from dqn2snn.plan import Reset
-from dqn2snn.readout import RobustRate, robust_rate
 from tests import agents
 from tests.neurons.textbook import dyadic, textbook_neuron
 

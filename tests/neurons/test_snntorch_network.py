@@ -13,9 +13,9 @@ from snntorch import utils
 from snntorch.functional import probe
 from torch import Tensor, nn
 
+from dqn2snn.dynamics.readout import RobustRate
 from dqn2snn.errors import ArgumentError
 from dqn2snn.neurons.snntorch import SNNTorchNetwork, to_snntorch
-from dqn2snn.readout import RobustRate
 from tests import agents
 
 FREEWAY = "minatar-freeway"

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from dqn2snn.encode import constant_current
-from dqn2snn.graph import AffineLayer
+from dqn2snn.dynamics.encode import constant_current
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.neurons.synapses import BiasMap, CurrentEncoder, synapse_modules
-from dqn2snn.ops import Conv, Dense, Pad, Reshape, SumPool
 from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan.graph import AffineLayer
+from dqn2snn.plan.ops import Conv, Dense, Pad, Reshape, SumPool
 from tests import agents
 from tests.geometries import plans
 

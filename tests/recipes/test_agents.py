@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dqn2snn.calibration import calibrate
+from dqn2snn.dynamics.record import Record
 from dqn2snn.engine import simulate_layerwise, simulate_reference
 from dqn2snn.engine.latency import latency_reference, simulate_latency
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.recipes import RECIPES, burst, rate, sigma_delta
-from dqn2snn.record import Record
 from dqn2snn.tracing import trace
+from dqn2snn.tracing.calibration import calibrate
 from tests.agents import NAMES, agent, observations
 
 

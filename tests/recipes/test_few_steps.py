@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from dqn2snn.calibration import ActivationStats, calibrate
 from dqn2snn.engine import simulate_reference
 from dqn2snn.engine.latency import latency_reference
 from dqn2snn.errors import ArgumentError, CalibrationError
-from dqn2snn.graph import LayerGraph
+from dqn2snn.plan.graph import LayerGraph
 from dqn2snn.recipes import Recipe, burst, rate, rate_if, sigma_delta, ttfs, xu2026
 from dqn2snn.tracing import trace
+from dqn2snn.tracing.calibration import ActivationStats, calibrate
 from tests.recipes import textbook
 
 

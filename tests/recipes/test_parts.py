@@ -10,15 +10,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from dqn2snn.calibration import calibrate
 from dqn2snn.engine import simulate_reference
-from dqn2snn.graph import LayerGraph, per_channel
+from dqn2snn.plan.graph import LayerGraph, per_channel
 from dqn2snn.recipes import bu2022, burst, deng2021, diehl2015, rate
 from dqn2snn.recipes._balance import balanced
 from dqn2snn.recipes._baseline import baselines, folded
 from dqn2snn.recipes._channels import scaled_affine, shared_where_mixed
 from dqn2snn.recipes._thresholds import best_scale
 from dqn2snn.tracing import trace
+from dqn2snn.tracing.calibration import calibrate
 from tests.agents import NAMES, agent, observations
 from tests.geometries import Case, cases
 

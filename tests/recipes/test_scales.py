@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import dqn2snn
-from dqn2snn.calibration import ActivationStats, calibrate
 from dqn2snn.engine import simulate_reference
 from dqn2snn.errors import ArgumentError, CalibrationError, PlanError
-from dqn2snn.graph import LayerGraph
 from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan.graph import LayerGraph
 from dqn2snn.recipes import RECIPES, Recipe, bu2022, deng2021, diehl2015, rueckauer2017, tan2021
 from dqn2snn.tracing import trace
+from dqn2snn.tracing.calibration import ActivationStats, calibrate
 from tests.agents import NAMES, agent, observations
 from tests.geometries import Case, cases
 

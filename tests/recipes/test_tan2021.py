@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 import dqn2snn
-from dqn2snn.calibration import calibrate
 from dqn2snn.errors import CalibrationError
 from dqn2snn.recipes import tan2021
 from dqn2snn.tracing import trace
+from dqn2snn.tracing.calibration import calibrate
 from tests.agents import agent, observations
 from tests.recipes import textbook
 

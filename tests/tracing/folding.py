@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dqn2snn.graph import LayerGraph
-from dqn2snn.ops import run
+from dqn2snn.plan.graph import LayerGraph
+from dqn2snn.plan.ops import run
 from dqn2snn.tracing import trace
 
 IMAGE = (3, 8, 7)

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from dqn2snn.ops import Conv, Pad, SumPool
+from dqn2snn.plan.ops import Conv, Pad, SumPool
 from tests.tracing.folding import IMAGE, Function, assert_folds, randomised
 
 # A pooled image of IMAGE: kept as a sum of spikes where one factor makes the average, else a matrix.

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dqn2snn.ops import Conv, Dense, Pad, Reshape
+from dqn2snn.plan.ops import Conv, Dense, Pad, Reshape
 from dqn2snn.tracing import trace
 from tests.agents import NAMES, agent
 from tests.tracing.folding import IMAGE, Function, assert_folds, randomised, snapshot

@@ -16,8 +16,8 @@ from dqn2snn.benchmark.suite.network import agent_of, clipped_of, dqn_of, networ
 from dqn2snn.benchmark.suite.perturb import NONE, WEIGHTS, Perturbation, perturbed
 from dqn2snn.benchmark.suite.settings import CLIPPED, DQN, Settings, Unit
 from dqn2snn.metrics import synaptic_operations
-from dqn2snn.players import player_of
-from dqn2snn.rollout import Places, QFunctions, Step, play
+from dqn2snn.play.players import player_of
+from dqn2snn.play.rollout import Places, QFunctions, Step, play
 
 __all__ = ["play_episodes"]
 

@@ -9,18 +9,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dqn2snn._clusters import ClusterSums
 from dqn2snn.benchmark.lines import Entry
 from dqn2snn.benchmark.suite.settings import DQN, Unit
 from dqn2snn.benchmark.suite.statistics import bootstrap_interval, normalised, paired_p_value, quotient
-from dqn2snn.confidence import (
+from dqn2snn.io.zoo import Reference
+from dqn2snn.metrics._clusters import ClusterSums
+from dqn2snn.metrics.confidence import (
     Interval,
     interval_of_mean,
     interval_of_proportion,
     mean_interval,
     paired_interval,
 )
-from dqn2snn.zoo import Reference
 
 __all__ = ["Game", "Runs", "game_of"]
 

@@ -14,21 +14,21 @@ import torch
 from torch import Tensor
 
 import dqn2snn
-from dqn2snn import zoo
+from dqn2snn.analysis.perturbation import noisy_graph, weight_noise
 from dqn2snn.benchmark.suite.perturb import NONE, WEIGHTS, Perturbation
 from dqn2snn.benchmark.suite.settings import CLIPPED, DQN, Protocol, Unit
 from dqn2snn.benchmark.table.settings import Rule
-from dqn2snn.calibration import calibrate
-from dqn2snn.collect import collect_observations
 from dqn2snn.engine.choice import Engine
+from dqn2snn.io import zoo
 from dqn2snn.network import SpikingQNetwork
-from dqn2snn.perturbation import noisy_graph, weight_noise
 from dqn2snn.plan import SpikingPlan
-from dqn2snn.plan_file import load_plan, save_plan
-from dqn2snn.rate_network import RateNetwork
+from dqn2snn.plan.file import load_plan, save_plan
+from dqn2snn.plan.rate_network import RateNetwork
+from dqn2snn.play.collect import collect_observations
+from dqn2snn.play.rollout import QFunction
 from dqn2snn.recipes import placed
-from dqn2snn.rollout import QFunction
 from dqn2snn.tracing import trace
+from dqn2snn.tracing.calibration import calibrate
 
 __all__ = [
     "agent_of",

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from dqn2snn.benchmark.suite.game import Game, Runs
 from dqn2snn.benchmark.suite.statistics import bootstrap_interval, interquartile_mean, normalised, quotient
-from dqn2snn.confidence import Interval
-from dqn2snn.zoo import Reference
+from dqn2snn.io.zoo import Reference
+from dqn2snn.metrics.confidence import Interval
 
 __all__ = ["Overall", "overall_of"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dqn2snn.confidence import Interval
+from dqn2snn.metrics.confidence import Interval
 from dqn2snn.plot._style import new_figure, plain_frame
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from dqn2snn.envs import make_env
+from dqn2snn.analysis.perturbation import bar, gaussian, salt_and_pepper
 from dqn2snn.errors import ArgumentError
-from dqn2snn.perturbation import bar, gaussian, salt_and_pepper
-from dqn2snn.rollout import Places, QFunctions
+from dqn2snn.play.envs import make_env
+from dqn2snn.play.rollout import Places, QFunctions
 
 __all__ = ["NONE", "WEIGHTS", "Perturbation", "perturbed"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dqn2snn.benchmark.suite.game import Game
 from dqn2snn.benchmark.suite.panels import draw_intervals, save_panels
-from dqn2snn.confidence import Interval
+from dqn2snn.metrics.confidence import Interval
 from dqn2snn.plot._style import action_colours
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from dqn2snn._utils.table import format_table
 from dqn2snn.benchmark.report import as_markdown
 from dqn2snn.benchmark.suite.game import Game
 from dqn2snn.benchmark.suite.overall import Overall
@@ -16,8 +17,7 @@ from dqn2snn.benchmark.suite.picture import draw_agreement, draw_returns
 from dqn2snn.benchmark.suite.robustness import Robustness
 from dqn2snn.benchmark.suite.studies import draw_percentiles, draw_robustness
 from dqn2snn.benchmark.suite.summary import Summary
-from dqn2snn.confidence import Interval
-from dqn2snn.table import format_table
+from dqn2snn.metrics.confidence import Interval
 
 __all__ = ["FILES", "markdown", "tables", "text", "write"]
 

@@ -13,7 +13,7 @@ from dqn2snn.benchmark.suite.game import Game
 from dqn2snn.benchmark.suite.perturb import NONE
 from dqn2snn.benchmark.suite.settings import DQN, Unit
 from dqn2snn.benchmark.suite.statistics import bootstrap_interval, quotient
-from dqn2snn.confidence import Interval
+from dqn2snn.metrics.confidence import Interval
 
 __all__ = ["Robustness", "robustness_of"]
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dqn2snn import zoo
 from dqn2snn.benchmark.suite.perturb import NONE, Perturbation
 from dqn2snn.benchmark.table.settings import DQN, check_different, check_recipes
-from dqn2snn.calibration import check_percentile
 from dqn2snn.engine.choice import Engine
 from dqn2snn.errors import ArgumentError
+from dqn2snn.io import zoo
+from dqn2snn.tracing.calibration import check_percentile
 
 __all__ = ["CLIPPED", "DQN", "SEED_STRIDE", "Protocol", "Settings", "Unit", "check", "units"]
 

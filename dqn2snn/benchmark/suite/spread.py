@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
-from dqn2snn._extras import require
+from dqn2snn._utils.extras import require
 from dqn2snn.errors import ArgumentError
 
 __all__ = ["BACKENDS", "Spread", "spreading"]

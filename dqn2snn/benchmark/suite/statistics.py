@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from dqn2snn.confidence import Interval
 from dqn2snn.errors import ArgumentError
+from dqn2snn.metrics.confidence import Interval
 
 __all__ = ["bootstrap_interval", "interquartile_mean", "normalised", "paired_p_value", "quotient"]
 

@@ -10,7 +10,7 @@ from dqn2snn.benchmark.suite.game import Game
 from dqn2snn.benchmark.suite.panels import draw_intervals, save_panels
 from dqn2snn.benchmark.suite.perturb import Perturbation
 from dqn2snn.benchmark.suite.robustness import Robustness
-from dqn2snn.confidence import Interval
+from dqn2snn.metrics.confidence import Interval
 from dqn2snn.plot._style import action_colours, ordered_colours
 
 if TYPE_CHECKING:

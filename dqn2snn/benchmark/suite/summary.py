@@ -14,8 +14,8 @@ from dqn2snn.benchmark.suite.perturb import NONE, Perturbation
 from dqn2snn.benchmark.suite.robustness import Robustness, robustness_of
 from dqn2snn.benchmark.suite.settings import DQN, Unit
 from dqn2snn.benchmark.suite.store import Results
-from dqn2snn.evaluate._policy import plain
-from dqn2snn.zoo import Reference
+from dqn2snn.io.zoo import Reference
+from dqn2snn.play.evaluate._policy import plain
 
 __all__ = ["Summary", "summarise"]
 

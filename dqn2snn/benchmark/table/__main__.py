@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dqn2snn._arguments import Parser, natural_number, positive_number
+from dqn2snn._utils.arguments import Parser, natural_number, positive_number
 from dqn2snn.benchmark.table.report import text
 from dqn2snn.benchmark.table.run import run
 from dqn2snn.benchmark.table.settings import Cell, Protocol, Settings, cells

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from dqn2snn.dynamics.record import Record
 from dqn2snn.metrics import synaptic_operations
 from dqn2snn.plan import SpikingPlan
-from dqn2snn.record import Record
 
 __all__ = ["Cost"]
 

@@ -13,15 +13,15 @@ from dqn2snn.benchmark.table.cost import Cost
 from dqn2snn.benchmark.table.settings import DQN, Cell, Rule, Settings
 from dqn2snn.benchmark.table.subject import Subject, subject
 from dqn2snn.errors import Dqn2SnnError
-from dqn2snn.evaluate import Evaluation
-from dqn2snn.evaluate._policy import Protocol as Play
-from dqn2snn.evaluate._policy import plain
 from dqn2snn.metrics import ActionAgreement, GapWeightedAgreement, Regret
 from dqn2snn.metrics._streaming import StreamingMetric
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.plan import synapses
-from dqn2snn.players import player_of
-from dqn2snn.rollout import Places
+from dqn2snn.play.evaluate import Evaluation
+from dqn2snn.play.evaluate._policy import Protocol as Play
+from dqn2snn.play.evaluate._policy import plain
+from dqn2snn.play.players import player_of
+from dqn2snn.play.rollout import Places
 from dqn2snn.tracing import trace
 
 __all__ = ["measure"]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dqn2snn._extras import require
+from dqn2snn._utils.extras import require
 from dqn2snn.benchmark.table.report import agents_of, recipes_of
 from dqn2snn.benchmark.table.settings import DQN, Cell
 from dqn2snn.benchmark.table.store import Entries

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from dqn2snn._utils.table import format_table
 from dqn2snn.benchmark.report import as_markdown
 from dqn2snn.benchmark.table.settings import DQN, STEPS, Cell, Rule
 from dqn2snn.benchmark.table.store import Entries
 from dqn2snn.recipes import RECIPES
-from dqn2snn.table import format_table
 
 __all__ = [
     "MISSING",

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from dqn2snn import zoo
-from dqn2snn.correction import CORRECTIONS
 from dqn2snn.engine.choice import Engine
 from dqn2snn.errors import ArgumentError
+from dqn2snn.io import zoo
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.recipes import RECIPES, recipe_named
+from dqn2snn.recipes.correction import CORRECTIONS
 
 __all__ = [
     "DQN",

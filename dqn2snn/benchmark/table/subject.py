@@ -13,12 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dqn2snn import zoo
 from dqn2snn.benchmark.table.settings import Protocol
-from dqn2snn.collect import Kept, collect_observations
-from dqn2snn.players import player_of
-from dqn2snn.rollout import play
-from dqn2snn.study import FRESH_SEED
+from dqn2snn.io import zoo
+from dqn2snn.play.collect import Kept, collect_observations
+from dqn2snn.play.players import player_of
+from dqn2snn.play.rollout import play
+from dqn2snn.play.study import FRESH_SEED
 
 __all__ = ["Batch", "HeldOut", "Subject", "held_out", "subject"]
 

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from dqn2snn.dynamics.record import Record, read_out
 from dqn2snn.engine.event.arrays import RecordArrays
 from dqn2snn.engine.event.network import EventNetwork
 from dqn2snn.engine.event.prepare import refusal
 from dqn2snn.engine.event.stream import EventStream
-from dqn2snn.record import Record, read_out
 
 __all__ = ["EventNetwork", "EventStream", "decide_event", "q_event", "refusal", "simulate_event"]
 

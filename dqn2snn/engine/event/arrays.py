@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dqn2snn.dynamics.record import Record, read_out
 from dqn2snn.plan import SpikingLayer, SpikingPlan
-from dqn2snn.record import Record, read_out
 
 __all__ = ["RecordArrays"]
 

@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dqn2snn.graph import AffineLayer
-from dqn2snn.ops import Conv, Dense, LinearOp, Pad, Reshape, Shape, SumPool
+from dqn2snn.plan.graph import AffineLayer
+from dqn2snn.plan.ops import Conv, Dense, LinearOp, Pad, Reshape, Shape, SumPool
 
 __all__ = ["Synapses", "image", "lower"]
 

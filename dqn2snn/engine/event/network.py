@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dqn2snn.encode import constant_current
+from dqn2snn.dynamics.encode import constant_current
 from dqn2snn.engine.available import event_engine, why_not
 from dqn2snn.engine.event.lower import image
 from dqn2snn.engine.event.prepare import build

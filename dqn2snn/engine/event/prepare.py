@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dqn2snn._host import on_host
-from dqn2snn.decide import separations
-from dqn2snn.encode import most_spikes
+from dqn2snn._utils.host import on_host
+from dqn2snn.dynamics.encode import most_spikes
 from dqn2snn.engine.available import why_not
+from dqn2snn.engine.decide import separations
 from dqn2snn.engine.event.lower import Synapses, image, lower
-from dqn2snn.graph import AffineLayer
 from dqn2snn.plan import SpikingLayer, SpikingPlan
+from dqn2snn.plan.graph import AffineLayer
 
 __all__ = ["build", "refusal"]
 

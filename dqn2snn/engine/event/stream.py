@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dqn2snn.dynamics.record import Record, read_out
 from dqn2snn.engine.event.arrays import RecordArrays
 from dqn2snn.engine.event.network import EventNetwork
-from dqn2snn.record import Record, read_out
 
 __all__ = ["EventStream"]
 

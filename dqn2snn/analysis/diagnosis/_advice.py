@@ -1,0 +1,67 @@
+"""One sentence that says what to change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from dqn2snn.analysis.diagnosis._layers import CAUSES
+from dqn2snn.plan import SpikingPlan
+
+__all__ = ["advice"]
+
+_ENOUGH = 0.99
+"""Agreement from which on the sentence begins by saying that there is little to mend."""
+
+
+def advice(
+    plan: SpikingPlan,
+    num_steps: int,
+    agreement: float,
+    layers: Sequence[tuple[str, Mapping[str, float]]],
+    outside: Mapping[str, float],
+) -> str:
+    """Name the cause with the largest share, the layer where most of it is, and the remedy.
+
+    Args:
+        plan: The spiking network.
+        num_steps: T.
+        agreement: Share of equal decisions.
+        layers: Name and shares by cause of each hidden layer.
+        outside: Shares of what is not of neurons.
+
+    Returns:
+        str: The sentence.
+    """
+    totals = {cause: sum(shares[cause] for _, shares in layers) for cause in CAUSES}
+    found = {**totals, **outside}
+    cause = max(found, key=lambda name: found[name])
+    if found[cause] <= 0:
+        return "The spiking network's Q-values are those of the DQN: there is nothing to change."
+    if cause in CAUSES:
+        name, shares = max(layers, key=lambda layer: layer[1][cause])
+        where = " in" if shares[cause] > 0.75 * found[cause] else ", most of it in"
+        said = f"{100 * found[cause]:.0f} % of the error is {cause}{where} layer {name}"
+    else:
+        said = f"{100 * found[cause]:.0f} % of the error is in the numbers of the {cause}, not in its neurons"
+    start = "Little is left to mend, but " if agreement >= _ENOUGH else ""
+    return f"{start}{said}: {_remedy(cause, plan, num_steps)}."
+
+
+def _remedy(cause: str, plan: SpikingPlan, num_steps: int) -> str:
+    if cause == "clipping":
+        rule = plan.report.get("threshold")
+        if rule in ("auto", "mse"):
+            return f"take more steps, {2 * num_steps} instead of {num_steps}, for which thresholds clip less"
+        return "raise the percentile (at 100, nothing that calibration has seen is clipped)"
+    if cause == "quantisation":
+        if plan.coding == "delta":
+            return "take more levels"
+        several = "" if plan.layers[0].max_spikes > 1 else ', or send several spikes a step (recipe="burst")'
+        return f"take more steps, {2 * num_steps} instead of {num_steps}{several}"
+    if cause == "unevenness":
+        if plan.coding == "delta":
+            return "take more steps, or more spikes a step, so that the network settles between decisions"
+        if not all(layer.signed for layer in plan.layers):
+            return 'let spikes be taken back (recipe="rate"), or take more steps'
+        return "take more steps: deep layers have not settled"
+    return "look at what its corrections do, calibrate on more observations, or use grid=None"

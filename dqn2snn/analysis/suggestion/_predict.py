@@ -1,0 +1,180 @@
+"""Agreement for any number of steps, predicted without simulation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from dqn2snn.analysis.suggestion._agreement import agreement_probability, q_error_moments
+from dqn2snn.analysis.suggestion._paths import q_errors_over_time
+from dqn2snn.analysis.suggestion._rounding import Moments
+from dqn2snn.analysis.suggestion._sensitivity import Sensitivity, sensitivity
+from dqn2snn.errors import ArgumentError
+from dqn2snn.metrics._clusters import Vector
+from dqn2snn.metrics._student import normal_quantile
+from dqn2snn.metrics.confidence import Interval, mean_interval
+from dqn2snn.plan import SpikingPlan, check_num_steps
+from dqn2snn.plan.rate_network import RateNetwork
+
+__all__ = ["MODEL_ERROR", "STEPS", "Prediction", "model_error", "predict_agreement"]
+
+STEPS = (1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256, 500)
+"""Numbers of steps for which agreement is predicted by default; between them it is interpolated."""
+
+MODEL_ERROR: Mapping[int, float] = {1: 0.11, 2: 0.06, 4: 0.03, 8: 0.018, 32: 0.01}
+"""Root mean square of what the prediction misses beside sampling, from so many steps on, as measured with signed
+neurons on the shipped agents (docs/explanation/choosing.md)."""
+
+_UNEVEN = 0.03
+"""The same of neurons that cannot take spikes back, for every layer behind the second, beside that."""
+
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Agreement over the number of steps, as predicted.
+
+    Attributes:
+        steps: Increasing numbers of steps.
+        agreement: With the DQN, after each; the intervals hold the error of the model as well as that of sampling.
+    """
+
+    steps: tuple[int, ...]
+    agreement: tuple[Interval, ...]
+
+    def at(self, num_steps: float) -> Interval:
+        """Agreement after any number of steps, interpolated in log T; that of the nearest outside the range."""
+        if num_steps <= self.steps[0]:
+            return self.agreement[0]
+        for (low, before), (high, after) in pairwise(zip(self.steps, self.agreement, strict=True)):
+            if num_steps <= high:
+                part = math.log(num_steps / low) / math.log(high / low)
+                mean, bottom, top = (
+                    (1 - part) * getattr(before, end) + part * getattr(after, end)
+                    for end in ("mean", "low", "high")
+                )
+                return replace(before, mean=mean, low=bottom, high=top)
+        return self.agreement[-1]
+
+    def smallest(self, target: float) -> int | None:
+        """The smallest of `steps` with a mean of at least `target`; None if there is none."""
+        reached = (
+            step for step, agreed in zip(self.steps, self.agreement, strict=True) if agreed.mean >= target
+        )
+        return next(reached, None)
+
+
+@torch.inference_mode(False)
+def predict_agreement(
+    plan: SpikingPlan,
+    observations: Tensor,
+    q_dqn: Tensor,
+    *,
+    steps: Sequence[int] = STEPS,
+    episodes: Vector | None = None,
+    level: float = 0.95,
+    batch_size: int = _BATCH,
+    progress: bool = False,
+) -> Prediction:
+    """Predict on how many decisions a spiking network agrees with its DQN, without simulating it.
+
+    The plan is read as a ReLU network between rates, and one backward pass for each action gives the
+    derivatives of the Q-values with respect to every rate. Each neuron adds the error of telling its rate in
+    whole spikes, at most as many as it can send. Errors of the first layer, whose current is known, are
+    computed; those of later layers have a mean and a variance, which depend on how much the layers before have
+    blurred their input. Then
+
+        P(agree) = mean_x P( Q_a* + e_a* > Q_b + e_b for all b ),
+        e ~ Normal( sum_j g_j E e_j, sum_j g_j g_j^T Var e_j ),
+
+    which with unknown errors only, of variance theta^2 / (12 T^2), and independent actions is
+    mean_x prod_b Phi(gap_b / sigma_a*b).
+
+    What arrives unevenly is left out. Neurons that take spikes back make up for it; others, in deep networks,
+    agree a few points less than predicted. A "delta" plan is taken as settled, whatever the number of steps.
+
+    Args:
+        plan: In "rate" or "delta" coding.
+        observations: `[N, *input_shape]`.
+        q_dqn: The DQN's Q-values of them, `[N, A]`.
+        steps: Increasing numbers of steps.
+        episodes: Id of each observation's episode; None takes observations as independent.
+        level: Confidence level of the intervals.
+        batch_size: Observations that are differentiated at once. Memory grows with it, neurons and actions.
+        progress: Show a progress bar.
+
+    Returns:
+        Prediction: Agreement after each number of steps.
+
+    Raises:
+        ArgumentError: If the steps are not increasing, or there are no observations.
+        PlanError: If the plan is in another coding, or a number of steps is not positive.
+
+    Example:
+        >>> import dqn2snn
+        >>> agent = dqn2snn.zoo.load("acrobot")
+        >>> observations = dqn2snn.collect_observations(agent.env_id, agent.network, 200, seed=0, progress=False)
+        >>> plan = dqn2snn.convert(agent.network, observations, recipe="rate", num_steps=32).plan
+        >>> prediction = predict_agreement(plan, observations, agent.network(observations), steps=(8, 32))
+        >>> 0.8 < prediction.agreement[0].mean < prediction.agreement[1].mean
+        True
+    """
+    chosen = _checked_steps(steps)
+    if len(observations) == 0 or len(q_dqn) != len(observations):
+        raise ArgumentError(
+            f"Expected observations and as many rows of Q-values. Found {len(observations)} and {len(q_dqn)}."
+        )
+    network = RateNetwork.of(plan)
+    q_dqn = q_dqn.detach().float().cpu()
+    parts: list[list[Tensor]] = [[] for _ in chosen]
+    with tqdm(total=len(observations), desc="predict", leave=False, disable=not progress) as bar:
+        for batch, q in zip(observations.cpu().split(batch_size), q_dqn.split(batch_size), strict=True):
+            found = sensitivity(network, batch)
+            for part, error in zip(parts, _errors(network, found, chosen), strict=True):
+                part.append(agreement_probability(q, found.q, error))
+            bar.update(len(batch))
+    agreement = tuple(
+        _interval(torch.cat(part), model_error(plan, num_steps), episodes, level)
+        for part, num_steps in zip(parts, chosen, strict=True)
+    )
+    return Prediction(chosen, agreement)
+
+
+def _errors(network: RateNetwork, found: Sensitivity, steps: Sequence[int]) -> Iterator[Moments]:
+    """Of the Q-values: in closed form where what was sent before does not matter, over time where it does."""
+    plan = network.plan
+    signed = all(layer.signed for layer in plan.layers)
+    if plan.coding == "delta" or (signed and plan.readout == "rate"):
+        return (q_error_moments(network, found, num_steps) for num_steps in steps)
+    return (Moments(error, error.new_zeros(())) for error in q_errors_over_time(network, found, steps))
+
+
+def model_error(plan: SpikingPlan, num_steps: int) -> float:
+    """Standard error of the prediction itself, beside that of sampling, as a share of decisions."""
+    first = RateNetwork.of(plan).layers[0]
+    levels = first.most(num_steps)
+    error = MODEL_ERROR[max(least for least in MODEL_ERROR if least <= levels)]
+    uneven = 0.0 if all(layer.signed for layer in plan.layers) else _UNEVEN * max(0, len(plan.layers) - 2)
+    return math.hypot(error, uneven)
+
+
+def _interval(probabilities: Tensor, model: float, episodes: Vector | None, level: float) -> Interval:
+    """Sampling and model together, within [0, 1]."""
+    sampled = mean_interval(probabilities.double(), clusters=episodes, level=level)
+    half = math.hypot(sampled.high - sampled.mean, normal_quantile(level) * model)
+    mean = min(1.0, max(0.0, sampled.mean))
+    return replace(sampled, mean=mean, low=max(0.0, mean - half), high=min(1.0, mean + half))
+
+
+def _checked_steps(steps: Sequence[int]) -> tuple[int, ...]:
+    chosen = tuple(map(check_num_steps, steps))
+    if not chosen or any(second <= first for first, second in pairwise(chosen)):
+        raise ArgumentError(f"Expected increasing numbers of steps. Found {steps!r}.")
+    return chosen

@@ -1,0 +1,216 @@
+"""`suggest`: which recipe, which thresholds, how many steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from dqn2snn.analysis.suggestion._findings import Candidate, Suggestion, Threshold
+from dqn2snn.analysis.suggestion._predict import STEPS, Prediction, predict_agreement
+from dqn2snn.errors import ArgumentError
+from dqn2snn.metrics._clusters import Vector
+from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan.graph import LayerGraph
+from dqn2snn.recipes import RECIPES
+from dqn2snn.tracing import trace
+from dqn2snn.tracing.calibration import ActivationStats, calibrate
+from dqn2snn.tracing.observations import Observations, as_tensor
+
+__all__ = ["check_target", "predict_over_steps", "q_values", "suggest"]
+
+RECIPES_TO_SUGGEST = ("rate", "rate_if", "burst", "sigma_delta")
+THRESHOLDS: tuple[Threshold, ...] = ("auto", "max")
+
+_LEVELS = (4, 8, 16, 32, 64, 128)
+_LONGEST_BURST = 64
+_FEWEST, _MOST, _NEURONS = 100, 500, 5_000_000
+"""Observations to predict on, and of how many neurons altogether."""
+
+_SPAN = 4
+"""Numbers of steps that are predicted together are at most so many times the smallest of them."""
+
+
+@torch.inference_mode(False)
+def suggest(
+    q_network: nn.Module,
+    observations: Observations,
+    target: float = 0.99,
+    *,
+    recipes: Sequence[str] = RECIPES_TO_SUGGEST,
+    thresholds: Sequence[Threshold] = THRESHOLDS,
+    steps: Sequence[int] = STEPS,
+    max_spikes: int = 8,
+    max_observations: int | None = None,
+    episodes: Vector | None = None,
+    progress: bool = False,
+) -> Suggestion:
+    """Say which recipe, thresholds and number of steps make a network agree, before anything is simulated.
+
+    Thresholds are calibrated on all observations, and agreement is predicted on some of them, taken evenly, by
+    `predict_agreement`.
+
+    Args:
+        q_network: Maps observations `[B, *shape]` to Q-values `[B, A]`.
+        observations: `[N, *shape]`, states that the agent meets.
+        target: Agreement that is wanted, in (0, 1).
+        recipes: Out of "rate", "rate_if", "burst" and "sigma_delta", the one that you would like best first.
+        thresholds: Rules for the thresholds: "auto", "max", or percentiles.
+        steps: Increasing numbers of steps to look at, up to the first that reaches the target.
+        max_spikes: k of "burst" and "sigma_delta".
+        max_observations: On which to predict; by default 500, or fewer where a network is so large that it
+            would take minutes.
+        episodes: Id of each observation's episode, for intervals that know that decisions of one are alike.
+        progress: Show progress bars.
+
+    Returns:
+        Suggestion: Print it for a table; `best.arguments` are those of `convert`.
+
+    Raises:
+        ArgumentError: If an argument is out of range.
+        CalibrationError: If the observations do not determine the thresholds.
+        ObservationError: If the observations have the wrong shape, or hold NaN or infinity.
+        UnsupportedModuleError: If the network has something without an exact spiking counterpart.
+
+    Example:
+        >>> import dqn2snn
+        >>> agent = dqn2snn.zoo.load("acrobot")
+        >>> observations = dqn2snn.collect_observations(agent.env_id, agent.network, 300, seed=0, progress=False)
+        >>> suggestion = suggest(agent.network, observations, 0.95, recipes=("rate", "burst"), thresholds=("max",))
+        >>> single, several = suggestion.options
+        >>> several.num_steps < single.num_steps, suggestion.best.candidate.recipe
+        (True, 'rate')
+    """
+    goal = check_target(target)
+    makers = _makers(recipes, max_spikes)
+    batch = as_tensor(observations)
+    graph = trace(q_network, tuple(batch.shape[1:]))
+    percentiles = {float(rule) for rule in thresholds if not isinstance(rule, str)}
+    stats = calibrate(graph, batch, sorted({*percentiles, 99.9, 99.99}), progress=progress)
+    count = min(max_observations or _enough(graph), len(batch))
+    rows = torch.linspace(0, len(batch) - 1, count, device="cpu").round().long()
+    some = batch[rows].cpu()
+    q_dqn = q_values(graph, some)
+    groups = None if episodes is None else torch.as_tensor(episodes)[rows]
+    pairs = [(recipe, rule) for recipe in makers for rule in thresholds]
+    found = []
+    for recipe, rule in tqdm(pairs, desc="suggest", leave=False, disable=not progress):
+        make, k, tried = makers[recipe]
+        prediction = predict_over_steps(
+            partial(make, graph, stats, rule), some, q_dqn, tried or steps, groups, until=goal
+        )
+        found.append(Candidate(recipe, rule, k, prediction))
+    return Suggestion(goal, len(some), tuple(found))
+
+
+def _enough(graph: LayerGraph) -> int:
+    neurons = sum(layer.neurons for layer in graph.layers)
+    return max(_FEWEST, min(_MOST, _NEURONS // neurons))
+
+
+def predict_over_steps(
+    make: Callable[[int], SpikingPlan],
+    observations: Tensor,
+    q_dqn: Tensor,
+    steps: Sequence[int],
+    episodes: Vector | None = None,
+    *,
+    until: float | None = None,
+) -> Prediction:
+    """`predict_agreement` of plans that depend on the number of steps, each different one differentiated once.
+
+    Args:
+        make: From a number of steps to the plan made for it.
+        observations: `[N, *input_shape]`.
+        q_dqn: The DQN's Q-values of them.
+        steps: Increasing numbers of steps.
+        episodes: Id of each observation's episode.
+        until: Agreement after which no more steps are looked at.
+
+    Returns:
+        Prediction: Agreement after each number of steps.
+    """
+    parts: list[Prediction] = []
+    for plan, together in _together(make, steps):
+        found = predict_agreement(plan, observations, q_dqn, steps=together, episodes=episodes)
+        parts.append(found)
+        if until is not None and found.smallest(until) is not None:
+            break
+    return Prediction(
+        tuple(step for part in parts for step in part.steps),
+        tuple(agreed for part in parts for agreed in part.agreement),
+    )
+
+
+def _together(
+    make: Callable[[int], SpikingPlan], steps: Sequence[int]
+) -> Iterator[tuple[SpikingPlan, list[int]]]:
+    """Plans, and the numbers of steps for which each is the one."""
+    plan, group = make(steps[0]), [steps[0]]
+    for step in steps[1:]:
+        following = make(step) if step <= _SPAN * group[0] else None
+        if following is not None and _same_numbers(plan, following):
+            group.append(step)
+            continue
+        yield plan, group
+        plan, group = following or make(step), [step]
+    yield plan, group
+
+
+def check_target(target: float) -> float:
+    """The target itself.
+
+    Raises:
+        ArgumentError: If it is not in (0, 1).
+    """
+    if isinstance(target, bool) or not isinstance(target, (int, float)) or not 0 < target < 1:
+        raise ArgumentError(
+            f"Expected a target agreement in (0, 1). Found {target!r}. 0.99 asks that 99 % of decisions agree."
+        )
+    return float(target)
+
+
+def q_values(graph: LayerGraph, observations: Tensor) -> Tensor:
+    """The DQN's Q-values `[N, A]`, in batches."""
+    with torch.no_grad():
+        runner = graph.cast(torch.float32)
+        return torch.cat([runner(batch.float()) for batch in observations.cpu().split(256)])
+
+
+_Maker = Callable[[LayerGraph, ActivationStats, Threshold, int], SpikingPlan]
+
+
+def _makers(recipes: Sequence[str], max_spikes: int) -> dict[str, tuple[_Maker, int, Sequence[int] | None]]:
+    """How to make a plan of each recipe, its spikes a step, and the numbers to try where they are its own."""
+
+    def made(recipe: str, **options: int) -> _Maker:
+        def make(graph: LayerGraph, stats: ActivationStats, threshold: Threshold, number: int) -> SpikingPlan:
+            counted = {"levels": number} if recipe == "sigma_delta" else {"num_steps": number}
+            return RECIPES[recipe](graph, stats, threshold=threshold, grid=None, **counted, **options)
+
+        return make
+
+    several = {"max_spikes": max_spikes}
+    known: dict[str, tuple[_Maker, int, Sequence[int] | None]] = {
+        "rate": (made("rate"), 1, None),
+        "rate_if": (made("rate_if"), 1, None),
+        "burst": (made("burst", **several), max_spikes, [step for step in STEPS if step <= _LONGEST_BURST]),
+        "sigma_delta": (made("sigma_delta", **several), max_spikes, _LEVELS),
+    }
+    if not recipes or not set(recipes) <= set(known):
+        raise ArgumentError(f"Expected recipes out of {', '.join(known)}. Found {recipes!r}.")
+    return {recipe: known[recipe] for recipe in recipes}
+
+
+def _same_numbers(one: SpikingPlan, other: SpikingPlan) -> bool:
+    """Whether two plans differ in nothing but the number of steps."""
+    return all(
+        torch.equal(a.affine.weight, b.affine.weight)
+        and torch.equal(a.affine.bias, b.affine.bias)
+        and torch.equal(a.v_init, b.v_init)
+        and a.step_bias is b.step_bias is None
+        for a, b in zip(one.all_layers, other.all_layers, strict=True)
+    )

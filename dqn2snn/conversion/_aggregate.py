@@ -1,0 +1,142 @@
+"""Recalibration on the states that the spiking network itself visits.
+
+A spiking network that errs gets into states that its DQN would never have reached, and on which it has not been
+calibrated. Ross, Gordon, Bagnell, "A Reduction of Imitation Learning and Structured Prediction to No-Regret Online
+Learning", AISTATS 2011, arXiv 1011.0686 (DAgger): let the imitator act, ask the teacher, and learn from both together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from dqn2snn.conversion._convert import convert
+from dqn2snn.errors import ArgumentError
+from dqn2snn.network import Engine, SpikingQNetwork
+from dqn2snn.play.collect import collect_observations
+from dqn2snn.play.envs import EnvSource
+from dqn2snn.play.evaluate import evaluate_policy
+from dqn2snn.recipes import Recipe
+from dqn2snn.recipes.correction import CORRECTIONS, Correction
+from dqn2snn.tracing.observations import Observations, as_tensor
+
+__all__ = ["aggregate"]
+
+_SELECTION = 2**21
+"""Added to the seed of the episodes that rounds are compared on."""
+
+_ROUND = 2**14
+"""Between the seeds of the episodes that two rounds collect; both leave the episodes from `seed` on to the user."""
+
+
+def aggregate(
+    q_network: nn.Module,
+    env: EnvSource,
+    observations: Observations,
+    *,
+    recipe: str | Recipe = "rate",
+    num_steps: int | None = None,
+    corrections: Sequence[str] = ("ridge_all",),
+    rounds: int = 4,
+    episodes: int = 30,
+    states: int | None = None,
+    epsilon: float = 0.0,
+    max_steps: int | None = None,
+    seed: int = 0,
+    grid: int | str | None = "auto",
+    backend: str = "snntorch",
+    engine: Engine = "auto",
+    progress: bool = True,
+) -> SpikingQNetwork:
+    """Convert, let the spiking network play, convert again on what it saw as well, and keep the one that plays best.
+
+    Round 0 converts and corrects on the given observations. Every later round adds states that the last round's
+    network visits, on which the DQN says what is right, and corrects anew; thresholds stay those of the given
+    observations, since the states of a network that fails are often far outside. All rounds are scored by their mean
+    return over the same episodes, which serve for nothing else; of equal ones the first is kept. Agreement is not
+    consulted: it does not predict the return.
+
+    Args:
+        q_network: The DQN.
+        env: Environment id, one environment, or a function that makes environments.
+        observations: `[N, *shape]`, states that the DQN visits.
+        recipe: See `dqn2snn.convert`.
+        num_steps: See `dqn2snn.convert`.
+        corrections: Names out of `dqn2snn.correction.CORRECTIONS`, in order; they are what learns from the states.
+        rounds: How often the network plays and is converted again.
+        episodes: That each round is scored on.
+        states: That each round adds; half as many as the observations by default.
+        epsilon: Probability of a random action in all of this play.
+        max_steps: Ends an episode, for environments without a time limit.
+        seed: Determines all episodes. None of them starts from `seed`, `seed + 1`, ... as in `evaluate_policy`.
+        grid: See `dqn2snn.convert`.
+        backend: See `dqn2snn.convert`.
+        engine: See `dqn2snn.convert`.
+        progress: Show progress bars when standard error is a terminal.
+
+    Returns:
+        SpikingQNetwork: Of the best round; `plan.report["aggregate"]` has the mean return of every round, and which
+        one it was. That return is the best of several and so too good; score it anew with `evaluate_policy`.
+
+    Raises:
+        ArgumentError: If `rounds`, `episodes` or `states` is out of range, or as `dqn2snn.convert` does.
+
+    Example:
+        >>> import dqn2snn
+        >>> agent = dqn2snn.zoo.load("cartpole")
+        >>> options = dict(max_steps=20, progress=False)
+        >>> observations = dqn2snn.collect_observations(agent.env_id, agent.network, 100, **options)
+        >>> snn = aggregate(agent.network, agent.env_id, observations, num_steps=4, rounds=1, episodes=2, **options)
+        >>> len(snn.plan.report["aggregate"]["returns"])
+        2
+    """
+    seen = as_tensor(observations).float()
+    count = max(1, len(seen) // 2) if states is None else states
+    if rounds < 0 or episodes < 1 or count < 1:
+        raise ArgumentError(
+            f"Expected rounds >= 0, and at least one episode and state. Found rounds={rounds}, episodes={episodes}, "
+            f"states={states}. Try 4, 30 and None."
+        )
+    conversion: dict[str, Any] = {"recipe": recipe, "num_steps": num_steps, "grid": grid}
+    play: dict[str, Any] = {"epsilon": epsilon, "max_steps": max_steps, "progress": progress}
+
+    def converted() -> _Round:
+        on_all = [_on(seen, correction) for correction in corrections]
+        snn = convert(
+            q_network, observations, corrections=on_all, backend=backend, engine=engine, **conversion
+        )
+        score = evaluate_policy(snn, env, episodes=episodes, seed=seed + _SELECTION, **play)
+        return _Round(snn, score.interval.mean)
+
+    done = [converted()]
+    for number in tqdm(
+        range(1, rounds + 1), desc="aggregate", leave=False, disable=None if progress else True
+    ):
+        visited = collect_observations(env, done[-1].snn, count, seed=seed + number * _ROUND, **play)
+        seen = torch.cat([seen, visited])
+        done.append(converted())
+    best = max(done, key=lambda each: each.score)
+    returns = [each.score for each in done]
+    said = {"round": done.index(best), "returns": returns, "episodes": episodes, "states": len(seen)}
+    plan = replace(best.snn.plan, report={**best.snn.plan.report, "aggregate": said})
+    return SpikingQNetwork(plan, backend, engine)
+
+
+def _on(seen: Tensor, name: str) -> Correction:
+    """A correction on other observations than those that thresholds come from."""
+    if name not in CORRECTIONS:
+        raise ArgumentError(
+            f"Expected corrections out of {', '.join(CORRECTIONS)}. Found {name!r}. Use ridge_all."
+        )
+    return lambda plan, graph, observations: CORRECTIONS[name](plan, graph, seen)
+
+
+@dataclass(frozen=True, eq=False)
+class _Round:
+    snn: SpikingQNetwork
+    score: float

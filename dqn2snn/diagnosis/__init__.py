@@ -1,7 +1,0 @@
-"""Where the error of a spiking network's decisions comes from, and what to change."""
-
-from dqn2snn.diagnosis._diagnose import diagnose
-from dqn2snn.diagnosis._findings import Diagnosis, Flip, LayerDiagnosis
-from dqn2snn.diagnosis._layers import CAUSES
-
-__all__ = ["CAUSES", "Diagnosis", "Flip", "LayerDiagnosis", "diagnose"]

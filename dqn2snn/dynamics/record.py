@@ -1,0 +1,108 @@
+"""What a simulation leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dqn2snn.dynamics.readout import rate_slope
+from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan.graph import per_channel
+
+__all__ = ["Record", "read_out", "readouts"]
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """One simulation of a batch of decisions; it holds the answer for every number of steps up to its own.
+
+    Attributes:
+        num_steps: T.
+        layer_names: The hidden layers, then the output.
+        q: `[T, B, A]`, Q-values after 1..T steps by the robust rate, in the DQN's units.
+        q_spike: `[T, B, A]`, the same by spike counts alone.
+        counts: Spikes of every neuron in T steps, those taken back subtracted, `[B, *shape]` for each layer. It is
+            what the neuron has told the next layer; of a "delta" network, what it has told since it was at rest.
+        sent: Spikes that were sent in these steps, whatever their sign, `[B, *shape]` for each layer. It is what
+            they cost; equal to `counts` where no spike takes back another.
+        spikes: `[T, B, *shape]` for each layer, if they were asked for; bool where neurons send one spike a step at
+            most, int8 where they send several or take some back.
+    """
+
+    num_steps: int
+    layer_names: tuple[str, ...]
+    q: Tensor
+    q_spike: Tensor
+    counts: tuple[Tensor, ...]
+    sent: tuple[Tensor, ...]
+    spikes: tuple[Tensor, ...] | None = None
+
+    @staticmethod
+    def join(parts: Sequence[Record]) -> Record:
+        """One record of several batches of the same network and number of steps."""
+        first = parts[0]
+        if len(parts) == 1:
+            return first
+        layers = range(len(first.counts))
+        spikes = None
+        if first.spikes is not None:
+            spikes = tuple(
+                torch.cat([part.spikes[i] for part in parts if part.spikes], dim=1) for i in layers
+            )
+        return Record(
+            num_steps=first.num_steps,
+            layer_names=first.layer_names,
+            q=torch.cat([part.q for part in parts], dim=1),
+            q_spike=torch.cat([part.q_spike for part in parts], dim=1),
+            counts=tuple(torch.cat([part.counts[i] for part in parts]) for i in layers),
+            sent=tuple(torch.cat([part.sent[i] for part in parts]) for i in layers),
+            spikes=spikes,
+        )
+
+
+def readouts(
+    plan: SpikingPlan, spikes: Tensor, membrane: Tensor, before: Tensor | float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """Q-values after every step, by the robust rate and by spike counts.
+
+    With N the spikes so far, V the membrane after the reset and theta the threshold of the output neurons,
+
+        robust rate = (N theta + V - V(0)) / (t theta),    rate = N / t,
+
+    and a Q-value is `readout_scale` times a rate (Tan et al. 2021), or, with readout="slope", the slope of its charge
+    (`dqn2snn.readout.RobustSlope`). In "delta" coding a level takes the place of the
+    rate: nothing is divided by t, and V(0), which holds the bias, is not subtracted.
+
+    Args:
+        plan: The spiking network.
+        spikes: `[T, B, A]` of the output neurons.
+        membrane: `[T, B, A]`, after the reset of each step.
+        before: Spikes that the output neurons sent before these steps, `[B, A]`.
+
+    Returns:
+        tuple[Tensor, Tensor]: Q-values `[T, B, A]` each.
+    """
+    output = plan.output.cast(membrane.dtype, membrane.device)
+    theta, v_init = (per_channel(x, output.shape) for x in (output.threshold, output.v_init))
+    counts = before + spikes.to(membrane.dtype).cumsum(0)
+    if plan.coding == "delta":
+        return plan.readout_scale * ((counts * theta + membrane) / theta), plan.readout_scale * counts
+    steps = torch.arange(1, len(spikes) + 1, dtype=membrane.dtype, device=membrane.device).reshape(-1, 1, 1)
+    robust = (counts * theta + membrane - v_init) / (steps * theta)
+    return read_out(plan, plan.readout_scale * robust), read_out(plan, plan.readout_scale * (counts / steps))
+
+
+def read_out(plan: SpikingPlan, q: Tensor) -> Tensor:
+    """Q-values by the plan's readout.
+
+    Args:
+        plan: The spiking network.
+        q: `[T, B, A]`, Q-values by the mean charge per step.
+
+    Returns:
+        Tensor: `[T, B, A]`.
+    """
+    return rate_slope(q) if plan.readout == "slope" else q

@@ -1,0 +1,1 @@
+"""Files in, files out: checkpoints, the trained agents of the package, NIR, directories and hubs."""

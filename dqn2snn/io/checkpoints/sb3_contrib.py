@@ -1,0 +1,31 @@
+"""Zips of sb3-contrib's QR-DQN, whose quantiles are folded into their means; sb3-contrib is not needed."""
+
+from __future__ import annotations
+
+from dqn2snn.io.checkpoints import sb3
+from dqn2snn.io.checkpoints._checkpoint import Checkpoint
+from dqn2snn.io.checkpoints._heads import mean_of_quantiles
+from dqn2snn.io.checkpoints._source import Source
+
+__all__ = ["read"]
+
+
+def read(source: Source) -> Checkpoint | None:
+    """Read ``QRDQN(...).save(path)``.
+
+    Args:
+        source: The file.
+
+    Returns:
+        The network of the means, which is what QR-DQN acts by; None if it is another file.
+
+    Raises:
+        CheckpointError: If its policy has parts that cannot be known.
+    """
+    if source.container != "sb3" or not (tensors := source.under("quantile_net.")):
+        return None
+    spaces = sb3.spaces_of(source)
+    *layers, head = sb3.layers_of(tensors, "quantile_net.")
+    network = sb3.network_of_layers([*layers, mean_of_quantiles(head, spaces.num_actions)], spaces)
+    framework = "sb3-contrib QR-DQN, Stable-Baselines3"
+    return sb3.written_by(source, network, spaces, rule="sb3_contrib", framework=framework)

@@ -1,0 +1,64 @@
+"""Where agents are that do not come in the wheel: in a checkout's ``zoo/atari``, or in ``DQN2SNN_ZOO``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+__all__ = ["CONFIG_FILE", "WEIGHTS_FILE", "atari_names", "find", "looked_in"]
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "weights.safetensors"
+VARIABLE = "DQN2SNN_ZOO"
+_CHECKOUT = Path(__file__).parents[3] / "zoo" / "atari"
+
+
+def atari_names() -> tuple[str, ...]:
+    """List the Atari agents at hand, which are too large for the package.
+
+    They are looked for in ``zoo/atari`` beside the package, where a clone of the repository has them, and in the
+    directory that the environment variable ``DQN2SNN_ZOO`` names, which is laid out likewise.
+
+    Returns:
+        Their games as in environment ids, sorted: ``"RoadRunner"``. A second agent of a game has its body behind it:
+        ``"CrazyClimberNature"``.
+    """
+    return tuple(sorted({_titled(path.name) for path in _directories()}))
+
+
+def find(name: str) -> Path | None:
+    """Find the directory of an agent that is not in the package.
+
+    Args:
+        name: ``"RoadRunner"`` or ``"road_runner"``.
+
+    Returns:
+        The directory; None if there is none.
+    """
+    return next((path for path in _directories() if _key(path.name) == _key(name)), None)
+
+
+def looked_in() -> str:
+    """Say where `find` looks, for an error.
+
+    Returns:
+        Places, with commas.
+    """
+    variable = os.environ.get(VARIABLE)
+    return f"{_CHECKOUT}, and {variable or 'nowhere else, since it is not set'} ({VARIABLE})"
+
+
+def _directories() -> Iterator[Path]:
+    variable = os.environ.get(VARIABLE)
+    for root in (_CHECKOUT, *([Path(variable)] if variable else [])):
+        yield from sorted(path.parent for path in root.glob(f"*/{CONFIG_FILE}"))
+
+
+def _titled(directory: str) -> str:
+    """As ale-py makes ids from the names of its files."""
+    return directory.title().replace("_", "")
+
+
+def _key(name: str) -> str:
+    return name.lower().replace("_", "")

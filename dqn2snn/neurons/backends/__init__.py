@@ -1,0 +1,33 @@
+"""Backends: whose neurons a spiking network is built of.
+
+A `Backend` says how a plan becomes a native network and how the engine "modules" steps it. Those of the package,
+`BACKENDS`, and those of third parties are found the same way, by name: a package announces its own by an entry point of
+the group ``dqn2snn.backends``, which names a `Backend`. `CurrentEncoder` and `synapse_modules` make what stands around
+the neurons of stock torch modules.
+
+Example:
+    >>> backend_names()[:2]
+    ('snntorch', 'norse')
+    >>> backend_named("snntorch").build
+    <function to_snntorch at ...>
+"""
+
+from __future__ import annotations
+
+from dqn2snn.neurons.backends._backend import Adapter, Backend
+from dqn2snn.neurons.backends._named import BACKENDS, GROUP, backend_named, backend_names
+from dqn2snn.neurons.backends._native import NoModules, native_network
+from dqn2snn.neurons.synapses import CurrentEncoder, synapse_modules
+
+__all__ = [
+    "BACKENDS",
+    "GROUP",
+    "Adapter",
+    "Backend",
+    "CurrentEncoder",
+    "NoModules",
+    "backend_named",
+    "backend_names",
+    "native_network",
+    "synapse_modules",
+]

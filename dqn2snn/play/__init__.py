@@ -1,0 +1,1 @@
+"""Episodes: environments, vectors of them, policies that play, and their scores."""

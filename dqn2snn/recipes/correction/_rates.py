@@ -1,0 +1,106 @@
+"""What a spiking network's own neurons say about observations: the input of every correction behind the first layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from dqn2snn.engine.choice import PreparedPlan
+from dqn2snn.errors import CalibrationError
+from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan.graph import LayerGraph
+from dqn2snn.recipes.correction._scales import Scale
+from dqn2snn.recipes.correction._spikes import BATCH, mean_spikes_of
+from dqn2snn.tracing.observations import Observations, check_observations
+
+__all__ = ["Shown", "checked", "mean_error", "shown"]
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What some observations make a spiking network show, and what the DQN computes of them.
+
+    Attributes:
+        rates: `mean_spikes` of one hidden layer, `[B, *shape]`, float32; in "delta" coding levels.
+        preactivations: z of every hidden layer, then the Q-values, `[B, *shape]`, float32.
+    """
+
+    rates: Tensor
+    preactivations: tuple[Tensor, ...]
+
+
+def checked(observations: Observations, graph: LayerGraph) -> Tensor:
+    """The observations as a tensor.
+
+    Raises:
+        CalibrationError: If there are none.
+        ObservationError: If they have the wrong shape, or hold NaN or infinity.
+    """
+    batch = check_observations(observations, graph.input_shape)
+    if len(batch) == 0:
+        raise CalibrationError(
+            "Expected observations to correct on. Found none. Collect some with dqn2snn.collect_observations."
+        )
+    return batch
+
+
+def shown(
+    plan: SpikingPlan,
+    graph: LayerGraph,
+    observations: Tensor,
+    layer: int,
+    *,
+    progress: bool = False,
+    label: str = "correct",
+) -> Iterator[Shown]:
+    """Simulate observations, a batch at a time.
+
+    Args:
+        plan: The spiking network so far.
+        graph: The network that it was made of.
+        observations: `[N, *input_shape]`.
+        layer: Which hidden layer shows.
+        progress: Show a progress bar.
+        label: Of the bar.
+
+    Yields:
+        Shown: Of each batch, in order.
+    """
+    prepared = PreparedPlan(plan, observations.device)
+    runner = graph.cast(torch.float32, observations.device)
+    for batch in tqdm(observations.split(BATCH), desc=label, leave=False, disable=not progress):
+        (rates,) = mean_spikes_of(prepared, batch, [layer])
+        yield Shown(rates, tuple(runner.pre_activations(batch.float())))
+
+
+def mean_error(
+    plan: SpikingPlan,
+    graph: LayerGraph,
+    observations: Tensor,
+    layer: int,
+    scale: Scale,
+    *,
+    progress: bool = False,
+) -> Tensor:
+    """By how much the rates of a hidden layer fall short of the DQN's activations on average.
+
+    Args:
+        plan: The spiking network so far.
+        graph: The network that it was made of.
+        observations: `[N, *input_shape]`.
+        layer: Which hidden layer.
+        scale: What its rates stand for.
+        progress: Show a progress bar.
+
+    Returns:
+        Tensor: `mean(a / s - r)` of each neuron, `[*shape]`, float64.
+    """
+    total = torch.zeros(plan.layers[layer].shape, dtype=torch.float64)
+    label = plan.layer_names[layer]
+    for part in shown(plan, graph, observations, layer, progress=progress, label=label):
+        total += (scale.rate(part.preactivations[layer].double()) - part.rates).sum(0)
+    return total / len(observations)

@@ -1,0 +1,65 @@
+"""Changing one layer of a plan."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from dqn2snn.plan import SpikingLayer, SpikingPlan
+from dqn2snn.plan.graph import per_channel
+from dqn2snn.plan.ops import Dense, run
+from dqn2snn.recipes.correction._spikes import step_weights
+
+__all__ = ["arriving", "is_dense", "noted", "refitted", "step_current", "with_layer"]
+
+
+def is_dense(layer: SpikingLayer) -> bool:
+    """Whether the layer's synapses end in a matrix."""
+    return isinstance(layer.affine.ops[-1], Dense)
+
+
+def arriving(layer: SpikingLayer, rates: Tensor) -> Tensor:
+    """What the matrix of a dense layer is multiplied with, `[B, F]`, given the rates of the layer before."""
+    return run(layer.affine.ops[:-1], rates)
+
+
+def step_current(plan: SpikingPlan, layer: SpikingLayer) -> Tensor:
+    """The mean of what a layer receives at single steps beside `W s + b`, weighted like its spikes."""
+    if layer.step_bias is None:
+        return torch.zeros((), dtype=torch.float64)
+    return per_channel(step_weights(plan) @ layer.step_bias, layer.shape)
+
+
+def refitted(
+    layer: SpikingLayer, weight: Tensor, bias: Tensor, rounding: Tensor | None = None
+) -> SpikingLayer:
+    """The layer with another map.
+
+    Args:
+        layer: A dense one.
+        weight: `[A, F]`.
+        bias: `[A]`.
+        rounding: In "delta" coding, where the bias is part of the initial membrane, what is added to it.
+
+    Returns:
+        SpikingLayer: A new one.
+    """
+    if rounding is None:
+        return replace(layer, affine=layer.affine.with_parameters(weight, bias))
+    return replace(
+        layer, affine=layer.affine.with_parameters(weight, torch.zeros_like(bias)), v_init=bias + rounding
+    )
+
+
+def with_layer(plan: SpikingPlan, index: int, layer: SpikingLayer) -> SpikingPlan:
+    """The plan with another hidden layer."""
+    return replace(plan, layers=(*plan.layers[:index], layer, *plan.layers[index + 1 :]))
+
+
+def noted(plan: SpikingPlan, name: str) -> SpikingPlan:
+    """The plan with a correction added to its report."""
+    before = plan.report.get("corrections")
+    done = [*(before if isinstance(before, list) else ()), name]
+    return replace(plan, report={**plan.report, "corrections": done})

@@ -1,5 +1,0 @@
-"""Videos of a spiking network that plays: the game, the spikes of each decision, both networks' Q-values."""
-
-from dqn2snn.video._record import record_video
-
-__all__ = ["record_video"]

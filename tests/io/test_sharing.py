@@ -1,0 +1,202 @@
+"""Sharing networks: round trips bit by bit, model cards that say what was measured, and files that are refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+
+import dqn2snn
+from dqn2snn.errors import ArgumentError, CheckpointError, MissingExtraError
+from dqn2snn.io.sharing import from_pretrained, push_to_hub, save_pretrained
+from dqn2snn.plan.file import plan_bytes
+from dqn2snn.play.evaluate import Comparison
+from tests import agents
+
+NAME = "cartpole"
+
+
+@cache
+def spiking(recipe: str = "rate") -> dqn2snn.SpikingQNetwork:
+    agent = agents.agent(NAME)
+    return dqn2snn.convert(agent.network, agents.observations(NAME), recipe=recipe, num_steps=8)
+
+
+@cache
+def comparison() -> Comparison:
+    agent = agents.agent(NAME)
+    return dqn2snn.compare_policies(
+        agent.network, spiking(), agent.env_id, episodes=4, seed=7, max_steps=60, progress=False
+    )
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    agent = agents.agent(NAME)
+    return save_pretrained(
+        spiking(), tmp_path / "cart", env_id=agent.env_id, comparison=comparison(), license="mit"
+    )
+
+
+@pytest.mark.parametrize("recipe", ["rate", "sigma_delta", "tan2021"])
+@pytest.mark.parametrize("backend", ["snntorch", "norse"])
+def test_a_network_comes_back_bit_by_bit(recipe: str, backend: str, tmp_path: Path) -> None:
+    pytest.importorskip(backend)
+    snn = dqn2snn.SpikingQNetwork(spiking(recipe).plan, backend)
+    again = from_pretrained(save_pretrained(snn, tmp_path))
+    assert plan_bytes(again.snn.plan) == plan_bytes(snn.plan)
+    assert (again.snn.backend, again.env_id) == (backend, None)
+    seen = agents.observations(NAME)[:50]
+    assert torch.equal(again.snn(seen), snn(seen))
+
+
+def test_what_is_known_comes_with_it(saved: Path) -> None:
+    found = from_pretrained(str(saved))
+    assert found.env_id == "CartPole-v1"
+    assert found.config["comparison"] == json.loads(json.dumps(comparison().to_dict()))
+    assert found.config["versions"]["torch"] == torch.__version__
+    other = from_pretrained(saved, backend="snntorch")
+    assert other.snn.backend == "snntorch"
+
+
+def test_the_card_says_what_was_measured(saved: Path) -> None:
+    card = (saved / "README.md").read_text(encoding="utf-8")
+    _, header, body = card.split("---\n", 2)
+    described = pytest.importorskip("yaml", reason="comes with the extra hub").safe_load(header)
+    metrics = {each["type"]: each["value"] for each in described["model-index"][0]["results"][0]["metrics"]}
+    assert described["library_name"] == "dqn2snn"
+    assert described["license"] == "mit"
+    assert "CartPole-v1" in described["tags"]
+    assert metrics["mean_reward"].startswith(f"{comparison().snn.interval.mean:.2f} +/- ")
+    assert metrics["action_agreement"] == pytest.approx(comparison().agreement.mean, abs=1e-4)
+    for words in (
+        "The same 4 episodes of at most 60 steps",
+        "seeds from 7",
+        "`rate`",
+        "| Time steps of a decision | 8 |",
+    ):
+        assert words in body
+    plain = save_pretrained(spiking(), saved.parent / "plain") / "README.md"
+    assert "Beside its DQN" not in plain.read_text(encoding="utf-8")
+    assert "model-index" not in plain.read_text(encoding="utf-8")
+
+
+def test_the_card_names_the_preprocessing_of_a_game(tmp_path: Path) -> None:
+    env_id = "RoadRunnerNoFrameskip-v4"
+    card = (save_pretrained(spiking(), tmp_path, env_id=env_id) / "README.md").read_text(encoding="utf-8")
+    assert "84 x 84 grey pictures" in card
+
+
+def test_saving_again_replaces_the_three_files_and_no_others(saved: Path) -> None:
+    (saved / "notes.txt").write_text("mine")
+    save_pretrained(spiking("tan2021"), saved)
+    assert sorted(path.name for path in saved.iterdir()) == [
+        "README.md",
+        "config.json",
+        "notes.txt",
+        "plan.safetensors",
+    ]
+    assert from_pretrained(saved).snn.plan.recipe == "tan2021"
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("config.json", lambda text: text[:40], "config.json"),
+        (
+            "config.json",
+            lambda text: text.replace('"format_version": 1', '"format_version": 9'),
+            "format_version 9",
+        ),
+        ("config.json", lambda text: text.replace('"snntorch"', '"tensorflow"', 1), "tensorflow"),
+        ("config.json", lambda text: "[" * 100_000, "config.json"),
+        ("config.json", lambda text: "[]", "config.json"),
+        ("config.json", lambda text: text.replace('"plan_sha256": "', '"plan_sha256": "0'), "names"),
+    ],
+)
+def test_a_damaged_directory_is_refused(saved: Path, name: str, change: object, words: str) -> None:
+    assert callable(change)
+    path = saved / name
+    path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
+    with pytest.raises(CheckpointError, match=words):
+        from_pretrained(saved)
+
+
+def test_the_plan_of_another_network_is_refused(saved: Path, tmp_path: Path) -> None:
+    other = save_pretrained(spiking("tan2021"), tmp_path / "other")
+    shutil.copy(other / "plan.safetensors", saved)
+    with pytest.raises(CheckpointError, match="another one"):
+        from_pretrained(saved)
+    (saved / "plan.safetensors").write_bytes(b"nothing")
+    with pytest.raises(CheckpointError, match="plan"):
+        from_pretrained(saved)
+
+
+def test_what_is_no_network_is_refused_and_nothing_written(tmp_path: Path) -> None:
+    for wrong in ((spiking().plan, None), (spiking(), {"agreement": 1.0})):
+        with pytest.raises(ArgumentError, match="Expected a SpikingQNetwork, and a Comparison"):
+            save_pretrained(wrong[0], tmp_path / "wrong", comparison=wrong[1])  # type: ignore[arg-type]
+    assert not (tmp_path / "wrong").exists()
+
+
+def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CheckpointError, match="can be written"):
+        save_pretrained(spiking(), tmp_path / "file")
+    with pytest.raises(CheckpointError, match="Found"):
+        from_pretrained(tmp_path / "nowhere")
+
+
+def test_a_network_of_the_hub_is_read_from_its_cache(saved: Path, tmp_path: Path) -> None:
+    pytest.importorskip("huggingface_hub", reason="the hub needs the extra hub")
+    cached = tmp_path / "hub" / "models--somebody--spiking-cart"
+    shutil.copytree(saved, cached / "snapshots" / ("0" * 40))
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text("0" * 40)
+    code = (
+        "import dqn2snn; found = dqn2snn.from_pretrained('somebody/spiking-cart'); "
+        "print(found.env_id, found.snn.plan.num_steps)\n"
+        "try: dqn2snn.from_pretrained('somebody/spiking-cart', revision='other')\n"
+        "except dqn2snn.Dqn2SnnError as error: print(error)"
+    )
+    offline = {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | offline, capture_output=True, text=True, check=False
+    )
+    first, second = done.stdout.splitlines()
+    assert first == "CartPole-v1 8", done.stderr
+    assert "Found none at 'somebody/spiking-cart'" in second
+
+
+def test_publishing_without_a_network_says_so(tmp_path: Path) -> None:
+    pytest.importorskip("huggingface_hub", reason="the hub needs the extra hub")
+    code = (
+        "import dqn2snn, sys; snn = dqn2snn.from_pretrained(sys.argv[1]).snn\n"
+        "try: dqn2snn.push_to_hub(snn, 'somebody/spiking-cart')\n"
+        "except dqn2snn.Dqn2SnnError as error: print(error)"
+    )
+    directory = save_pretrained(spiking(), tmp_path / "cart")
+    offline = {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1", "HF_TOKEN": "hf_none"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(directory)],
+        env=os.environ | offline,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Expected to publish at 'somebody/spiking-cart'" in done.stdout, done.stderr
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(MissingExtraError, match=r"dqn2snn\[hub\]"):
+        push_to_hub(spiking(), "somebody/spiking-cart")
+    with pytest.raises(MissingExtraError, match=r"dqn2snn\[hub\]"):
+        from_pretrained("somebody/spiking-cart")

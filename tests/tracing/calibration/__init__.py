@@ -1,0 +1,1 @@
+"""Tests of dqn2snn.tracing.calibration."""
