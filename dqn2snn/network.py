@@ -25,6 +25,7 @@ from dqn2snn.engine.streaming import streaming, timed
 from dqn2snn.errors import ArgumentError
 from dqn2snn.neurons.backends import Adapter, Backend, backend_named, native_network
 from dqn2snn.plan import ReadoutKind, SpikingPlan
+from dqn2snn.plan.summary import COLUMNS, layer_rows
 from dqn2snn.tracing.observations import Observations, check_observations
 
 __all__ = ["Engine", "SpikingQNetwork"]
@@ -308,9 +309,9 @@ class SpikingQNetwork(nn.Module):
                 f"{float(sent.mean()) / record.num_steps:.3f}",
                 *_extremes(sent, record.num_steps * layer.max_spikes),
             ]
-            for row, layer, sent in zip(self.plan.rows(), self.plan.all_layers, record.sent, strict=True)
+            for row, layer, sent in zip(layer_rows(self.plan), self.plan.all_layers, record.sent, strict=True)
         ]
-        header = [*self.plan.columns, "rate", "silent %", "saturated %"]
+        header = [*COLUMNS, "rate", "silent %", "saturated %"]
         return f"{self.plan.headline}\n{format_table(header, rows)}"
 
     def extra_repr(self) -> str:

@@ -1,23 +1,7 @@
 """What a spiking network *is*: the layer graph of a DQN, the plan made of it, its grid and its files."""
 
-from dqn2snn.plan._plan import (
-    FORMAT_VERSION,
-    Coding,
-    ReadoutKind,
-    Reset,
-    SpikingLayer,
-    SpikingPlan,
-    check_num_steps,
-    synapses,
-)
+from dqn2snn.plan.layer import Reset, SpikingLayer
+from dqn2snn.plan.spiking_plan import Coding, ReadoutKind, SpikingPlan
+from dqn2snn.plan.steps import check_num_steps
 
-__all__ = [
-    "FORMAT_VERSION",
-    "Coding",
-    "ReadoutKind",
-    "Reset",
-    "SpikingLayer",
-    "SpikingPlan",
-    "check_num_steps",
-    "synapses",
-]
+__all__ = ["Coding", "ReadoutKind", "Reset", "SpikingLayer", "SpikingPlan", "check_num_steps"]

@@ -12,6 +12,7 @@ from torch import nn
 import dqn2snn
 from dqn2snn.errors import PlanError
 from dqn2snn.plan import SpikingPlan, check_num_steps
+from dqn2snn.plan.summary import COLUMNS
 from tests.agents import NAMES, agent, observations, plan
 
 
@@ -89,7 +90,7 @@ def test_the_summary_names_every_layer_with_its_size_grid_and_scale(name: str) -
     headline, header, *rows = [line for line in made.summary().splitlines() if not set(line) <= set("-+| ─━")]
     assert headline.startswith("tan2021, 500 steps, ")
     assert headline.endswith(f"{made.num_actions} actions")
-    assert [word in header for word in made.columns] == [True] * 6
+    assert [word in header for word in COLUMNS] == [True] * 6
     assert len(rows) == len(made.all_layers)
     for row, layer in zip(rows, made.all_layers, strict=True):
         assert row.split()[0] == layer.name

@@ -16,7 +16,7 @@ from dqn2snn.errors import Dqn2SnnError
 from dqn2snn.metrics import ActionAgreement, GapWeightedAgreement, Regret
 from dqn2snn.metrics._streaming import StreamingMetric
 from dqn2snn.network import SpikingQNetwork
-from dqn2snn.plan import synapses
+from dqn2snn.plan.synapses import synapses
 from dqn2snn.play.evaluate import Evaluation
 from dqn2snn.play.evaluate._policy import Protocol as Play
 from dqn2snn.play.evaluate._policy import plain

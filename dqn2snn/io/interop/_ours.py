@@ -13,9 +13,9 @@ from torch import Tensor
 from dqn2snn.errors import CheckpointError
 from dqn2snn.io.interop._chain import Link
 from dqn2snn.io.interop._to_nir import KEY, SCHEMA
-from dqn2snn.plan import FORMAT_VERSION, SpikingPlan
+from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.file._read import read_plan
-from dqn2snn.plan.file._write import checksum
+from dqn2snn.plan.file._write import FORMAT_VERSION, checksum
 
 __all__ = ["our_plan"]
 

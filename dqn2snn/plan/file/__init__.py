@@ -19,9 +19,9 @@ from torch import Tensor
 
 from dqn2snn._utils.host import on_host
 from dqn2snn.errors import CheckpointError
-from dqn2snn.plan import FORMAT_VERSION, SpikingPlan
+from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.file._read import read_plan
-from dqn2snn.plan.file._write import checksum, described_plan, stored_tensors
+from dqn2snn.plan.file._write import FORMAT_VERSION, checksum, described_plan, stored_tensors
 
 __all__ = ["load_plan", "plan_bytes", "save_plan"]
 

@@ -11,10 +11,12 @@ from safetensors.torch import save
 from torch import Tensor
 
 from dqn2snn.errors import PlanError
-from dqn2snn.plan import FORMAT_VERSION, SpikingLayer, SpikingPlan
+from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.plan.ops import Conv, Dense, LinearOp, Pad, Reshape, SumPool
 
-__all__ = ["OPS", "TENSORS", "checksum", "described_plan", "stored_tensors"]
+__all__ = ["FORMAT_VERSION", "OPS", "TENSORS", "checksum", "described_plan", "stored_tensors"]
+
+FORMAT_VERSION = 2
 
 OPS: dict[str, type[Any]] = {
     "conv": Conv,

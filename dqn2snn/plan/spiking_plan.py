@@ -7,35 +7,21 @@ and file is a reading of it; nothing is decided after it has been made.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from numbers import Integral
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from dqn2snn._utils.host import on_host
-from dqn2snn._utils.table import format_table
 from dqn2snn.errors import PlanError
-from dqn2snn.plan.graph import AffineLayer, per_channel
-from dqn2snn.plan.ops import Conv, Dense, Shape, run
+from dqn2snn.plan.layer import SpikingLayer
+from dqn2snn.plan.ops import Shape
+from dqn2snn.plan.steps import check_num_steps
+from dqn2snn.plan.summary import headline, summary
+from dqn2snn.plan.synapses import synapses
 
-__all__ = [
-    "FORMAT_VERSION",
-    "Coding",
-    "ReadoutKind",
-    "Reset",
-    "SpikingLayer",
-    "SpikingPlan",
-    "check_num_steps",
-]
-
-FORMAT_VERSION = 2
-
-Reset = Literal["subtract", "zero"]
-"""After a spike the membrane loses one threshold ("subtract", soft) or starts again from v_init ("zero", hard)."""
+__all__ = ["Coding", "ReadoutKind", "SpikingPlan"]
 
 ReadoutKind = Literal["rate", "slope"]
 """How Q-values are read from the output's charge: its mean per step, or its slope over time (`readout.RobustSlope`)."""
@@ -43,94 +29,6 @@ ReadoutKind = Literal["rate", "slope"]
 Coding = Literal["rate", "delta", "latency"]
 """What spikes mean: how often they come ("rate"), changes of a level that persists from one decision to the next
 ("delta"), or the time at which the only one comes ("latency")."""
-
-
-_MOST_SPIKES = 127
-"""Of a neuron in one step: the number fits int8."""
-
-_MOST_COUNT = 2**53
-"""Of a neuron in all: float64, in which spikes are counted, holds no larger whole number for certain."""
-
-
-@dataclass(frozen=True, eq=False)
-class SpikingLayer:
-    """One layer of integrate-and-fire neurons and the synapses that lead to it.
-
-    With N the spikes that a neuron has sent so far, those taken back subtracted, k = `max_spikes` and L = `max_count`,
-
-        v <- v + I;    s = clip(floor(v / theta), lowest, min(k, L - N));    v <- v - s theta;    N <- N + s,
-
-    where lowest = -min(k, N) in a signed layer and 0 in others. The defaults are the integrate-and-fire neuron.
-
-    Attributes:
-        affine: Synapses and bias currents, in float64; `I[t] = W s[t] + b`.
-        threshold: `[]` or `[C]`, one per channel.
-        v_init: `[]`, `[C]` or one per neuron, membrane before the first step.
-        reset: What a spike does to the membrane.
-        fraction_bits: Biases, thresholds and membranes are multiples of 2^-fraction_bits; None for raw floats.
-        weight_bits: Weights are int16 multiples of 2^-weight_bits; the same as `fraction_bits` but in the
-            first layer, which sees observations instead of spikes.
-        max_spikes: k, spikes that a neuron sends in one step at most ("burst", where more than one).
-        signed: Whether negative spikes take back earlier ones once the membrane is below zero.
-        max_count: L, spikes that a neuron has sent at most, those taken back subtracted; None for no limit.
-        step_bias: `[T, C]`, a current for each step beside the bias, not in the first layer; None for none.
-    """
-
-    affine: AffineLayer
-    threshold: Tensor
-    v_init: Tensor
-    reset: Reset = "subtract"
-    fraction_bits: int | None = None
-    weight_bits: int | None = None
-    max_spikes: int = 1
-    signed: bool = False
-    max_count: int | None = None
-    step_bias: Tensor | None = None
-
-    def __post_init__(self) -> None:
-        counts = (self.max_spikes, 1 if self.max_count is None else self.max_count)
-        if any(
-            isinstance(n, bool) or not isinstance(n, Integral) or not 1 <= n <= _MOST_COUNT for n in counts
-        ):
-            raise PlanError(
-                f"Expected whole max_spikes, and max_count or None, from 1 to 2^53 of layer {self.name!r}. Found "
-                f"{self.max_spikes!r} and {self.max_count!r}. Use 1 and None for integrate-and-fire neurons."
-            )
-        if self.max_spikes > _MOST_SPIKES or (self.reset == "zero" and not self.plain):
-            raise PlanError(
-                f"Expected at most {_MOST_SPIKES} spikes a step of layer {self.name!r}, and a soft reset where there "
-                f"can be several or negative ones. Found {self.max_spikes} and reset={self.reset!r}. Use "
-                'reset="subtract" and fewer.'
-            )
-
-    @property
-    def name(self) -> str:
-        """Name of the layer in the user's network."""
-        return self.affine.name
-
-    @property
-    def shape(self) -> Shape:
-        """Shape of the layer's neurons."""
-        return self.affine.out_shape
-
-    @property
-    def plain(self) -> bool:
-        """Whether the neurons send one spike a step at most and never take one back."""
-        return self.max_spikes == 1 and not self.signed and self.max_count is None
-
-    def cast(self, dtype: torch.dtype, device: torch.device | None = None) -> SpikingLayer:
-        """The same layer in another dtype, thresholds shaped to broadcast over neurons."""
-        step_bias = self.step_bias
-        if step_bias is not None:
-            step_bias = step_bias.reshape(*step_bias.shape[:2], *(1 for _ in self.shape[1:]))
-            step_bias = step_bias.to(device=device, dtype=dtype)
-        return replace(
-            self,
-            affine=self.affine.cast(dtype, device),
-            threshold=per_channel(self.threshold, self.shape).to(device=device, dtype=dtype),
-            v_init=per_channel(self.v_init, self.shape).to(device=device, dtype=dtype),
-            step_bias=step_bias,
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,13 +160,12 @@ class SpikingPlan:
             >>> print(plan.summary().splitlines()[0])
             rate, 16 steps, 4 inputs, 2 actions
         """
-        return f"{self.headline}\n{format_table(self.columns, self.rows())}"
+        return summary(self)
 
     @property
     def headline(self) -> str:
         """One line on the whole network."""
-        inputs = math.prod(self.input_shape)
-        return f"{self.recipe}, {self.num_steps} steps, {inputs} inputs, {self.num_actions} actions"
+        return headline(self)
 
     @property
     def spikes_kind(self) -> str:
@@ -276,52 +173,3 @@ class SpikingPlan:
         most = max(layer.max_spikes for layer in self.layers)
         sign = "signed" if any(layer.signed for layer in self.layers) else "unsigned"
         return f"{sign} single" if most == 1 else f"{sign} graded up to {most}"
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Header of the summary."""
-        return ("layer", "neurons", "weights", "threshold", "grid", "scale")
-
-    def rows(self) -> list[list[str]]:
-        """One row of the summary for each layer."""
-        scales = self.report.get("scales")
-        known = scales if isinstance(scales, Mapping) else {}  # a report is free-form
-        return [
-            [
-                layer.name,
-                f"{layer.affine.neurons:,}",
-                f"{layer.affine.weight.numel():,}",
-                f"{float(layer.threshold.mean()):.4g}",
-                "float" if layer.fraction_bits is None else f"2^-{layer.fraction_bits}",
-                f"{scale:.4g}" if isinstance(scale := known.get(layer.name), (int, float)) else "",
-            ]
-            for layer in self.all_layers
-        ]
-
-
-def check_num_steps(num_steps: int) -> int:
-    """The number of steps itself.
-
-    Raises:
-        PlanError: If it is not a positive whole number.
-    """
-    if isinstance(num_steps, bool) or not isinstance(num_steps, Integral) or num_steps < 1:
-        raise PlanError(
-            f"Expected a positive whole number of steps. Found num_steps={num_steps!r}. The paper uses 500."
-        )
-    return int(num_steps)
-
-
-@on_host()
-def synapses(affine: AffineLayer) -> Tensor:
-    """Number of outputs that each input of an affine layer reaches, in the shape of its input."""
-    ones = tuple(
-        replace(op, weight=torch.ones(op.weight.shape, dtype=torch.float64))
-        if isinstance(op, (Conv, Dense))
-        else op
-        for op in affine.ops
-    )
-    with torch.enable_grad():
-        x = torch.zeros(1, *affine.in_shape, dtype=torch.float64, requires_grad=True)
-        (reached,) = torch.autograd.grad(run(ones, x).sum(), x)
-    return reached[0]
