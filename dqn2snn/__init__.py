@@ -13,7 +13,7 @@ A tour:
     curve = dqn2snn.agreement_curve(record, agent.network(observations[:256]))
     scores = dqn2snn.compare_policies(agent.network, snn, agent.env_id, episodes=50)
     print(dqn2snn.suggest(agent.network, observations))            # how many steps it takes, without simulation
-    print(dqn2snn.diagnose(snn, agent.network, observations[:256]))  # where the error comes from
+    print(dqn2snn.diagnose(agent.network, snn, observations[:256]))  # where the error comes from
     q = snn.step(observations[:8], done=None)                      # a control loop; "sigma_delta" remembers in it
 
 `snn.network` is the native snnTorch or Norse network; `dqn2snn.readout` has readouts for anybody's loop.

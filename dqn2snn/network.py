@@ -24,11 +24,11 @@ from dqn2snn.engine.stream import Flags, Stream, check_stream
 from dqn2snn.engine.streaming import streaming, timed
 from dqn2snn.errors import ArgumentError
 from dqn2snn.neurons.backends import Adapter, Backend, backend_named, native_network
-from dqn2snn.plan import ReadoutKind, SpikingPlan
+from dqn2snn.plan import PlanOrNetwork, ReadoutKind, plan_of
 from dqn2snn.plan.summary import COLUMNS, layer_rows
 from dqn2snn.tracing.observations import Observations, check_observations
 
-__all__ = ["Engine", "SpikingQNetwork"]
+__all__ = ["Engine", "SpikingQNetwork", "network_of"]
 
 _Slot = tuple[nn.Module, Mapping[str, Tensor | None], str]
 
@@ -41,7 +41,7 @@ class SpikingQNetwork(nn.Module):
     that were trained further differ from the plan: run those with `engine="modules"`.
 
     Args:
-        plan: What the network is.
+        plan: What the network is; another network stands for its plan.
         backend: Whose neurons: "snntorch", "norse", or a name out of `dqn2snn.neurons.backends.backend_names()`.
         engine: Default way to simulate it: "auto", the fastest that applies; "event", by events, on the CPU;
             "torch", layer by layer; "modules", the native modules step by step; "reference", the float64 oracle.
@@ -65,18 +65,18 @@ class SpikingQNetwork(nn.Module):
 
     def __init__(
         self,
-        plan: SpikingPlan,
+        plan: PlanOrNetwork,
         backend: str = "snntorch",
         engine: Engine = "auto",
         num_threads: int | None = None,
     ) -> None:
         super().__init__()
-        self.plan = plan
+        self.plan = plan_of(plan)
         self.backend = backend
         self.engine = check_engine(engine)
         self.num_threads = num_threads
         self._backend: Backend | None = backend_named(backend)
-        self.network = native_network(plan, self._backend)
+        self.network = native_network(self.plan, self._backend)
         self._slot: _Slot | None = None
         self._prepared: PreparedPlan | None = None
         self._stream: Stream | None = None
@@ -395,3 +395,18 @@ def _extremes(sent: Tensor, most: int) -> tuple[str, str]:
     silent = (sent == 0).all(dim=0).float().mean()
     saturated = (sent == most).all(dim=0).float().mean()
     return f"{100 * float(silent):.1f}", f"{100 * float(saturated):.1f}"
+
+
+def network_of(snn: PlanOrNetwork) -> SpikingQNetwork:
+    """The network of a network or of a plan: what every function that runs one begins with.
+
+    Args:
+        snn: A `SpikingQNetwork`, or a `SpikingPlan`, of which one is made.
+
+    Returns:
+        SpikingQNetwork: The network itself, or a new one of the plan.
+
+    Raises:
+        ArgumentError: If it is something else.
+    """
+    return snn if isinstance(snn, SpikingQNetwork) else SpikingQNetwork(plan_of(snn))

@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> Report:
 
         rollout = fresh_rollout(agent.env_id, agent.network, args.test_observations, seed=args.seed)
         observations, episodes = rollout.observations, rollout.episodes
-    diagnosis = diagnose(snn, agent.network, observations, episodes=episodes, progress=sys.stderr.isatty())
+    diagnosis = diagnose(agent.network, snn, observations, episodes=episodes, progress=sys.stderr.isatty())
     if args.plot is not None:
         from dqn2snn.plot import plot_diagnosis
 

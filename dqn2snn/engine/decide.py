@@ -28,7 +28,7 @@ from torch import Tensor
 from dqn2snn._utils.host import on_host
 from dqn2snn.dynamics.record import Record
 from dqn2snn.errors import ArgumentError, PlanError
-from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan import PlanOrNetwork, plan_of
 from dqn2snn.plan.graph import per_channel
 from dqn2snn.plan.ops import run
 
@@ -56,11 +56,11 @@ class Decision:
     q: Tensor
 
 
-def decide(plan: SpikingPlan, record: Record, margin: float = MARGIN, every: int = EVERY) -> Decision:
+def decide(plan: PlanOrNetwork, record: Record, margin: float = MARGIN, every: int = EVERY) -> Decision:
     """The decisions that a record would have settled for.
 
     Args:
-        plan: The spiking network.
+        plan: The spiking network, or its plan.
         record: A simulation of it; undecided observations take all its steps.
         margin: As for `settled`.
         every: As for `settled`.
@@ -73,20 +73,21 @@ def decide(plan: SpikingPlan, record: Record, margin: float = MARGIN, every: int
         >>> import dqn2snn
         >>> net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
         >>> snn = dqn2snn.convert(net, torch.rand(64, 4), num_steps=64)
-        >>> decision = decide(snn.plan, snn.record(torch.rand(3, 4)))
+        >>> decision = decide(snn, snn.record(torch.rand(3, 4)))
         >>> decision.actions.shape, bool((decision.steps <= 64).all())
         (torch.Size([3]), True)
     """
+    plan = plan_of(plan)
     steps = settled(plan, record.q, margin, every)
     q = record.q[steps - 1, torch.arange(len(steps), device=steps.device)]
     return Decision(q.argmax(dim=1), steps, q)
 
 
-def settled(plan: SpikingPlan, q: Tensor, margin: float = MARGIN, every: int = EVERY) -> Tensor:
+def settled(plan: PlanOrNetwork, q: Tensor, margin: float = MARGIN, every: int = EVERY) -> Tensor:
     """The step at which each decision is settled, by the rule at the head of this module, in float32.
 
     Args:
-        plan: The spiking network.
+        plan: The spiking network, or its plan.
         q: `[T, B, A]`, Q-values after 1..T steps by the robust rate, of `Record.q`.
         margin: How far, in typical errors, the best action must be ahead; 0 stops at the first check.
         every: Steps from one check to the next; the first is after as many.
@@ -102,9 +103,10 @@ def settled(plan: SpikingPlan, q: Tensor, margin: float = MARGIN, every: int = E
         >>> import dqn2snn
         >>> net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
         >>> snn = dqn2snn.convert(net, torch.rand(64, 4), num_steps=64)
-        >>> settled(snn.plan, snn.record(torch.rand(2, 4)).q, margin=0.0, every=8)
+        >>> settled(snn, snn.record(torch.rand(2, 4)).q, margin=0.0, every=8)
         tensor([8, 8])
     """
+    plan = plan_of(plan)
     check_rule(plan, margin, every)
     num_steps, batch = q.shape[:2]
     checked = q[every - 1 :: every].float()
@@ -117,15 +119,16 @@ def settled(plan: SpikingPlan, q: Tensor, margin: float = MARGIN, every: int = E
 
 
 @on_host()
-def separations(plan: SpikingPlan) -> Tensor:
+def separations(plan: PlanOrNetwork) -> Tensor:
     """s_ab: how far one spike more or less of every hidden neuron typically moves two actions apart.
 
     Args:
-        plan: The spiking network.
+        plan: The spiking network, or its plan.
 
     Returns:
         Tensor: `[A, A]` float64, in the units of Q times steps; 0 on the diagonal.
     """
+    plan = plan_of(plan)
     affine = plan.output.cast(torch.float64).affine
     with torch.enable_grad():
         spikes = torch.zeros(plan.num_actions, *affine.in_shape, dtype=torch.float64, requires_grad=True)
@@ -136,11 +139,11 @@ def separations(plan: SpikingPlan) -> Tensor:
     return abs(plan.readout_scale) * distances
 
 
-def check_rule(plan: SpikingPlan, margin: float, every: int) -> None:
+def check_rule(plan: PlanOrNetwork, margin: float, every: int) -> None:
     """Refuse what the rule makes no sense for.
 
     Args:
-        plan: The spiking network.
+        plan: The spiking network, or its plan.
         margin: Of the rule.
         every: Of the rule.
 
@@ -148,6 +151,7 @@ def check_rule(plan: SpikingPlan, margin: float, every: int) -> None:
         ArgumentError: If `margin` is not a number of 0 or more, or `every` not a positive whole number.
         PlanError: If the output neurons are reset to zero, or the network is not in rate coding.
     """
+    plan = plan_of(plan)
     if isinstance(margin, bool) or not isinstance(margin, Real) or not 0 <= margin < math.inf:
         raise ArgumentError(
             f"Expected a finite margin of 0 or more. Found margin={margin!r}. Use {MARGIN:g}."

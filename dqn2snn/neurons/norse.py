@@ -21,7 +21,7 @@ from dqn2snn.neurons._norse_inputs import DifferenceCell, DifferenceState, StepB
 from dqn2snn.neurons.step_currents import StepCurrents
 from dqn2snn.neurons.supported import check_supported
 from dqn2snn.neurons.synapses import CurrentEncoder, synapse_modules
-from dqn2snn.plan import SpikingLayer, SpikingPlan
+from dqn2snn.plan import PlanOrNetwork, SpikingLayer, plan_of
 from dqn2snn.plan.graph import per_channel
 
 __all__ = [
@@ -48,7 +48,7 @@ _norse = require("norse.torch", extra="norse")
 
 
 @on_host()
-def to_norse(plan: SpikingPlan) -> Any:
+def to_norse(plan: PlanOrNetwork) -> Any:
     """The spiking network of a plan as a `norse.torch.SequentialState`, in float32 on the CPU.
 
     Its modules are the encoder, then cells and stock torch modules in order; the last cell is the output. One call
@@ -58,7 +58,7 @@ def to_norse(plan: SpikingPlan) -> Any:
     cell counts: its Q-values are `readout_scale * (state[-1].n + state[-1].v / net[-1].v_th)`.
 
     Args:
-        plan: The spiking network.
+        plan: The spiking network, or its plan.
 
     Returns:
         A `norse.torch.SequentialState`.
@@ -74,6 +74,7 @@ def to_norse(plan: SpikingPlan) -> Any:
         >>> spikes.shape, state[-1].v.shape
         (torch.Size([3, 2]), torch.Size([3, 2]))
     """
+    plan = plan_of(plan)
     check_supported(plan)
     delta = plan.coding == "delta"
     modules: list[nn.Module] = [CurrentEncoder(plan)]

@@ -16,7 +16,7 @@ from dqn2snn.neurons._snntorch_state import StatefulModule, without
 from dqn2snn.neurons.step_currents import StepCurrents
 from dqn2snn.neurons.supported import check_supported
 from dqn2snn.neurons.synapses import CurrentEncoder, synapse_modules
-from dqn2snn.plan import SpikingLayer, SpikingPlan
+from dqn2snn.plan import PlanOrNetwork, SpikingLayer, SpikingPlan, plan_of
 from dqn2snn.plan.graph import per_channel
 
 __all__ = [
@@ -199,8 +199,9 @@ def reset_rows(net: nn.Module, done: Tensor) -> None:
 
 
 @on_host()
-def to_snntorch(plan: SpikingPlan) -> SNNTorchNetwork:
+def to_snntorch(plan: PlanOrNetwork) -> SNNTorchNetwork:
     """The spiking network of a plan, built of snnTorch neurons, in float32 on the CPU."""
+    plan = plan_of(plan)
     return SNNTorchNetwork(plan)
 
 

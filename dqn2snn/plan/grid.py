@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from dqn2snn.errors import ArgumentError, PlanError
-from dqn2snn.plan import SpikingLayer, SpikingPlan
+from dqn2snn.plan import PlanOrNetwork, SpikingLayer, SpikingPlan, plan_of
 from dqn2snn.plan.graph import AffineLayer, per_channel
 
 __all__ = ["MAX_FRACTION_BITS", "on_grid", "regridded", "rounded"]
@@ -50,11 +50,11 @@ def rounded(values: Tensor, bits: int) -> Tensor:
     return torch.round(values * 2.0**bits) * 2.0**-bits
 
 
-def on_grid(plan: SpikingPlan, grid: int | str, observation_magnitude: float) -> SpikingPlan:
+def on_grid(plan: PlanOrNetwork, grid: int | str, observation_magnitude: float) -> SpikingPlan:
     """The plan with every number on a grid.
 
     Args:
-        plan: A plan in raw numbers.
+        plan: A plan in raw numbers, or its network.
         grid: "auto" for the finest grid of each layer, or the fraction bits of all of them.
         observation_magnitude: Largest absolute number in an observation; what is larger is still correct,
             but no longer exact to the last bit in any order.
@@ -68,15 +68,16 @@ def on_grid(plan: SpikingPlan, grid: int | str, observation_magnitude: float) ->
             weights enough levels, or the given one does not; or if the first layer's initial membranes are not
             in [0, threshold), where a constant current could not be clamped.
     """
+    plan = plan_of(plan)
     choices = _choices(grid)
     return _on_grids(plan, [choices] * len(plan.all_layers), observation_magnitude or 1.0)
 
 
-def regridded(plan: SpikingPlan) -> SpikingPlan:
+def regridded(plan: PlanOrNetwork) -> SpikingPlan:
     """A plan on a grid whose numbers have been changed, on its grid again.
 
     Args:
-        plan: Was on a grid; its `input_bits` and `fraction_bits` say on which.
+        plan: A plan that was on a grid, or its network; `input_bits` and `fraction_bits` say on which.
 
     Returns:
         SpikingPlan: A new plan. Layers whose membranes have grown may need a coarser grid.
@@ -84,6 +85,7 @@ def regridded(plan: SpikingPlan) -> SpikingPlan:
     Raises:
         PlanError: As of `on_grid`, and if the plan was not on a grid.
     """
+    plan = plan_of(plan)
     bits = [layer.fraction_bits for layer in plan.all_layers]
     finest = [each for each in bits if each is not None]
     if plan.input_bits is None or len(finest) < len(bits):

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from dqn2snn.errors import PlanError
-from dqn2snn.plan import SpikingLayer, SpikingPlan
+from dqn2snn.plan import PlanOrNetwork, SpikingLayer, SpikingPlan, plan_of
 from dqn2snn.plan.graph import per_channel
 from dqn2snn.plan.grid import rounded
 
@@ -88,11 +88,11 @@ class RateNetwork:
     output: RateLayer
 
     @staticmethod
-    def of(plan: SpikingPlan, dtype: torch.dtype = torch.float32) -> RateNetwork:
+    def of(plan: PlanOrNetwork, dtype: torch.dtype = torch.float32) -> RateNetwork:
         """Read a plan.
 
         Args:
-            plan: In "rate" or "delta" coding, on a grid or raw.
+            plan: A plan in "rate" or "delta" coding, on a grid or raw; or its network.
             dtype: In which to compute.
 
         Returns:
@@ -101,6 +101,7 @@ class RateNetwork:
         Raises:
             PlanError: If the plan is in another coding.
         """
+        plan = plan_of(plan)
         if plan.coding not in ("rate", "delta"):
             raise PlanError(
                 f'Expected a plan in "rate" or "delta" coding, whose spikes are counted. Found {plan.coding!r}. '

@@ -22,7 +22,8 @@ from dqn2snn.metrics import (
     synaptic_operations,
 )
 from dqn2snn.metrics.confidence import Interval
-from dqn2snn.network import SpikingQNetwork
+from dqn2snn.network import SpikingQNetwork, network_of
+from dqn2snn.plan import PlanOrNetwork
 from dqn2snn.play.collect import Rollout, collect_rollout
 from dqn2snn.play.envs import EnvSource
 from dqn2snn.play.evaluate._policy import plain
@@ -133,12 +134,12 @@ def doubling_steps(num_steps: int) -> tuple[int, ...]:
 
 
 def study_agreement(
-    snn: SpikingQNetwork, rollout: Rollout, *, steps: Sequence[int] | None = None, progress: bool = True
+    snn: PlanOrNetwork, rollout: Rollout, *, steps: Sequence[int] | None = None, progress: bool = True
 ) -> AgreementStudy:
     """Simulate every observation once and compare with what the DQN said to it.
 
     Args:
-        snn: The spiking network.
+        snn: The spiking network, or its plan.
         rollout: Observations with the DQN's Q-values, from `fresh_rollout`.
         steps: Increasing numbers of steps at which agreement is told; the last is the length of the run. By
             default the powers of two up to the plan's own T.
@@ -156,6 +157,7 @@ def study_agreement(
         >>> study.curve.steps, study.episodes
         ((1, 2, 4, 8, 16), 2)
     """
+    snn = network_of(snn)
     chosen = tuple(steps or doubling_steps(snn.plan.num_steps))
     readouts, operations = _simulate(snn, rollout, chosen, progress)
     curve = agreement_curve(readouts, rollout.q, episodes=rollout.episodes)

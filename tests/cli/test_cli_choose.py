@@ -54,7 +54,7 @@ def test_diagnose_gives_what_the_library_gives(tmp_path: Path, capsys: pytest.Ca
     data = run_json(capsys_cleared(capsys), "diagnose", "acrobot", *options)
     rollout = fresh_rollout(AGENT.env_id, AGENT.network, 100, seed=0)
     snn = dqn2snn.SpikingQNetwork(load_plan(plan))
-    expected = diagnose(snn, AGENT.network, rollout.observations, episodes=rollout.episodes)
+    expected = diagnose(AGENT.network, snn, rollout.observations, episodes=rollout.episodes)
     assert data["advice"] == expected.advice
     assert data["agreement"]["mean"] == expected.agreement.mean
     assert picture.read_bytes()[:4] == b"\x89PNG"

@@ -19,7 +19,8 @@ from dqn2snn.dynamics.record import Record
 from dqn2snn.errors import ArgumentError
 from dqn2snn.metrics._clusters import Vector
 from dqn2snn.metrics.confidence import proportion_interval
-from dqn2snn.network import SpikingQNetwork
+from dqn2snn.network import SpikingQNetwork, network_of
+from dqn2snn.plan import PlanOrNetwork
 from dqn2snn.plan.rate_network import RateNetwork
 from dqn2snn.tracing.observations import Observations, check_observations
 
@@ -34,8 +35,8 @@ _CLIPPED_OFTEN = 0.01
 
 @on_host()
 def diagnose(
-    snn: SpikingQNetwork,
-    q_network: QFunction,
+    dqn: QFunction,
+    snn: PlanOrNetwork,
     observations: Observations,
     *,
     num_steps: int | None = None,
@@ -50,8 +51,8 @@ def diagnose(
     is to first order, by the gradient of the DQN.
 
     Args:
-        snn: The spiking network.
-        q_network: Its DQN.
+        dqn: The DQN.
+        snn: The spiking network that was made of it, or its plan.
         observations: `[N, *input_shape]`; of a "sigma_delta" network in the order of play, since it decides by what it
             remembers.
         num_steps: T; the plan's own by default.
@@ -71,10 +72,11 @@ def diagnose(
         >>> agent = dqn2snn.zoo.load("acrobot")
         >>> observations = dqn2snn.collect_observations(agent.env_id, agent.network, 300, seed=0, progress=False)
         >>> snn = dqn2snn.convert(agent.network, observations, num_steps=4, percentile=100, corrections=())
-        >>> diagnosis = diagnose(snn, agent.network, observations)
+        >>> diagnosis = diagnose(agent.network, snn, observations)
         >>> diagnosis.share("quantisation") > 0.5
         True
     """
+    snn = network_of(snn)
     steps = snn.plan.check_steps(num_steps)
     batch = check_observations(observations, snn.plan.input_shape).cpu()
     network = RateNetwork.of(snn.plan, torch.float64)
@@ -85,7 +87,7 @@ def diagnose(
     sums = Sums([LayerSums(layer) for layer in network.layers])
     with tqdm(total=len(batch), desc="diagnose", leave=False, disable=not progress) as bar, torch.no_grad():
         for x, q_snn, rates in _decisions(snn, network, batch, steps, _first(episodes, len(batch))):
-            q_dqn = q_network(x).detach().cpu().double()
+            q_dqn = dqn(x).detach().cpu().double()
             sums.add(network, x, q_dqn, q_snn, rates, steps)
             bar.update(len(x))
     return _summed_up(snn, steps, sums, episodes)

@@ -9,7 +9,7 @@ Example:
     >>> from torch import nn
     >>> import dqn2snn
     >>> net, states = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)), torch.rand(64, 4)
-    >>> plan = quantize(dqn2snn.convert(net, states, num_steps=16).plan, bits=8, observations=states)
+    >>> plan = quantize(dqn2snn.convert(net, states, num_steps=16), bits=8, observations=states)
     >>> place(plan, "loihi2").fits
     True
     >>> snn = dqn2snn.SpikingQNetwork(plan)

@@ -10,7 +10,7 @@ from dqn2snn._utils.table import format_table
 from dqn2snn.dynamics.record import Record
 from dqn2snn.errors import ArgumentError
 from dqn2snn.metrics import synaptic_operations
-from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan import PlanOrNetwork, plan_of
 
 __all__ = ["ENERGY_MODELS", "DecisionCost", "EnergyModel", "decision_cost"]
 
@@ -122,11 +122,11 @@ class DecisionCost:
         return format_table(("hardware", "uJ a decision", "source"), rows)
 
 
-def decision_cost(plan: SpikingPlan, record: Record) -> DecisionCost:
+def decision_cost(plan: PlanOrNetwork, record: Record) -> DecisionCost:
     """Count the operations of recorded decisions.
 
     Args:
-        plan: Whose decisions they are.
+        plan: Whose decisions they are, or its network.
         record: `snn.record(observations)`.
 
     Returns:
@@ -141,10 +141,11 @@ def decision_cost(plan: SpikingPlan, record: Record) -> DecisionCost:
         >>> import dqn2snn
         >>> net, states = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)), torch.rand(64, 4)
         >>> snn = dqn2snn.convert(net, states, num_steps=16)
-        >>> cost = decision_cost(snn.plan, snn.record(states))
+        >>> cost = decision_cost(snn, snn.record(states))
         >>> cost.neuron_updates, cost.input_macs
         (160, 32)
     """
+    plan = plan_of(plan)
     fan_outs = [plan.fan_out(i) for i in range(len(plan.layers))]
     operations = synaptic_operations(record.sent[: len(fan_outs)], fan_outs)
     neurons = sum(layer.affine.neurons for layer in plan.all_layers)

@@ -11,7 +11,7 @@ from torch import Tensor
 from dqn2snn._utils.host import on_host
 from dqn2snn._utils.table import format_table
 from dqn2snn.analysis.hardware._inputs import as_rows
-from dqn2snn.plan import SpikingLayer, SpikingPlan
+from dqn2snn.plan import PlanOrNetwork, SpikingLayer, plan_of
 from dqn2snn.plan.grid import largest_membrane
 from dqn2snn.plan.ops import Conv, run, weighted
 
@@ -103,11 +103,11 @@ class Footprint:
 
 
 @on_host()
-def footprint(plan: SpikingPlan) -> Footprint:
+def footprint(plan: PlanOrNetwork) -> Footprint:
     """Count what a plan needs of a chip.
 
     Args:
-        plan: Of any recipe.
+        plan: A plan of any recipe, or its network.
 
     Returns:
         Footprint: Layer by layer.
@@ -122,6 +122,7 @@ def footprint(plan: SpikingPlan) -> Footprint:
         >>> needs.neurons, needs.synapses, needs.layers[0].weight_bits, needs.weight_bytes
         (10, 48, 4, 24.0)
     """
+    plan = plan_of(plan)
     before = (None, *plan.layers)
     pairs = zip(plan.all_layers, before, strict=True)
     return Footprint(tuple(_layer(layer, sender, plan.num_steps) for layer, sender in pairs))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dqn2snn.analysis.hardware.devices import DEVICES, Device
 from dqn2snn.analysis.hardware.footprint import Footprint, LayerFootprint, footprint
 from dqn2snn.errors import ArgumentError
-from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan import PlanOrNetwork, SpikingPlan, plan_of
 
 __all__ = ["Placement", "place"]
 
@@ -34,14 +34,14 @@ class Placement:
         return not self.obstacles
 
 
-def place(plan: SpikingPlan, device: str | Device) -> Placement:
+def place(plan: PlanOrNetwork, device: str | Device) -> Placement:
     """Count the cores of a chip that each layer needs, and name what does not fit.
 
     A layer that is spread over cores takes as many as its neurons need, or the weights that are stored for them,
     whichever is more. It is a lower bound: how evenly synapses divide, and what routing costs, is the mapper's.
 
     Args:
-        plan: On a grid; quantized to the chip's bits, best.
+        plan: A plan on a grid, best quantized to the chip's bits; or its network.
         device: A name out of `DEVICES`, or a description of one's own.
 
     Returns:
@@ -62,6 +62,7 @@ def place(plan: SpikingPlan, device: str | Device) -> Placement:
         >>> place(quantize(plan, bits=9), "loihi").cores
         (1, 1)
     """
+    plan = plan_of(plan)
     chip = _device(device)
     needs = footprint(plan)
     cores = _one_each(needs, chip) if chip.layer_on_one_core else _spread(needs, chip)

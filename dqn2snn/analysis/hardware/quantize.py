@@ -13,7 +13,7 @@ from dqn2snn._utils.host import on_host
 from dqn2snn.analysis.hardware._inputs import as_rows, blocks, importance, moments
 from dqn2snn.analysis.hardware._rounding import Per, compensated, exponents, nearest
 from dqn2snn.errors import ArgumentError, CalibrationError, PlanError
-from dqn2snn.plan import SpikingLayer, SpikingPlan
+from dqn2snn.plan import PlanOrNetwork, SpikingLayer, SpikingPlan, plan_of
 from dqn2snn.plan.graph import AffineLayer, per_channel
 from dqn2snn.plan.grid import regridded
 from dqn2snn.recipes.correction import mean_spikes
@@ -28,7 +28,7 @@ _FINEST = 30
 
 @on_host()
 def quantize(
-    plan: SpikingPlan,
+    plan: PlanOrNetwork,
     bits: int = 8,
     *,
     per: Per = "channel",
@@ -53,7 +53,7 @@ def quantize(
     done (GPTQ, Frantar et al. 2023, arXiv 2210.17323).
 
     Args:
-        plan: Of any recipe, corrected or not, on a grid or in raw numbers.
+        plan: A plan of any recipe, corrected or not, on a grid or in raw numbers; or its network.
         bits: Of a weight, its sign included, 2 to 16. Loihi has up to 9, Speck and Xylo have 8.
         per: "channel" or "layer": what shares an exponent.
         observations: `[N, *input_shape]`, a few hundred or more; None rounds to the nearest.
@@ -80,6 +80,7 @@ def quantize(
         >>> (layer.affine.weight * 2.0**e).abs().max()
         tensor(7., dtype=torch.float64)
     """
+    plan = plan_of(plan)
     check_bits(bits)
     _check(per, samples)
     batch = None if observations is None else _chosen(plan, observations, samples)

@@ -8,7 +8,7 @@ import torch
 
 from dqn2snn._utils.host import on_host
 from dqn2snn.analysis.perturbation._observations import check_sigma
-from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan import PlanOrNetwork, SpikingPlan, plan_of
 from dqn2snn.plan.graph import AffineLayer, LayerGraph
 from dqn2snn.tracing.observations import Observations
 
@@ -49,7 +49,7 @@ def noisy_graph(graph: LayerGraph, *, sigma: float, seed: int) -> LayerGraph:
 
 @on_host()
 def weight_noise(
-    plan: SpikingPlan, graph: LayerGraph, observations: Observations, *, sigma: float, seed: int
+    plan: PlanOrNetwork, graph: LayerGraph, observations: Observations, *, sigma: float, seed: int
 ) -> SpikingPlan:
     """Multiply every weight of a plan by ``1 + sigma n``, with the numbers ``n`` of `noisy_graph`.
 
@@ -57,7 +57,7 @@ def weight_noise(
     the network without noise, as on hardware whose synapses are not what they were told to be.
 
     Args:
-        plan: In raw numbers.
+        plan: A plan in raw numbers, or its network.
         graph: The network that it was made of; not used.
         observations: Not used.
         sigma: Standard deviation as a share of the weight.
@@ -77,6 +77,7 @@ def weight_noise(
         >>> noise = partial(weight_noise, sigma=0.1, seed=0)
         >>> snn = dqn2snn.convert(net, states, num_steps=8, corrections=["ridge", noise])
     """
+    plan = plan_of(plan)
     check_sigma(sigma)
     *layers, output = (
         replace(layer, affine=_noisy(layer.affine, sigma, _generator(seed, index)))

@@ -19,7 +19,7 @@ from dqn2snn.errors import ArgumentError
 from dqn2snn.metrics._clusters import Vector
 from dqn2snn.metrics._student import normal_quantile
 from dqn2snn.metrics.confidence import Interval, mean_interval
-from dqn2snn.plan import SpikingPlan, check_num_steps
+from dqn2snn.plan import PlanOrNetwork, SpikingPlan, check_num_steps, plan_of
 from dqn2snn.plan.rate_network import RateNetwork
 
 __all__ = ["MODEL_ERROR", "STEPS", "Prediction", "model_error", "predict_agreement"]
@@ -73,7 +73,7 @@ class Prediction:
 
 @torch.inference_mode(False)
 def predict_agreement(
-    plan: SpikingPlan,
+    plan: PlanOrNetwork,
     observations: Tensor,
     q_dqn: Tensor,
     *,
@@ -101,7 +101,7 @@ def predict_agreement(
     agree a few points less than predicted. A "delta" plan is taken as settled, whatever the number of steps.
 
     Args:
-        plan: In "rate" or "delta" coding.
+        plan: A plan in "rate" or "delta" coding, or its network.
         observations: `[N, *input_shape]`.
         q_dqn: The DQN's Q-values of them, `[N, A]`.
         steps: Increasing numbers of steps.
@@ -126,6 +126,7 @@ def predict_agreement(
         >>> 0.8 < prediction.agreement[0].mean < prediction.agreement[1].mean
         True
     """
+    plan = plan_of(plan)
     chosen = _checked_steps(steps)
     if len(observations) == 0 or len(q_dqn) != len(observations):
         raise ArgumentError(

@@ -8,7 +8,7 @@ import torch
 
 from dqn2snn._utils.host import on_host
 from dqn2snn.errors import PlanError
-from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan import PlanOrNetwork, SpikingPlan, plan_of
 from dqn2snn.plan.graph import LayerGraph
 from dqn2snn.tracing.observations import Observations
 
@@ -16,7 +16,7 @@ __all__ = ["hard_reset"]
 
 
 @on_host()
-def hard_reset(plan: SpikingPlan, graph: LayerGraph, observations: Observations) -> SpikingPlan:
+def hard_reset(plan: PlanOrNetwork, graph: LayerGraph, observations: Observations) -> SpikingPlan:
     """The plan with neurons that begin at zero and are reset to zero.
 
     A hard reset loses what exceeds the threshold,
@@ -29,7 +29,8 @@ def hard_reset(plan: SpikingPlan, graph: LayerGraph, observations: Observations)
     It has the form of a correction and goes first; "light" and "ridge" behind it fit what is left.
 
     Args:
-        plan: In raw numbers, of neurons that send one spike a step: recipes "tan2021", "rate_if", "diehl2015", ...
+        plan: A plan in raw numbers, or its network, of neurons that send one spike a step: recipes "tan2021",
+            "rate_if", "diehl2015", ...
         graph: Not used.
         observations: Not used.
 
@@ -49,6 +50,7 @@ def hard_reset(plan: SpikingPlan, graph: LayerGraph, observations: Observations)
         >>> snn.plan.layers[0].reset, dqn2snn.interop.needs(snn.plan)
         ('zero', ())
     """
+    plan = plan_of(plan)
     if plan.coding != "rate" or not all(layer.plain for layer in plan.layers):
         raise PlanError(
             f"Expected neurons that send one spike a step and take none back, in rate coding. Found those of "

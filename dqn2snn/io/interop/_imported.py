@@ -13,7 +13,7 @@ from dqn2snn._utils.host import on_host
 from dqn2snn.dynamics.encode import constant_current
 from dqn2snn.errors import PlanError
 from dqn2snn.io.interop._needs import needs
-from dqn2snn.plan import SpikingLayer, SpikingPlan
+from dqn2snn.plan import PlanOrNetwork, SpikingLayer, SpikingPlan, plan_of
 from dqn2snn.plan.graph import per_channel
 
 __all__ = ["exact_sinabs", "exact_spikingjelly", "unit_thresholds"]
@@ -23,14 +23,14 @@ _TOLD = {"soft reset", "initial membrane"}
 
 
 @on_host()
-def unit_thresholds(plan: SpikingPlan) -> SpikingPlan:
+def unit_thresholds(plan: PlanOrNetwork) -> SpikingPlan:
     """The plan with all thresholds one, for readers that know a single threshold.
 
     Weights, biases and initial membranes of each neuron are divided by its threshold, which changes no spike. Where
     thresholds are powers of two, as those of "rate" and "rate_if" are, no digit is lost either.
 
     Args:
-        plan: Of any recipe.
+        plan: A plan of any recipe, or its network.
 
     Returns:
         SpikingPlan: In raw numbers, to be exported; for simulation, the plan as it was is the better one.
@@ -45,12 +45,13 @@ def unit_thresholds(plan: SpikingPlan) -> SpikingPlan:
         >>> {float(layer.threshold.max()) for layer in unit_thresholds(plan).layers}
         {1.0}
     """
+    plan = plan_of(plan)
     layers = tuple(_with_unit(layer) for layer in plan.layers)
     output = replace(plan.output, fraction_bits=None, weight_bits=None)
     return replace(plan, layers=layers, output=output, input_bits=None)
 
 
-def exact_sinabs(model: nn.Module, plan: SpikingPlan, batch_size: int) -> nn.Module:
+def exact_sinabs(model: nn.Module, plan: PlanOrNetwork, batch_size: int) -> nn.Module:
     """Prepare a model that Sinabs has read for one decision of a batch, with the spikes of the plan.
 
     Sinabs reads `nir.IF` with soft resets, but its neurons send several spikes a step and stop at minus one threshold.
@@ -59,7 +60,7 @@ def exact_sinabs(model: nn.Module, plan: SpikingPlan, batch_size: int) -> nn.Mod
 
     Args:
         model: `sinabs.nir.from_nir(to_nir(plan), batch_size=...)`.
-        plan: The plan that was exported.
+        plan: The plan that was exported, or its network.
         batch_size: B.
 
     Returns:
@@ -69,6 +70,7 @@ def exact_sinabs(model: nn.Module, plan: SpikingPlan, batch_size: int) -> nn.Mod
         MissingExtraError: If Sinabs is not installed.
         PlanError: If the plan needs more than a soft reset and initial membranes, or is not the model's.
     """
+    plan = plan_of(plan)
     layers = require("sinabs.layers", extra="importers")
     activation = require("sinabs.activation", extra="importers")
     neurons = [module for module in model.modules() if isinstance(module, layers.IAF)]
@@ -79,7 +81,7 @@ def exact_sinabs(model: nn.Module, plan: SpikingPlan, batch_size: int) -> nn.Mod
     return model
 
 
-def exact_spikingjelly(model: nn.Module, plan: SpikingPlan, batch_size: int) -> nn.Module:
+def exact_spikingjelly(model: nn.Module, plan: PlanOrNetwork, batch_size: int) -> nn.Module:
     """Prepare a model that SpikingJelly has read for one decision of a batch, with the spikes of the plan.
 
     SpikingJelly reads `nir.IF` with hard resets, if all thresholds of a layer are one number. This makes the resets
@@ -88,7 +90,7 @@ def exact_spikingjelly(model: nn.Module, plan: SpikingPlan, batch_size: int) -> 
 
     Args:
         model: `nir_exchange.import_from_nir(to_nir(unit_thresholds(plan)), dt=1.0)`.
-        plan: The plan, before `unit_thresholds`.
+        plan: The plan before `unit_thresholds`, or its network.
         batch_size: B.
 
     Returns:
@@ -98,6 +100,7 @@ def exact_spikingjelly(model: nn.Module, plan: SpikingPlan, batch_size: int) -> 
         MissingExtraError: If SpikingJelly is not installed.
         PlanError: As of `exact_sinabs`, and if thresholds are no powers of two.
     """
+    plan = plan_of(plan)
     neuron = require("spikingjelly.activation_based.neuron", extra="importers")
     neurons = [module for module in model.modules() if isinstance(module, neuron.IFNode)]
     unit = unit_thresholds(plan)

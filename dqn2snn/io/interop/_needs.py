@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan import PlanOrNetwork, plan_of
 
 __all__ = ["needs"]
 
 
-def needs(plan: SpikingPlan, reset: str = "if") -> tuple[str, ...]:
+def needs(plan: PlanOrNetwork, reset: str = "if") -> tuple[str, ...]:
     """What the spikes of a plan depend on that the nodes of its NIR graph do not say.
 
     Args:
-        plan: Any plan.
+        plan: Any plan, or its network.
         reset: The form of its neurons in the graph, see `to_nir`.
 
     Returns:
@@ -27,6 +27,7 @@ def needs(plan: SpikingPlan, reset: str = "if") -> tuple[str, ...]:
         >>> needs(plan), needs(plan, "composite")
         (('soft reset',), ())
     """
+    plan = plan_of(plan)
     layers, simple = plan.layers, reset == "composite"
     found = {
         "soft reset": not simple and any(layer.reset == "subtract" for layer in layers),

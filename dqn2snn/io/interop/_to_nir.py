@@ -14,7 +14,7 @@ from dqn2snn._utils.host import on_host
 from dqn2snn.errors import ArgumentError, PlanError
 from dqn2snn.io.interop._needs import needs
 from dqn2snn.io.interop._synapses import array_of, synapse_nodes
-from dqn2snn.plan import SpikingLayer, SpikingPlan
+from dqn2snn.plan import PlanOrNetwork, SpikingLayer, SpikingPlan, plan_of
 from dqn2snn.plan.file._write import checksum, described_plan, stored_tensors
 from dqn2snn.plan.graph import per_channel
 
@@ -30,7 +30,7 @@ ResetForm = Literal["if", "composite"]
 
 
 @on_host()
-def to_nir(plan: SpikingPlan, *, reset: ResetForm = "if") -> Any:
+def to_nir(plan: PlanOrNetwork, *, reset: ResetForm = "if") -> Any:
     """Build the NIR graph of a plan.
 
     The numbers are those of the plan: float32 where they are on a grid, which that type holds exactly, else float64.
@@ -39,7 +39,7 @@ def to_nir(plan: SpikingPlan, *, reset: ResetForm = "if") -> Any:
     within half a step of the threshold, a spike of that layer may come a step earlier or later.
 
     Args:
-        plan: What `snn.plan` is.
+        plan: A plan, or its network.
         reset: "if" makes `nir.IF` nodes, which all readers know, and which are reset to zero: what else the neurons do
             stands in the metadata. "composite" makes neurons of `nir.I`, `nir.Threshold` and `nir.Scale`, with an edge
             back from a spike to the membrane, from which it takes the threshold: soft reset and initial membrane in
@@ -49,7 +49,7 @@ def to_nir(plan: SpikingPlan, *, reset: ResetForm = "if") -> Any:
         nir.NIRGraph: Write it with `nir.write`. What it leaves to the metadata, `needs` tells.
 
     Raises:
-        ArgumentError: If `plan` is none, or `reset` is neither.
+        ArgumentError: If `plan` is neither plan nor network, or `reset` neither of the two.
         MissingExtraError: If nir is not installed.
         PlanError: If the network holds something that NIR has no node for, or neurons that composites cannot be.
 
@@ -62,6 +62,7 @@ def to_nir(plan: SpikingPlan, *, reset: ResetForm = "if") -> Any:
         >>> sorted(dqn2snn.to_nir(plan).nodes)
         ['input', 'layer0_affine', 'layer0_neurons', 'layer1_affine', 'output']
     """
+    plan = plan_of(plan)
     nir = require("nir", extra="nir")
     _check(plan, reset)
     nodes: dict[str, Any] = {"input": nir.Input(np.array(plan.input_shape))}
@@ -81,10 +82,6 @@ def to_nir(plan: SpikingPlan, *, reset: ResetForm = "if") -> Any:
 
 
 def _check(plan: SpikingPlan, reset: str) -> None:
-    if not isinstance(plan, SpikingPlan):
-        raise ArgumentError(
-            f"Expected a SpikingPlan. Found {type(plan).__name__}. Pass the plan of a network, snn.plan."
-        )
     if reset not in ("if", "composite"):
         raise ArgumentError(f'Expected reset="if" or "composite". Found {reset!r}. Most readers know "if".')
     others = [need for need in needs(plan, reset) if need != "state between decisions"]

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from dqn2snn._utils.host import on_host
 from dqn2snn.errors import CheckpointError
-from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan import PlanOrNetwork, SpikingPlan, plan_of
 from dqn2snn.plan.file._read import read_plan
 from dqn2snn.plan.file._write import FORMAT_VERSION, checksum, described_plan, stored_tensors
 
@@ -29,17 +29,18 @@ _KEY = "dqn2snn"
 """Of the structure, in the metadata of the safetensors file."""
 
 
-def save_plan(plan: SpikingPlan, path: str | os.PathLike[str]) -> None:
+def save_plan(plan: PlanOrNetwork, path: str | os.PathLike[str]) -> None:
     """Write a plan to a file; the file appears whole or not at all.
 
     Args:
-        plan: The plan.
+        plan: The plan, or its network.
         path: File to write, by convention `*.safetensors`.
 
     Raises:
         CheckpointError: If the file cannot be written.
         PlanError: If the plan's numbers are not on the grid that it names.
     """
+    plan = plan_of(plan)
     target, content = Path(path), plan_bytes(plan)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
@@ -54,12 +55,13 @@ def save_plan(plan: SpikingPlan, path: str | os.PathLike[str]) -> None:
         ) from None
 
 
-def plan_bytes(plan: SpikingPlan) -> bytes:
+def plan_bytes(plan: PlanOrNetwork) -> bytes:
     """The content of a plan's file; equal plans give equal bytes.
 
     Raises:
         PlanError: If the plan's numbers are not on the grid that it names, or its report is not plain data.
     """
+    plan = plan_of(plan)
     tensors, header = stored_tensors(plan), described_plan(plan)
     header["sha256"] = checksum(header, tensors)
     return save(tensors, metadata={_KEY: json.dumps(header, sort_keys=True)})

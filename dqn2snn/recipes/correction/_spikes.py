@@ -15,7 +15,7 @@ from dqn2snn.dynamics.neuron import if_step
 from dqn2snn.dynamics.state import at_rest
 from dqn2snn.engine.choice import PreparedPlan
 from dqn2snn.errors import ArgumentError, PlanError
-from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan import PlanOrNetwork, SpikingPlan, plan_of
 from dqn2snn.tracing.observations import Observations, check_observations
 
 __all__ = ["BATCH", "mean_spikes", "mean_spikes_of", "step_weights"]
@@ -49,7 +49,7 @@ def step_weights(plan: SpikingPlan) -> Tensor:
 
 
 def mean_spikes(
-    plan: SpikingPlan, observations: Observations, layers: Sequence[int] | None = None
+    plan: PlanOrNetwork, observations: Observations, layers: Sequence[int] | None = None
 ) -> tuple[Tensor, ...]:
     """The mean over time of the spikes of hidden neurons, weighted by `step_weights`.
 
@@ -57,7 +57,7 @@ def mean_spikes(
     which the levels have settled, and spikes are summed.
 
     Args:
-        plan: Of any recipe whose spikes are counted.
+        plan: A plan of any recipe whose spikes are counted, or its network.
         observations: `[N, *input_shape]`, one or more.
         layers: Which hidden layers; all by default.
 
@@ -76,6 +76,7 @@ def mean_spikes(
         >>> [rates.shape for rates in mean_spikes(dqn2snn.convert(net, states, num_steps=4).plan, states)]
         [torch.Size([64, 8])]
     """
+    plan = plan_of(plan)
     if plan.coding == "latency":
         raise PlanError(
             "Expected spikes that are counted. Found latency coding, where spikes are times. Use record."

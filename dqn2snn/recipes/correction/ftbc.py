@@ -17,7 +17,7 @@ from dqn2snn.dynamics.encode import constant_current
 from dqn2snn.dynamics.neuron import NeuronState, if_step, spikes_of
 from dqn2snn.dynamics.state import at_rest
 from dqn2snn.errors import ArgumentError, PlanError
-from dqn2snn.plan import SpikingLayer, SpikingPlan
+from dqn2snn.plan import PlanOrNetwork, SpikingLayer, SpikingPlan, plan_of
 from dqn2snn.plan.graph import LayerGraph, per_channel
 from dqn2snn.recipes.correction._rates import checked
 from dqn2snn.recipes.correction._refit import noted
@@ -29,7 +29,7 @@ __all__ = ["ftbc"]
 
 @on_host()
 def ftbc(
-    plan: SpikingPlan,
+    plan: PlanOrNetwork,
     graph: LayerGraph,
     observations: Observations,
     *,
@@ -52,7 +52,7 @@ def ftbc(
     It costs a table of T x C numbers per layer, and gains most where layers are convolutions and T is 16 or less.
 
     Args:
-        plan: In raw numbers, in "rate" coding.
+        plan: A plan in raw numbers, in "rate" coding; or its network.
         graph: The network that the plan was made of.
         observations: `[N, *input_shape]`.
         alpha: Size of a correction.
@@ -79,6 +79,7 @@ def ftbc(
         >>> ftbc(plan, trace(net, (4,)), states).layers[1].step_bias.shape
         torch.Size([6, 8])
     """
+    plan = plan_of(plan)
     if alpha <= 0 or rounds < 1 or samples < 1:
         raise ArgumentError(
             f"Expected positive alpha, rounds and samples. Found {alpha}, {rounds} and {samples}. Try 0.5, 4 and 1024."

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dqn2snn._utils.host import on_host
 from dqn2snn.errors import ArgumentError
-from dqn2snn.plan import SpikingLayer, SpikingPlan
+from dqn2snn.plan import PlanOrNetwork, SpikingLayer, SpikingPlan, plan_of
 from dqn2snn.plan.graph import LayerGraph, per_channel
 from dqn2snn.recipes.correction._rates import checked, mean_error
 from dqn2snn.recipes.correction._refit import noted, with_layer
@@ -24,7 +24,7 @@ __all__ = ["light"]
 
 @on_host()
 def light(
-    plan: SpikingPlan,
+    plan: PlanOrNetwork,
     graph: LayerGraph,
     observations: Observations,
     *,
@@ -43,7 +43,7 @@ def light(
     It costs nothing in the network. In "delta" coding levels take the place of rates.
 
     Args:
-        plan: In raw numbers.
+        plan: A plan in raw numbers, or its network.
         graph: The network that the plan was made of.
         observations: `[N, *input_shape]`; a few hundred do.
         rounds: How often each layer is corrected.
@@ -67,6 +67,7 @@ def light(
         >>> light(plan, trace(net, (4,)), states).report["corrections"]
         ['light']
     """
+    plan = plan_of(plan)
     if rounds < 1:
         raise ArgumentError(f"Expected rounds >= 1. Found {rounds}. One is what the paper does.")
     batch, scales = checked(observations, graph), scales_of(plan, graph)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dqn2snn._utils.host import on_host
 from dqn2snn.errors import ArgumentError
-from dqn2snn.plan import SpikingLayer, SpikingPlan
+from dqn2snn.plan import PlanOrNetwork, SpikingLayer, SpikingPlan, plan_of
 from dqn2snn.plan.graph import LayerGraph, per_channel
 from dqn2snn.recipes.correction._rates import checked, mean_error
 from dqn2snn.recipes.correction._refit import noted, with_layer
@@ -29,7 +29,7 @@ _BELOW_THRESHOLD = 1 - 2.0**-12
 
 @on_host()
 def potential(
-    plan: SpikingPlan,
+    plan: PlanOrNetwork,
     graph: LayerGraph,
     observations: Observations,
     *,
@@ -49,7 +49,7 @@ def potential(
     It costs one number per neuron. In "delta" coding levels take the place of rates, and w_1 is one.
 
     Args:
-        plan: In raw numbers.
+        plan: A plan in raw numbers, or its network.
         graph: The network that the plan was made of.
         observations: `[N, *input_shape]`; a few hundred do.
         per: Correct every neuron for itself, or the neurons of a channel alike.
@@ -73,6 +73,7 @@ def potential(
         >>> potential(plan, trace(net, (4,)), states).layers[0].v_init.shape
         torch.Size([8])
     """
+    plan = plan_of(plan)
     if per not in ("neuron", "channel"):
         raise ArgumentError(f'Expected per="neuron" or "channel". Found {per!r}. The paper corrects neurons.')
     batch, scales, first = checked(observations, graph), scales_of(plan, graph), float(step_weights(plan)[0])

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dqn2snn._utils.host import on_host
 from dqn2snn.errors import PlanError
-from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan import PlanOrNetwork, SpikingPlan, plan_of
 from dqn2snn.plan.graph import LayerGraph
 from dqn2snn.recipes.correction._rates import checked, shown
 from dqn2snn.recipes.correction._readout import best_readout
@@ -27,7 +27,7 @@ __all__ = ["ridge"]
 
 @on_host()
 def ridge(
-    plan: SpikingPlan,
+    plan: PlanOrNetwork,
     graph: LayerGraph,
     observations: Observations,
     *,
@@ -49,7 +49,7 @@ def ridge(
     without. In "delta" coding h are the levels that a network shows once it has settled.
 
     Args:
-        plan: In raw numbers; its hidden weights may be any.
+        plan: A plan in raw numbers, or its network; its hidden weights may be any.
         graph: The network whose Q-values are wanted.
         observations: `[N, *input_shape]`; a few thousand, more than the readout has inputs.
         strength: Of the pull towards the readout as it was, 0 or more. By default, out of 1e-5 to 10, the one whose
@@ -77,6 +77,7 @@ def ridge(
         >>> bool((after - q).square().mean() < (before - q).square().mean())
         True
     """
+    plan = plan_of(plan)
     check_correctable(plan, graph)
     if not is_dense(plan.output):
         raise PlanError(

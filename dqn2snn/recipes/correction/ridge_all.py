@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dqn2snn._utils.host import on_host
-from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan import PlanOrNetwork, SpikingPlan, plan_of
 from dqn2snn.plan.graph import LayerGraph, per_channel
 from dqn2snn.recipes.correction._least_squares import Samples
 from dqn2snn.recipes.correction._rates import checked, shown
@@ -23,7 +23,7 @@ __all__ = ["ridge_all"]
 
 @on_host()
 def ridge_all(
-    plan: SpikingPlan,
+    plan: PlanOrNetwork,
     graph: LayerGraph,
     observations: Observations,
     *,
@@ -43,7 +43,7 @@ def ridge_all(
     It costs nothing in the network. A hidden layer needs more observations than it has inputs, by far.
 
     Args:
-        plan: In raw numbers.
+        plan: A plan in raw numbers, or its network.
         graph: The network that the plan was made of.
         observations: `[N, *input_shape]`; a few thousand.
         strength: Of the pull towards the weights as they were, 0 or more; by default chosen for each
@@ -71,6 +71,7 @@ def ridge_all(
         >>> ridge_all(plan, trace(net, (4,)), states).report["corrections"]
         ['ridge_all']
     """
+    plan = plan_of(plan)
     batch, scales, delta = checked(observations, graph), scales_of(plan, graph), plan.coding == "delta"
     corrected = plan
     for index, layer in list(enumerate(plan.layers))[1:]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from dqn2snn._utils.host import on_host
-from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan import PlanOrNetwork, SpikingPlan, plan_of
 from dqn2snn.plan.graph import LayerGraph
 from dqn2snn.recipes.finetune._loop import Schedule, lesson, noted, train
 from dqn2snn.recipes.finetune._rates import Answer, answer, counts_of, simulated
@@ -21,7 +21,7 @@ __all__ = ["dsr"]
 
 @on_host()
 def dsr(
-    plan: SpikingPlan,
+    plan: PlanOrNetwork,
     graph: LayerGraph,
     observations: Observations,
     *,
@@ -42,7 +42,7 @@ def dsr(
     so that no time is kept, and what uneven inputs do is learned all the same.
 
     Args:
-        plan: In raw numbers (`grid=None`).
+        plan: A plan in raw numbers (`grid=None`), or its network.
         graph: The DQN.
         observations: `[N, *input_shape]`, a few thousand.
         steps: Steps of Adam.
@@ -70,6 +70,7 @@ def dsr(
         >>> dsr(plan, dqn2snn.trace(net, (4,)), observations, steps=2).report["corrections"]
         ['dsr']
     """
+    plan = plan_of(plan)
     schedule = Schedule(steps, batch_size, learning_rate, features, seed, progress)
     given, trained = lesson(plan, graph, observations, seed), Trained(plan)
     train(trained, given, _forward, schedule, "dsr")

@@ -11,7 +11,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from dqn2snn._utils.host import on_host
-from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan import PlanOrNetwork, SpikingPlan, plan_of
 from dqn2snn.plan.graph import LayerGraph
 from dqn2snn.recipes.finetune._loop import Schedule, lesson, noted, train
 from dqn2snn.recipes.finetune._rates import Answer, answer, quantised
@@ -23,7 +23,7 @@ __all__ = ["qcfs"]
 
 @on_host()
 def qcfs(
-    plan: SpikingPlan,
+    plan: PlanOrNetwork,
     graph: LayerGraph,
     observations: Observations,
     *,
@@ -46,7 +46,7 @@ def qcfs(
     per channel, is a factor of the weights on both sides.
 
     Args:
-        plan: In raw numbers (`grid=None`).
+        plan: A plan in raw numbers (`grid=None`), or its network.
         graph: The DQN.
         observations: `[N, *input_shape]`, a few thousand.
         steps: Steps of Adam.
@@ -74,6 +74,7 @@ def qcfs(
         >>> qcfs(plan, dqn2snn.trace(net, (4,)), observations, steps=2).report["corrections"]
         ['qcfs']
     """
+    plan = plan_of(plan)
     schedule = Schedule(steps, batch_size, learning_rate, features, seed, progress)
     given = lesson(plan, graph, observations, seed)
     trained = Trained(replace(plan, readout="rate"))

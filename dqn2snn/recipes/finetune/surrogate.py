@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dqn2snn._utils.host import on_host
 from dqn2snn.dynamics.record import read_out
-from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan import PlanOrNetwork, SpikingPlan, plan_of
 from dqn2snn.plan.graph import LayerGraph
 from dqn2snn.recipes.finetune._loop import Schedule, lesson, noted, train
 from dqn2snn.recipes.finetune._rates import Answer, settling_steps
@@ -24,7 +24,7 @@ __all__ = ["surrogate"]
 
 @on_host()
 def surrogate(
-    plan: SpikingPlan,
+    plan: PlanOrNetwork,
     graph: LayerGraph,
     observations: Observations,
     *,
@@ -45,7 +45,7 @@ def surrogate(
     when a spike comes, which is what decides at T below ten. A step costs time and memory in proportion to T.
 
     Args:
-        plan: In raw numbers (`grid=None`).
+        plan: A plan in raw numbers (`grid=None`), or its network.
         graph: The DQN.
         observations: `[N, *input_shape]`, a few thousand.
         steps: Steps of Adam.
@@ -73,6 +73,7 @@ def surrogate(
         >>> surrogate(plan, dqn2snn.trace(net, (4,)), observations, steps=2).report["corrections"]
         ['surrogate']
     """
+    plan = plan_of(plan)
     schedule = Schedule(steps, batch_size, learning_rate, features, seed, progress)
     given, trained = lesson(plan, graph, observations, seed), Trained(plan)
     train(trained, given, _forward, schedule, "surrogate")

@@ -11,7 +11,7 @@ from functools import partial
 from torch import Tensor
 
 from dqn2snn._utils.host import on_host
-from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan import PlanOrNetwork, SpikingPlan, plan_of
 from dqn2snn.plan.graph import LayerGraph
 from dqn2snn.recipes.finetune._loop import Schedule, lesson, noted, train
 from dqn2snn.recipes.finetune._rates import Answer, answer, clipped, counts_of, simulated
@@ -23,7 +23,7 @@ __all__ = ["tandem"]
 
 @on_host()
 def tandem(
-    plan: SpikingPlan,
+    plan: PlanOrNetwork,
     graph: LayerGraph,
     observations: Observations,
     *,
@@ -41,7 +41,7 @@ def tandem(
     steps are divided evenly among the stages.
 
     Args:
-        plan: In raw numbers (`grid=None`).
+        plan: A plan in raw numbers (`grid=None`), or its network.
         graph: The DQN.
         observations: `[N, *input_shape]`, a few thousand.
         steps: Steps of Adam.
@@ -69,6 +69,7 @@ def tandem(
         >>> tandem(plan, dqn2snn.trace(net, (4,)), observations, steps=2).report["corrections"]
         ['tandem']
     """
+    plan = plan_of(plan)
     schedule = Schedule(
         max(1, steps // len(plan.layers)), batch_size, learning_rate, features, seed, progress
     )

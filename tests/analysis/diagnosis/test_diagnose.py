@@ -39,7 +39,7 @@ def network(name: str, recipe: str) -> SpikingQNetwork:
 
 
 def diagnosed(snn: SpikingQNetwork, name: str, count: int = 200) -> Diagnosis:
-    return diagnose(snn, agent(name).network, observations(name)[:count])
+    return diagnose(agent(name).network, snn, observations(name)[:count])
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -113,7 +113,7 @@ def test_a_deep_network_that_takes_nothing_back_is_uneven() -> None:
 
     def shares(recipe: partial[dqn2snn.SpikingPlan]) -> Diagnosis:
         snn = dqn2snn.convert(deep, x, recipe=recipe, num_steps=32, corrections=())
-        return diagnose(snn, deep, x[:150])
+        return diagnose(deep, snn, x[:150])
 
     uneven = shares(partial(rate_if, threshold="max", readout="rate"))
     assert uneven.share("unevenness") > 0.6
@@ -152,7 +152,7 @@ def test_where_levels_persist_the_error_is_that_of_the_stream() -> None:
     x = observations("acrobot")[:80]
     snn = network("acrobot", "sigma_delta")
     episodes = [0] * 50 + [1] * 30
-    found = diagnose(snn, agent("acrobot").network, x, episodes=episodes)
+    found = diagnose(agent("acrobot").network, snn, x, episodes=episodes)
     stream = snn.stream()
     first = [i in (0, 50) for i in range(80)]
     q = torch.cat([stream.step(x[i : i + 1], torch.tensor([first[i]])) for i in range(80)])
@@ -169,7 +169,7 @@ def test_it_is_a_text_and_plain_data() -> None:
 def test_what_cannot_be_diagnosed_is_refused() -> None:
     snn = network("acrobot", "rate")
     with pytest.raises(ArgumentError, match="Found 0 and 3"):
-        diagnose(snn, agent("acrobot").network, observations("acrobot")[:0])
+        diagnose(agent("acrobot").network, snn, observations("acrobot")[:0])
     timed = dqn2snn.convert(agent("acrobot").network, observations("acrobot"), recipe="ttfs", corrections=())
     with pytest.raises(PlanError, match="whose spikes are counted"):
         diagnosed(timed, "acrobot")

@@ -291,7 +291,7 @@ def test_arguments_are_checked(tmp_path: Path) -> None:
         from_nir(3)
     with pytest.raises(CheckpointError, match="Found none"):
         from_nir(tmp_path / "nothing.nir")
-    with pytest.raises(ArgumentError, match=r"snn\.plan"):
+    with pytest.raises(ArgumentError, match=r"SpikingQNetwork. Found Sequential"):
         to_nir(network())  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="composite"):
         to_nir(converted(), reset="soft")  # type: ignore[arg-type]
