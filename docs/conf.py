@@ -21,7 +21,7 @@ extensions = [
 myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3
 default_role = "code"
-exclude_patterns = ["_build", "results"]
+exclude_patterns = ["_build", "measuring", "results"]
 
 autodoc_default_options = {"members": True, "show-inheritance": True}
 autodoc_member_order = "bysource"

@@ -1,10 +1,10 @@
-"""Plain-text tables."""
+"""Tables of plain text and of Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["format_table"]
+__all__ = ["as_markdown", "format_table"]
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -26,3 +26,24 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         for row in table
     ]
     return "\n".join(lines)
+
+
+def as_markdown(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """A table for a page.
+
+    Args:
+        header: Names of the columns.
+        rows: Cells.
+        left: How many columns are aligned left; the others are aligned right.
+
+    Returns:
+        str: Markdown, with a line end.
+
+    Example:
+        >>> print(as_markdown(["agent", "T"], [["cartpole", "64"]]), end="")
+        | agent | T |
+        | --- | ---: |
+        | cartpole | 64 |
+    """
+    rule = ["---" if column < left else "---:" for column in range(len(header))]
+    return "".join(f"| {' | '.join(line)} |\n" for line in (header, rule, *rows))

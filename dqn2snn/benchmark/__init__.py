@@ -1,17 +1,13 @@
-"""How fast a spiking decision is, beside other libraries and beside the DQN itself.
+"""The benchmark: games, recipes, steps, percentiles and seeds, episode by episode, on one machine or on many.
 
-Commands, each a module:
-
-* `python -m dqn2snn.benchmark.speed`: one spiking network simulated by dqn2snn, snnTorch, Norse, SpikingJelly, Sinabs
-  and BindsNET, as far as they are installed. Whoever is timed has its spike counts compared with the float64 reference
-  first.
-* `python -m dqn2snn.benchmark.crossover`: event-driven against dense simulation of single layers, by firing rate.
-* `python -m dqn2snn.benchmark.streaming`: networks that remember, on the frames of a game in order, in forward passes
-  of their DQN.
-
-`dqn2snn bench`, whose package is `dqn2snn.benchmark.suite`, plays many games with many conversions. What agreement and
-play cost in steps and spikes is measured by `dqn2snn.benchmark.table`, `dqn2snn.benchmark.minatar` and
-`dqn2snn.benchmark.finetuning`.
-
-Times are compared within one run, as ratios. They say nothing about another machine.
+`dqn2snn bench` plays the same episodes with every DQN and with its spiking networks. Each finished episode is one line
+of JSON that is on the disk before the next is asked for, so that a run that was killed goes on where it was, and one
+with more of anything adds to what is there. `report` makes tables and pictures of the lines, whenever it is asked.
 """
+
+from dqn2snn.benchmark.run import run
+from dqn2snn.benchmark.settings import Protocol, Settings, Unit
+from dqn2snn.benchmark.store import Results, read
+from dqn2snn.benchmark.summary import Summary, summarise
+
+__all__ = ["Protocol", "Results", "Settings", "Summary", "Unit", "read", "run", "summarise"]

@@ -1,107 +1,134 @@
-"""The picture: CPU time of a decision in forward passes of the DQN."""
+"""The pictures: return and agreement over the number of steps, a panel for each agent."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dqn2snn._utils.extras import require
-from dqn2snn.benchmark.ratios import incorrect, seconds_of
+from dqn2snn.benchmark.game import Game
+from dqn2snn.benchmark.panels import draw_intervals, save_panels
+from dqn2snn.metrics.confidence import Interval
+from dqn2snn.plot._style import action_colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["draw"]
+__all__ = ["colours_of", "draw_agreement", "draw_returns"]
 
-# A hue for each library, a shade for each of its contestants; Okabe and Ito's hues.
-_SHADES = {
-    "dqn2snn": ("#0072B2", "#56B4E9"),
-    "snntorch": ("#A66F00", "#E69F00", "#F5CE7A"),
-    "norse": ("#006B4F", "#5FC4A4"),
-    "spikingjelly": ("#8F4A75", "#CC79A7"),
-    "sinabs": ("#D55E00",),
-    "bindsnet": ("#555555",),
-}
-_OTHER = ("#999999",)
-_WIDTH = 0.86
+Way = tuple[str, float | None]
 
 
-def draw(results: Mapping[str, Any], path: Path, threads: int = 1) -> None:
-    """Draw bars on a logarithmic scale: a row for each network, a column for each batch size, a group for each T.
-
-    Bars of those whose spikes are not the reference's are hatched.
+def draw_returns(games: Sequence[Game], path: Path) -> None:
+    """Mean returns with 95 % intervals; the band is the DQN's.
 
     Args:
-        results: The content of the JSON file.
+        games: Numbers of the games.
         path: Where to save.
-        threads: Threads of torch.
 
     Raises:
         MissingExtraError: If matplotlib is not installed.
     """
-    chosen = [cell for cell in results["cells"] if cell["threads"] == threads]
-    networks = list(dict.fromkeys(cell["network"] for cell in chosen))
-    batches = list(dict.fromkeys(cell["batch"] for cell in chosen))
-    figure = require("matplotlib.figure", extra="plot").Figure(
-        figsize=(4.2 * len(batches), 2.5 * len(networks) + 0.8), dpi=130, layout="constrained"
+
+    def begin(panel: Axes, here: Sequence[Game]) -> None:
+        dqn = max((game.dqn for game in here), key=lambda interval: interval.count)
+        panel.axhline(dqn.mean, color="#555555", linewidth=1, zorder=0)
+        if math.isfinite(dqn.low):
+            panel.axhspan(dqn.low, dqn.high, color="#DDDDDD", linewidth=0, zorder=0)
+
+    _draw(games, path, "return", (("-", lambda game: (game.snn, 1)),), begin)
+
+
+def draw_agreement(games: Sequence[Game], path: Path) -> None:
+    """Agreement with 95 % intervals: solid by the robust readout, dotted by the spike-count readout.
+
+    Args:
+        games: Numbers of the games.
+        path: Where to save.
+
+    Raises:
+        MissingExtraError: If matplotlib is not installed.
+    """
+
+    def begin(panel: Axes, here: Sequence[Game]) -> None:
+        panel.axhline(100, color="#BBBBBB", linewidth=1, zorder=0)
+
+    lines: tuple[Line, ...] = (
+        ("-", lambda game: (game.agreement, 100)),
+        (":", lambda game: (game.agreement_spike_count, 100)),
     )
-    panels = figure.subplots(len(networks), len(batches), squeeze=False, sharey="row")
-    colours = _colours(results)
-    for row, network in zip(panels, networks, strict=True):
-        for panel, batch in zip(row, batches, strict=True):
-            cells = [cell for cell in chosen if (cell["network"], cell["batch"]) == (network, batch)]
-            _draw_panel(panel, cells, colours, set(incorrect(results, network)))
-            panel.set_title(f"{network}, batch of {batch}", fontsize="medium")
-        row[0].set_ylabel("CPU time / DQN pass")
-    handles, labels = _legend(panels)
-    figure.legend(
-        handles, labels, loc="outside lower center", ncols=2 * len(batches), frameon=False, fontsize="small"
-    )
-    figure.savefig(path)
+    _draw(games, path, "same action, %", lines, begin)
 
 
-def _colours(results: Mapping[str, Any]) -> dict[str, str]:
-    colours: dict[str, str] = {}
-    seen: dict[str, int] = {}
-    for name, entry in results["contestants"].items():
-        if entry["kind"] != "dqn":
-            shades = _SHADES.get(entry["package"], _OTHER)
-            number = seen.get(entry["package"], 0)
-            seen[entry["package"]] = number + 1
-            colours[name] = shades[number % len(shades)]
-    return colours
+Line = tuple[str, Callable[[Game], tuple[Interval, float]]]
 
 
-def _draw_panel(
-    panel: Axes, cells: list[Mapping[str, Any]], colours: Mapping[str, str], wrong: set[str]
+def _draw(
+    games: Sequence[Game],
+    path: Path,
+    label: str,
+    lines: Sequence[Line],
+    begin: Callable[[Axes, Sequence[Game]], None],
 ) -> None:
-    names = [name for name in colours if any(name in seconds_of(cell) for cell in cells)]
-    width = _WIDTH / max(1, len(names))
-    for group, cell in enumerate(cells):
-        seconds = seconds_of(cell)
-        unit = min(value for name, value in seconds.items() if name.startswith("dqn"))
-        for place, name in enumerate(names):
-            if name in seconds:
-                panel.bar(
-                    group - _WIDTH / 2 + (place + 0.5) * width,
-                    seconds[name] / unit,
-                    width,
-                    color=colours[name],
-                    hatch="//////" if name in wrong else None,
-                    edgecolor="white" if name in wrong else None,
-                    linewidth=0,
-                    label=f"{name} (other spikes)" if name in wrong else name,
-                )
-    panel.set_yscale("log")
-    panel.axhline(1, color="#222222", linewidth=1)
-    panel.set_xticks(range(len(cells)), [f"T = {cell['num_steps']}" for cell in cells])
-    panel.spines[["top", "right"]].set_visible(False)
+    colours = colours_of(games)
+    num_spiking = len(_ways(game for game in games if game.num_steps))
+
+    def draw(panel: Axes, agent: str) -> None:
+        here = [game for game in games if game.agent == agent]
+        begin(panel, here)
+        for number, (way, colour) in enumerate(colours.items()):
+            there = [game for game in here if (game.recipe, game.percentile) == way]
+            look = {"color": colour, "label": _name(way)}
+            # Beside each other, so that intervals at one T can be told apart.
+            shift = 2 ** (0.12 * (number - (num_spiking - 1) / 2))
+            _lines(panel, there, lines, look, shift)
+        steps = sorted({game.num_steps for game in here if game.num_steps})
+        panel.set_xscale("log", base=2)
+        panel.set_xticks(steps, [str(step) for step in steps])
+        panel.minorticks_off()
+        panel.set_xlabel("time steps", fontsize="small")
+
+    save_panels(sorted({game.agent for game in games}), draw, label, path)
 
 
-def _legend(panels: Any) -> tuple[list[Any], list[str]]:
-    found: dict[str, Any] = {}
-    for panel in panels.flat:
-        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
-            found.setdefault(label, handle)
-    return list(found.values()), list(found)
+def colours_of(games: Sequence[Game]) -> dict[Way, str]:
+    """Give each way its colour: the clipped DQN that of the first spiking network with its percentile.
+
+    Args:
+        games: Numbers of the games.
+
+    Returns:
+        dict[Way, str]: By recipe and percentile, spiking networks first.
+    """
+    spiking = _ways(game for game in games if game.num_steps)
+    others = [way for way in _ways(games) if way not in spiking]
+    partners = {way: next((other for other in spiking if other[1] == way[1]), way) for way in others}
+    own = [*spiking, *(way for way in others if partners[way] == way)]
+    colours = dict(zip(own, action_colours(len(own)), strict=True))
+    return {way: colours[partners.get(way, way)] for way in [*spiking, *others]}
+
+
+def _ways(games: Iterable[Game]) -> list[Way]:
+    return sorted({(game.recipe, game.percentile) for game in games}, key=lambda way: (way[0], way[1] or 0))
+
+
+def _lines(
+    panel: Axes, games: Sequence[Game], lines: Sequence[Line], look: dict[str, Any], shift: float
+) -> None:
+    for style, value in lines:
+        first = style == lines[0][0]
+        named = look if first else {**look, "label": None}
+        limits = [value(game) for game in games if not game.num_steps]
+        for interval, scale in limits if first else ():  # a network without time steps has one value for all
+            panel.axhline(scale * interval.mean, linestyle="--", linewidth=1, **named)
+        timed = [game for game in games if game.num_steps]
+        if timed:
+            found = [value(game) for game in timed]
+            draw_intervals(
+                panel, [shift * game.num_steps for game in timed], found, style, hollow=not first, **named
+            )
+
+
+def _name(way: Way) -> str:
+    return way[0] if way[1] is None else f"{way[0]}, {way[1]:g} %"

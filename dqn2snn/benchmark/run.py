@@ -1,196 +1,164 @@
-"""The whole benchmark, cell by cell, into one plain value that becomes the JSON file."""
+"""All episodes that are not there yet, by one process or by many."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import asdict
+import threading
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from tqdm.auto import tqdm
 
-from dqn2snn.benchmark import workloads
-from dqn2snn.benchmark.checking import check, differing_outputs
-from dqn2snn.benchmark.limits import too_much
-from dqn2snn.benchmark.machine import machine, versions
-from dqn2snn.benchmark.memory import peak_memory
-from dqn2snn.benchmark.peers import CONTESTANTS, Contestant, Simulation, UnavailableError, build
-from dqn2snn.benchmark.settings import Cell, Settings, cells, described
-from dqn2snn.benchmark.timing import Budget, time_together
-from dqn2snn.benchmark.workloads import Workload
-from dqn2snn.engine import simulate_reference
+from dqn2snn.benchmark import lines
+from dqn2snn.benchmark.episode import play_episodes
+from dqn2snn.benchmark.lines import Entry
+from dqn2snn.benchmark.network import plan_of, plan_path, weights_of
+from dqn2snn.benchmark.settings import DQN, Protocol, Settings, Unit, check, units
+from dqn2snn.benchmark.spread import Spread, spreading
+from dqn2snn.benchmark.store import FILE, Results, begin, check_weights, refusal_of
+from dqn2snn.errors import Dqn2SnnError
 
-__all__ = ["FORMAT_VERSION", "Results", "run"]
-
-FORMAT_VERSION = 1
-
-Results = dict[str, Any]
-"""The content of the JSON file."""
-
-_JUDGE = "torch"
-"""Whose output the others are compared with in every cell; it has been compared with the reference itself."""
+__all__ = ["run"]
 
 
 def run(
     settings: Settings,
+    directory: str | os.PathLike[str],
     *,
-    earlier: Results | None = None,
-    save: Callable[[Results], None] = lambda results: None,
-    tell: Callable[[str], None] = lambda message: None,
-) -> Results:
-    """Check, time and weigh everybody.
+    jobs: int = 1,
+    backend: str = "loky",
+    address: str | None = None,
+    progress: bool = True,
+) -> tuple[Results, list[str]]:
+    """Play what is missing, and keep each episode as soon as it is finished.
+
+    This process alone writes; whoever works, here or elsewhere, hands finished episodes to it. Conversions come
+    first, each in a file of its own, then episodes, each as a line.
 
     Args:
-        settings: What is measured.
-        earlier: Results of a run with the same settings that was interrupted: its cells are not measured again.
-        save: Is given the results after every cell.
-        tell: Is told what happens next.
+        settings: Which episodes, and how.
+        directory: Where to write, and to go on.
+        jobs: Processes that work, each with one thread.
+        backend: Of joblib: "loky", "dask" or "ray".
+        address: Of a cluster's scheduler; see `spreading`.
+        progress: Show progress bars when standard error is a terminal.
 
     Returns:
-        Results: The content of the JSON file.
+        tuple[Results, list[str]]: All that the directory holds, and where something broke, with the reason.
+
+    Raises:
+        ArgumentError: If the settings are wrong.
+        CheckpointError: If the directory holds something else, is of another protocol, or is being written to.
+        MissingExtraError: If joblib, or a package that the backend needs, is not installed.
     """
-    results = _begin(settings) if earlier is None else earlier
-    contestants = _contestants(settings)
-    done = {Cell.of(entry) for entry in results["cells"]}
-    threads_before = torch.get_num_threads()
+    check(settings)
+    home = Path(directory).absolute()
+    with lines.only_writer(home / FILE):
+        results = begin(home, settings.protocol)
+        check_weights(results, {agent: weights_of(agent) for agent in settings.agents})
+        with spreading(jobs, backend, address) as spread:
+            broken = _convert(settings, home, results, spread, progress)
+            alone = jobs == 1 and backend == "loky"  # bars of many processes would write over each other
+            broken += _play(settings, home, results, spread, progress, decisions=progress and alone)
+    return results, broken
+
+
+def _missing(settings: Settings, results: Results) -> Iterator[tuple[Unit, list[int]]]:
+    for unit in units(settings):
+        todo = [number for number in range(settings.episodes) if (unit, number) not in results.episodes]
+        if todo and unit not in results.refused:
+            yield unit, todo
+
+
+def _convert(
+    settings: Settings, home: Path, results: Results, spread: Spread[Any], progress: bool
+) -> list[str]:
+    """Make the plans that are missing, or find out that there are none."""
+    protocol, broken = settings.protocol, []
+    todo = [
+        (unit, protocol, home)
+        for unit, _ in _missing(settings, results)
+        if unit.recipe != DQN and not plan_path(unit, protocol, home).exists()
+    ]
+    for unit, refused, failed in _shown(spread(_convert_one, todo), len(todo), "convert", progress):
+        if refused:
+            entry = refusal_of(unit, refused)
+            lines.append(home / FILE, [entry])
+            results.add([entry])
+        broken += [f"{unit}: {failed}"] if failed else []
+    return broken
+
+
+def _play(
+    settings: Settings, home: Path, results: Results, spread: Spread[Any], progress: bool, decisions: bool
+) -> list[str]:
+    """Play the episodes that are missing."""
+    broken = []
+    todo = [
+        (unit, numbers[start : start + settings.batch], settings, home, decisions)
+        for unit, numbers in _missing(settings, results)
+        for start in range(0, len(numbers), settings.batch)
+    ]
+    for unit, entries, failed in _shown(spread(_play_some, todo), len(todo), "play", progress):
+        if entries:
+            lines.append(home / FILE, entries)
+            results.add(entries)
+        broken += [f"{unit}: {failed}"] if failed else []
+    return broken
+
+
+def _convert_one(unit: Unit, protocol: Protocol, home: Path) -> tuple[Unit, str, str]:
+    """Who it was, why it cannot be, and what broke."""
     try:
-        for name in settings.networks:
-            todo = [cell for cell in cells(settings) if cell.network == name and cell not in done]
-            if todo or not _has_memory(settings, results, name):
-                tell(f"{name}: making it ready")
-                workload = workloads.load(name)
-                simulations = _admit(workload, contestants, settings, results, tell)
-                for cell in todo:
-                    tell(f"{name}: T={cell.num_steps} B={cell.batch}, {cell.threads} torch threads")
-                    results["cells"].append(_measure(cell, workload, simulations, settings.budget, results))
-                    save(results)
-                _weigh(workload, contestants, settings, results, tell)
-                save(results)
-    finally:
-        torch.set_num_threads(threads_before)
-    return results
+        with _one_thread():
+            plan_of(unit, protocol, home)
+    except Dqn2SnnError as error:
+        return unit, str(error), ""
+    except Exception:  # somebody else's bug must not cost the other units
+        return unit, "", traceback.format_exc(limit=-1)
+    return unit, "", ""
 
 
-def _contestants(settings: Settings) -> tuple[Contestant, ...]:
-    return tuple(each for each in CONTESTANTS if settings.every_step or not each.every_step)
+def _play_some(
+    unit: Unit, episodes: Sequence[int], settings: Settings, home: Path, progress: bool
+) -> tuple[Unit, list[Entry], str]:
+    """Who it was, what was finished, and what broke."""
+    entries: list[Entry] = []
+    try:
+        with _one_thread():
+            entries.extend(play_episodes(unit, episodes, settings, home, progress))
+    except Dqn2SnnError as error:
+        return unit, entries, str(error)
+    except Exception:  # somebody else's bug must not cost the other units
+        return unit, entries, traceback.format_exc(limit=-1)
+    return unit, entries, ""
 
 
-def _begin(settings: Settings) -> Results:
-    contestants = _contestants(settings)
-    return {
-        "format_version": FORMAT_VERSION,
-        "machine": machine(),
-        "load_average": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
-        "versions": versions(contestant.package for contestant in contestants),
-        "settings": described(settings),
-        "contestants": {
-            each.name: {
-                "kind": each.kind,
-                "package": each.package,
-                "note": each.note,
-                "every_step": each.every_step,
-            }
-            for each in contestants
-        },
-        "networks": {},
-        "cells": [],
-        "memory": {},
-    }
+_alone = threading.Lock()
 
 
-def _admit(
-    workload: Workload,
-    contestants: tuple[Contestant, ...],
-    settings: Settings,
-    results: Results,
-    tell: Callable[[str], None],
-) -> dict[Contestant, Simulation]:
-    """Build everybody who can take part, and compare their spikes with the reference."""
-    torch.set_num_threads(max(settings.threads))
-    plan = workload.plan
-    neurons = sum(layer.affine.neurons for layer in plan.layers)
-    observations = workload.batch(max(2, min(32, settings.check_counts // neurons)))
-    with torch.no_grad():
-        reference = simulate_reference(plan, observations, settings.check_steps)
-    simulations: dict[Contestant, Simulation] = {}
-    checks: dict[str, Any] = {}
-    unavailable: dict[str, str] = {}
-    for contestant in contestants:
-        tell(f"{workload.name}: spikes of {contestant.name}")
-        simulation = build(contestant, plan, workload.q_network)
-        if isinstance(simulation, UnavailableError):
-            unavailable[contestant.name] = str(simulation)
-            continue
-        simulations[contestant] = simulation
-        if (outcome := check(simulation, plan, observations, reference)) is not None:
-            checks[contestant.name] = outcome.to_dict()
-    results["networks"][workload.name] = {
-        "note": workload.note,
-        "layers": list(plan.layer_names),
-        "neurons": [layer.affine.neurons for layer in plan.all_layers],
-        "rates": workload.rates(),
-        "dqn_macs": plan.dqn_macs,
-        "checks": checks,
-        "unavailable": unavailable,
-    }
-    return simulations
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """A process works on one task at a time, in one thread.
+
+    Networks and torch's number of threads belong to the process, and workers of Dask may have several threads.
+    """
+    with _alone:
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
 
-def _measure(
-    cell: Cell,
-    workload: Workload,
-    simulations: dict[Contestant, Simulation],
-    budget: Budget,
-    results: Results,
-) -> dict[str, Any]:
-    torch.set_num_threads(cell.threads)
-    observations = workload.batch(cell.batch)
-    entries: dict[str, Any] = {}
-    calls: dict[str, Callable[[], Tensor]] = {}
-    for contestant, simulation in simulations.items():
-        reason = too_much(cell, contestant, workload.plan, budget, results["cells"])
-        if reason is None:
-            calls[contestant.name] = _call(simulation, observations, cell.num_steps)
-        else:
-            entries[contestant.name] = {"skipped": reason}
-    timings, outputs = time_together(calls, budget)
-    spiking = {each.name for each, simulation in simulations.items() if simulation.counts is not None}
-    for name, timing in timings.items():
-        entries[name] = timing.to_dict()
-        if name in spiking and _JUDGE in outputs:
-            differing = differing_outputs(workload.plan, outputs[name], outputs[_JUDGE], cell.num_steps)
-            entries[name]["differing_outputs"] = differing
-    return {**asdict(cell), "contestants": entries}
-
-
-def _call(simulation: Simulation, observations: Tensor, num_steps: int) -> Callable[[], Tensor]:
-    return lambda: simulation.q(observations, num_steps)
-
-
-def _has_memory(settings: Settings, results: Results, name: str) -> bool:
-    return settings.memory is None or name != settings.networks[0] or bool(results["memory"])
-
-
-def _weigh(
-    workload: Workload,
-    contestants: tuple[Contestant, ...],
-    settings: Settings,
-    results: Results,
-    tell: Callable[[str], None],
-) -> None:
-    if settings.memory is None or _has_memory(settings, results, workload.name):
-        return
-    num_steps, batch = settings.memory
-    available = results["networks"][workload.name]["checks"]
-    peaks = {}
-    for contestant in contestants:
-        if contestant.name in available:
-            tell(f"{workload.name}: memory of {contestant.name}")
-            peaks[contestant.name] = peak_memory(workload, contestant, num_steps, batch)
-    results["memory"] = {
-        "network": workload.name,
-        "num_steps": num_steps,
-        "batch": batch,
-        "contestants": peaks,
-    }
+def _shown(outcomes: Iterable[Any], count: int, what: str, progress: bool) -> Iterator[Any]:
+    with tqdm(total=count, desc=what, disable=None if progress and count else True) as bar:
+        for outcome in outcomes:
+            bar.set_postfix_str(str(outcome[0]))
+            yield outcome
+            bar.update()

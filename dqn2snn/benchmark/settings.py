@@ -1,93 +1,176 @@
-"""What a run of the benchmark measures, and in which order."""
+"""What the benchmark plays, and under which conditions."""
 
 from __future__ import annotations
 
-import json
+import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
-from dqn2snn.benchmark import workloads
-from dqn2snn.benchmark.timing import Budget
+from dqn2snn.benchmark.perturb import NONE, Perturbation
+from dqn2snn.benchmark.rule import check_different, check_recipes
+from dqn2snn.engine.choice import Engine
+from dqn2snn.errors import ArgumentError
+from dqn2snn.io import zoo
+from dqn2snn.tracing.calibration import check_percentile
 
-__all__ = ["Cell", "Settings", "cells", "described"]
+__all__ = ["CLIPPED", "DQN", "SEED_STRIDE", "Protocol", "Settings", "Unit", "check", "units"]
+
+DQN = "dqn"
+"""The name under which the DQN itself plays."""
+
+CLIPPED = "clipped"
+"""The name under which the DQN plays whose activations are clipped at the thresholds of `tan2021`: what that recipe
+tends to in unlimited time, and so the control that tells clipping from all that short time does."""
+
+SEED_STRIDE = 2**21
+"""From one seed of the benchmark to the next. Episode ``i`` of seed ``s`` is episode ``i`` of `rollout.play` with the
+seed ``s * SEED_STRIDE``, so that no two seeds share an episode, nor one that conversions are calibrated on."""
+
+_MOST_SEEDS, _MOST_EPISODES = 1000, 2**20
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The conditions of a benchmark. One directory has one protocol.
+
+    Attributes:
+        epsilon: Probability of a random action; 0.05 in Tan et al. (2021).
+        calibration: Observations that a conversion sees.
+        max_steps: Ends an episode, beside the environment's own limit.
+    """
+
+    epsilon: float = 0.05
+    calibration: int = 5000
+    max_steps: int | None = None
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A network that plays: a conversion, or the DQN itself.
+
+    Attributes:
+        agent: Name or directory of the agent.
+        recipe: Name of the recipe with options and corrections, `DQN` or `CLIPPED`.
+        num_steps: T; 0 of the DQN, clipped or not.
+        percentile: Of the activations; None for the recipe's own, and of the DQN.
+        seed: Determines calibration and episodes.
+        perturbation: What spoils observations or weights, a name that `Perturbation.of` reads.
+    """
+
+    agent: str
+    recipe: str
+    num_steps: int
+    percentile: float | None
+    seed: int
+    perturbation: str = NONE
+
+    @staticmethod
+    def of(entry: Mapping[str, Any]) -> Unit:
+        """Whose a line of the file is."""
+        return Unit(
+            *(entry[name] for name in ("agent", "recipe", "num_steps", "percentile", "seed", "perturbation"))
+        )
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """How a line of the file begins."""
+        return dict(vars(self))
+
+    @property
+    def first_seed(self) -> int:
+        """Episode 0 starts from it."""
+        return self.seed * SEED_STRIDE
+
+    def __str__(self) -> str:
+        name = "DQN" if self.recipe == DQN else self.recipe
+        steps = f" T={self.num_steps}" if self.num_steps else ""
+        percentile = "" if self.percentile is None else f" percentile={self.percentile:g}"
+        perturbation = "" if self.perturbation == NONE else f" {self.perturbation}"
+        return f"{self.agent} {name}{steps}{percentile}{perturbation} seed={self.seed}"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What is measured.
+    """Which episodes are played, and how.
 
     Attributes:
-        networks: Names for `workloads.load`.
+        agents: Names of shipped agents, or directories with one each.
+        recipes: Names that `Rule.of` reads, "rate" or "sigma_delta:levels=32+ridge", or `CLIPPED`.
         steps: T.
-        batches: B.
-        threads: Threads of torch.
-        every_step: Whether peers also take part in their second form, with the first layer at every step.
-        check_steps: T of the comparison with the reference.
-        check_counts: Spike counts that it has, about: the batch is as large as that, from 2 to 32.
-        memory: T and B of the measurement of memory, which only the first network has; None for none.
-        budget: How long to measure.
+        percentiles: Of the activations; None for the recipe's own.
+        seeds: Each is a calibration and episodes of its own.
+        perturbations: Under each of which all play; names that `Perturbation.of` reads.
+        episodes: Episodes of each seed that everybody plays.
+        protocol: The conditions.
+        engine: What simulates; on the grid all give the same.
+        batch: Episodes that are played side by side, and are there together; their course does not depend on it.
     """
 
-    networks: tuple[str, ...] = ("nature", "cartpole", "lunarlander", "minatar-freeway")
-    steps: tuple[int, ...] = (4, 16, 64, 500)
-    batches: tuple[int, ...] = (1, 32, 256)
-    threads: tuple[int, ...] = (1, 2)
-    every_step: bool = False
-    check_steps: int = workloads.NUM_STEPS
-    check_counts: int = 50_000
-    memory: tuple[int, int] | None = (500, 32)
-    budget: Budget = field(default_factory=Budget)
+    agents: tuple[str, ...] = zoo.names()
+    recipes: tuple[str, ...] = ("rate",)
+    steps: tuple[int, ...] = (32,)
+    percentiles: tuple[float | None, ...] = (None,)
+    seeds: tuple[int, ...] = (0,)
+    perturbations: tuple[str, ...] = (NONE,)
+    episodes: int = 50
+    protocol: Protocol = Protocol()
+    engine: Engine = "auto"
+    batch: int = 1
 
-    @staticmethod
-    def quick() -> Settings:
-        """Half a minute: small agents and few steps."""
-        return Settings(
-            networks=("cartpole", "minatar-freeway"),
-            steps=(4, 16),
-            batches=(1, 8),
-            threads=(1,),
-            check_steps=32,
-            memory=None,
-            budget=Budget(sample=0.002, contestant=0.02, rounds=(1, 3)),
+
+def units(settings: Settings) -> Iterator[Unit]:
+    """All networks in the order in which they play: few steps first, since they are cheap.
+
+    Example:
+        >>> settings = Settings(agents=("cartpole",), recipes=("rate", "tan2021"), steps=(4,))
+        >>> [str(unit) for unit in units(settings)]
+        ['cartpole DQN seed=0', 'cartpole rate T=4 seed=0', 'cartpole tan2021 T=4 seed=0']
+    """
+    bases = [
+        Unit(agent, DQN, 0, None, seed, perturbation)
+        for perturbation, seed, agent in itertools.product(
+            settings.perturbations, settings.seeds, settings.agents
         )
+    ]
+    yield from bases
+    recipes = [recipe for recipe in settings.recipes if recipe != CLIPPED]
+    if CLIPPED in settings.recipes:
+        for base, percentile in itertools.product(bases, settings.percentiles):
+            yield replace(base, recipe=CLIPPED, percentile=percentile)
+    for num_steps, base, recipe, percentile in itertools.product(
+        sorted(settings.steps), bases, recipes, settings.percentiles
+    ):
+        yield replace(base, recipe=recipe, num_steps=num_steps, percentile=percentile)
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One place in the table of results."""
+def check(settings: Settings) -> Settings:
+    """The settings themselves.
 
-    network: str
-    threads: int
-    batch: int
-    num_steps: int
-
-    @staticmethod
-    def of(entry: Mapping[str, Any]) -> Cell:
-        """The place of an entry of the JSON file."""
-        return Cell(entry["network"], entry["threads"], entry["batch"], entry["num_steps"])
-
-
-def described(settings: Settings) -> dict[str, Any]:
-    """The settings as they are in the JSON file.
-
-    Example:
-        >>> described(Settings())["steps"]
-        [4, 16, 64, 500]
+    Raises:
+        ArgumentError: If a recipe, a correction or a perturbation is unknown, one is named twice, or a number is out
+            of range.
+        CheckpointError: If an agent is unknown, or damaged.
     """
-    plain: dict[str, Any] = json.loads(json.dumps(asdict(settings)))
-    return plain
-
-
-def cells(settings: Settings) -> Iterator[Cell]:
-    """All places, in the order in which they are measured: short calls say how long the long ones will take.
-
-    Example:
-        >>> len(list(cells(Settings())))
-        96
-    """
-    for network in settings.networks:
-        for threads in settings.threads:
-            for batch in sorted(settings.batches):
-                for num_steps in sorted(settings.steps):
-                    yield Cell(network, threads, batch, num_steps)
+    check_recipes(tuple(recipe for recipe in settings.recipes if recipe != CLIPPED))
+    check_different(settings.agents, settings.recipes, settings.steps, settings.percentiles, settings.seeds)
+    check_different(tuple(map(Perturbation.of, settings.perturbations)))
+    for name in settings.agents:
+        zoo.find(name)
+    for percentile in settings.percentiles:
+        if percentile is not None:
+            check_percentile(percentile)
+    for what, numbers, least, most in (
+        ("steps", settings.steps, 1, None),
+        ("seeds", settings.seeds, 0, _MOST_SEEDS),
+        ("episodes", (settings.episodes,), 1, _MOST_EPISODES),
+        ("batch", (settings.batch,), 1, None),
+        ("calibration", (settings.protocol.calibration,), 1, None),
+    ):
+        for number in numbers:
+            if number < least or (most is not None and number > most):
+                limit = "" if most is None else f" and <= {most}"
+                raise ArgumentError(
+                    f"Expected {what} >= {least}{limit}. Found {number}. Pass another number."
+                )
+    return settings

@@ -14,7 +14,7 @@ from dqn2snn.cli._report import Report
 from dqn2snn.errors import Dqn2SnnError
 
 if TYPE_CHECKING:
-    from dqn2snn.benchmark.suite import Results, Settings
+    from dqn2snn.benchmark import Results, Settings
 
 __all__ = ["add", "run"]
 
@@ -161,9 +161,9 @@ def run(args: argparse.Namespace) -> Report:
     from dqn2snn._utils.extras import require
 
     require("matplotlib", extra="bench")
-    from dqn2snn.benchmark.suite import read, summarise
-    from dqn2snn.benchmark.suite.network import references_of
-    from dqn2snn.benchmark.suite.report import text, write
+    from dqn2snn.benchmark import read, summarise
+    from dqn2snn.benchmark.network import references_of
+    from dqn2snn.benchmark.report import text, write
 
     results = read(args.output) if args.report_only else _play(args)
     summary = summarise(results, references_of(sorted({unit.agent for unit, _ in results.episodes})))
@@ -172,7 +172,7 @@ def run(args: argparse.Namespace) -> Report:
 
 
 def _play(args: argparse.Namespace) -> Results:
-    from dqn2snn.benchmark.suite import run as play
+    from dqn2snn.benchmark import run as play
 
     try:
         results, broken = play(
@@ -192,7 +192,7 @@ def _play(args: argparse.Namespace) -> Results:
 
 
 def _settings(args: argparse.Namespace) -> Settings:
-    from dqn2snn.benchmark.suite import Protocol, Settings
+    from dqn2snn.benchmark import Protocol, Settings
 
     settings = Settings(
         recipes=tuple(args.recipes),

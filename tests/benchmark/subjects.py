@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dqn2snn.benchmark.suite import Protocol, Settings, run
+from dqn2snn.benchmark import Protocol, Settings, run
 
 PROTOCOL = Protocol(calibration=200, max_steps=12)
 

@@ -15,12 +15,11 @@ from pathlib import Path
 import pytest
 
 from dqn2snn import zoo
-from dqn2snn.benchmark import lines
-from dqn2snn.benchmark.suite import Settings, episode, run
-from dqn2snn.benchmark.suite.network import references_of
-from dqn2snn.benchmark.suite.report import FILES
-from dqn2snn.benchmark.suite.spread import BACKENDS, spreading
-from dqn2snn.benchmark.suite.store import FILE
+from dqn2snn.benchmark import Settings, episode, lines, run
+from dqn2snn.benchmark.network import references_of
+from dqn2snn.benchmark.report import FILES
+from dqn2snn.benchmark.spread import BACKENDS, spreading
+from dqn2snn.benchmark.store import FILE
 from dqn2snn.cli import bench, main
 from dqn2snn.engine.choice import ENGINES
 from dqn2snn.errors import ArgumentError, CheckpointError

@@ -10,12 +10,12 @@ import torch
 
 import dqn2snn
 from dqn2snn import zoo
-from dqn2snn.benchmark.suite import Protocol, Results, Settings, Unit, run, summarise
-from dqn2snn.benchmark.suite.network import clipped_of, dqn_of, plan_of, plan_path
-from dqn2snn.benchmark.suite.perturb import Perturbation
-from dqn2snn.benchmark.suite.picture import colours_of
-from dqn2snn.benchmark.suite.report import markdown, write
-from dqn2snn.benchmark.suite.settings import check
+from dqn2snn.benchmark import Protocol, Results, Settings, Unit, run, summarise
+from dqn2snn.benchmark.network import clipped_of, dqn_of, plan_of, plan_path
+from dqn2snn.benchmark.perturb import Perturbation
+from dqn2snn.benchmark.picture import colours_of
+from dqn2snn.benchmark.report import markdown, write
+from dqn2snn.benchmark.settings import check
 from dqn2snn.errors import ArgumentError
 from dqn2snn.tracing import trace
 from tests.benchmark.subjects import PROTOCOL

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import runpy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,9 @@ from scipy import stats
 
 import dqn2snn
 from dqn2snn import zoo
-from dqn2snn.benchmark.suite import Protocol, Results, Settings, Unit, run, summarise
-from dqn2snn.benchmark.suite.game import Game
-from dqn2snn.benchmark.suite.report import FILES, markdown, text, write
+from dqn2snn.benchmark import Protocol, Results, Settings, Unit, run, summarise
+from dqn2snn.benchmark.game import Game
+from dqn2snn.benchmark.report import FILES, markdown, text, write
 from dqn2snn.metrics.confidence import Interval, mean_interval, paired_interval, proportion_interval
 from tests.benchmark.subjects import PROTOCOL
 
@@ -158,11 +157,3 @@ def test_pictures_show_something_of_every_game(results: Results, tmp_path: Path)
 def test_intervals_are_those_of_the_package(results: Results) -> None:
     game: Game = summarise(results).games[1]
     assert all(isinstance(getattr(game, name), Interval) for name in ("dqn", "snn", "agreement", "spikes"))
-
-
-def test_the_atari_pages_show_the_kept_results() -> None:
-    if not zoo.atari_names():
-        pytest.skip("the source distribution leaves zoo/atari out")
-    fill = runpy.run_path(str(ROOT / "docs" / "results" / "fill_atari.py"))
-    for path, page in fill["pages"]().items():
-        assert path.read_text(encoding="utf-8") == page

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import runpy
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,6 @@ ROOT = Path(__file__).parents[3]
 def rows() -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads((ROOT / "docs/results/prediction.json").read_text())["summary"]
     return found
-
-
-def test_the_table_of_the_page_is_that_of_the_measurement(rows: list[dict[str, Any]]) -> None:
-    example = runpy.run_path(str(ROOT / "examples" / "prediction.py"))
-    page = (ROOT / "docs/explanation/choosing.md").read_text(encoding="utf-8")
-    table = page.split("<!-- prediction -->")[1].split("<!-- /prediction -->")[0].strip()
-    assert table == example["markdown"](rows)
 
 
 @pytest.mark.parametrize("rule", ["rate, mean rate", "rate, slope", "rate, slope, auto", "burst k=8, slope"])

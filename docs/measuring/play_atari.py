@@ -1,0 +1,41 @@
+"""Record a video of every Atari agent of the zoo: the game, spikes, Q-values, and where DQN and SNN differ.
+
+python docs/measure.py play_atari [GAME ...]
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import torch
+
+import dqn2snn
+from dqn2snn import zoo
+from measuring.places import RESULTS
+
+VIDEOS = RESULTS / "atari" / "videos"
+NUM_STEPS = 16
+DECISIONS = 100
+OBSERVATIONS = 3000
+
+
+def main(names: Sequence[str]) -> None:
+    """Convert and play.
+
+    Args:
+        names: Of the agents; all by default.
+    """
+    torch.set_num_threads(1)
+    VIDEOS.mkdir(parents=True, exist_ok=True)
+    for name in names or zoo.atari_names():
+        agent = zoo.load(name)
+        seen = dqn2snn.collect_observations(agent.env_id, agent.network, OBSERVATIONS, epsilon=0.05)
+        snn = dqn2snn.convert(
+            agent.network, seen, num_steps=NUM_STEPS, corrections=("ftbc", "ridge_all"), progress=True
+        )
+        path = VIDEOS / f"{name}.gif"
+        dqn2snn.record_video(
+            snn, agent.env_id, path, dqn=agent.network, seed=1, epsilon=0.05, max_steps=DECISIONS
+        )
+        sys.stdout.write(f"{path}: {path.stat().st_size / 1000:.0f} kB\n")

@@ -1,0 +1,126 @@
+"""Episodes of one network, each of which becomes a line."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from dqn2snn.benchmark.lines import Entry
+from dqn2snn.benchmark.network import agent_of, clipped_of, dqn_of, network_of, weights_of
+from dqn2snn.benchmark.perturb import NONE, WEIGHTS, Perturbation, perturbed
+from dqn2snn.benchmark.settings import CLIPPED, DQN, Settings, Unit
+from dqn2snn.metrics import synaptic_operations
+from dqn2snn.play.players import player_of
+from dqn2snn.play.rollout import Places, QFunctions, Step, play
+
+__all__ = ["play_episodes"]
+
+_DELAY = 1.0  # seconds; a bar for each short game would only flicker
+
+
+def play_episodes(
+    unit: Unit, episodes: Sequence[int], settings: Settings, directory: Path, progress: bool = False
+) -> Iterator[Entry]:
+    """Play episodes side by side.
+
+    Agreement is counted on the states that the spiking network visits, before exploration replaces an action, as Tan
+    et al. (2021) do. Under a perturbation the DQN that looks on sees what the spiking network sees, and has the same
+    noise in its weights.
+
+    Args:
+        unit: Who plays.
+        episodes: Numbers of the episodes.
+        settings: Protocol and engine.
+        directory: Where the benchmark writes.
+        progress: Count the steps, of all these episodes at once, when standard error is a terminal.
+
+    Yields:
+        dict[str, Any]: Each episode when it is finished: its return and length and, of a spiking network, in how many
+        decisions the DQN would have done the same (by the robust and by the spike-count readout), the spikes of the
+        hidden layers and their synaptic operations.
+    """
+    spiking = unit.recipe != DQN
+    q_functions = _watched(unit, settings, directory) if spiking else player_of(dqn_of(unit))
+    perturbation = Perturbation.of(unit.perturbation)
+    if perturbation.kind not in (NONE, WEIGHTS):
+        env_id = agent_of(unit).env_id
+        q_functions = perturbed(q_functions, perturbation, env_id, episodes, unit.first_seed)
+    steps = play(
+        q_functions,
+        agent_of(unit).env_id,
+        episodes=episodes,
+        seed=unit.first_seed,
+        epsilon=settings.protocol.epsilon,
+        num_envs=len(episodes),
+        max_steps=settings.protocol.max_steps,
+    )
+    sums: dict[int, dict[str, float]] = defaultdict(lambda: defaultdict(int))
+    with closing(steps):
+        hidden = None if progress else True
+        for step in tqdm(steps, str(unit), unit="step", leave=False, disable=hidden, delay=_DELAY):
+            columns = _columns(step, spiking)
+            for row, episode in enumerate(step.episodes.tolist()):
+                for name, column in columns.items():
+                    sums[episode][name] += column[row]
+                if step.done[row]:
+                    yield {
+                        **unit.key,
+                        "episode": episode,
+                        "weights": weights_of(unit.agent),
+                        **sums.pop(episode),
+                    }
+
+
+def _watched(unit: Unit, settings: Settings, directory: Path) -> QFunctions:
+    """Q-values by both readouts and of the DQN; with them, as if it were Q-values too, what the decisions cost."""
+    q_dqn = player_of(dqn_of(unit))
+    if unit.recipe == CLIPPED:
+        return _clipped(unit, settings, directory, q_dqn)
+    snn = network_of(unit, settings.protocol, directory, settings.engine)
+    stream = snn.stream()
+    fan_outs = [snn.plan.fan_out(layer) for layer in range(len(snn.plan.layers))]
+
+    def q(observations: Tensor, places: Places) -> tuple[Tensor, ...]:
+        record = stream.record(observations, places.first, places.rows)
+        sent = record.sent[: len(fan_outs)]
+        spikes = torch.stack([layer.double().flatten(1).sum(1) for layer in sent]).sum(0)
+        costs = [spikes, synaptic_operations(sent, fan_outs)]
+        dqn = q_dqn(observations, places)[0]
+        # A step has a row for each decision; what rides along with the Q-values cannot get into another one's.
+        return (record.q[-1], record.q_spike[-1], dqn, *(cost[:, None].expand(dqn.shape) for cost in costs))
+
+    return q
+
+
+def _clipped(unit: Unit, settings: Settings, directory: Path, q_dqn: QFunctions) -> QFunctions:
+    """The same of the clipped DQN, which has one readout and no spikes."""
+    network = clipped_of(unit, settings.protocol, directory)
+
+    def q(observations: Tensor, places: Places) -> tuple[Tensor, ...]:
+        clipped, none = network.saturated(observations), torch.zeros(len(observations), 1)
+        dqn = q_dqn(observations, places)[0]
+        return clipped, clipped, dqn, none.expand_as(dqn), none.expand_as(dqn)
+
+    return q
+
+
+def _columns(step: Step, spiking: bool) -> dict[str, list[float]]:
+    """What each row of a step adds to its episode."""
+    columns: dict[str, list[float]] = {
+        "return": step.rewards.tolist(),
+        "length": [1] * len(step.rewards),
+    }
+    if spiking:
+        robust, spike_count, dqn, spikes, operations = step.q
+        wanted = dqn.argmax(1)
+        columns["agreed"] = (robust.argmax(1) == wanted).long().tolist()
+        columns["agreed_spike_count"] = (spike_count.argmax(1) == wanted).long().tolist()
+        columns["spikes"] = spikes[:, 0].tolist()
+        columns["operations"] = operations[:, 0].tolist()
+    return columns

@@ -1,0 +1,213 @@
+"""The networks that play: loaded once a process, converted once a directory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, replace
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+import dqn2snn
+from dqn2snn.analysis.perturbation import noisy_graph, weight_noise
+from dqn2snn.benchmark.perturb import NONE, WEIGHTS, Perturbation
+from dqn2snn.benchmark.rule import Rule
+from dqn2snn.benchmark.settings import CLIPPED, DQN, Protocol, Unit
+from dqn2snn.engine.choice import Engine
+from dqn2snn.io import zoo
+from dqn2snn.network import SpikingQNetwork
+from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan.file import load_plan, save_plan
+from dqn2snn.plan.rate_network import RateNetwork
+from dqn2snn.play.collect import collect_observations
+from dqn2snn.play.rollout import QFunction
+from dqn2snn.recipes import placed
+from dqn2snn.tracing import trace
+from dqn2snn.tracing.calibration import calibrate
+
+__all__ = [
+    "agent_of",
+    "clipped_of",
+    "dqn_of",
+    "network_of",
+    "plan_of",
+    "plan_path",
+    "references_of",
+    "weights_of",
+]
+
+_LIMIT = "tan2021+none"
+"""The recipe whose thresholds clip activations."""
+
+_agent = lru_cache(maxsize=2)(zoo.find)
+
+
+def agent_of(unit: Unit) -> zoo.Agent:
+    """The DQN with its environment."""
+    return _agent(unit.agent)
+
+
+def dqn_of(unit: Unit) -> QFunction:
+    """The DQN, with noisy weights if the unit has such.
+
+    Args:
+        unit: Who plays, or whom it looks on.
+
+    Returns:
+        QFunction: A module or a function.
+    """
+    network = agent_of(unit).network
+    noise = Perturbation.of(unit.perturbation)
+    return _noisy(unit.agent, noise.amount, unit.seed) if noise.kind == WEIGHTS else network
+
+
+@lru_cache(maxsize=2)
+def _noisy(agent: str, sigma: float, seed: int) -> QFunction:
+    found = _agent(agent)
+    graph = trace(found.network, tuple(found.config["observation_shape"]))
+    return noisy_graph(graph, sigma=sigma, seed=seed).cast(torch.float32)
+
+
+def weights_of(agent: str) -> str:
+    """A checksum that tells one training of an agent from another.
+
+    Args:
+        agent: Name or directory.
+
+    Returns:
+        str: 16 hexadecimal digits.
+    """
+    return _agent(agent).config["weights_sha256"][:16]
+
+
+def references_of(agents: Iterable[str]) -> dict[str, zoo.Reference]:
+    """Scores of random play and of a human, of the agents whose game has them.
+
+    Args:
+        agents: Names or directories.
+
+    Returns:
+        dict[str, Reference]: By agent.
+    """
+    found = {agent: zoo.reference_of(_agent(agent).env_id) for agent in agents}
+    return {agent: reference for agent, reference in found.items() if reference is not None}
+
+
+def plan_path(unit: Unit, protocol: Protocol, directory: Path) -> Path:
+    """The file of a conversion; named after all that determines it.
+
+    Args:
+        unit: Who plays.
+        protocol: The conditions.
+        directory: Where the benchmark writes.
+
+    Returns:
+        Path: The file, whether it is there or not.
+    """
+    made_of = unit if _is_noisy(unit) else replace(unit, perturbation=NONE)
+    conditions = [made_of.key, weights_of(unit.agent), asdict(protocol), dqn2snn.__version__]
+    name = hashlib.sha256(json.dumps(conditions, sort_keys=True).encode()).hexdigest()[:16]
+    return directory / "plans" / f"{name}.safetensors"
+
+
+def plan_of(unit: Unit, protocol: Protocol, directory: Path) -> SpikingPlan:
+    """A conversion out of its file, which is made where there is none.
+
+    Workers that do not share the directory make files of their own in it; they are the same, since a conversion
+    depends on nothing but its unit and the protocol.
+
+    Args:
+        unit: Who plays.
+        protocol: The conditions.
+        directory: Where the benchmark writes.
+
+    Returns:
+        SpikingPlan: The plan.
+    """
+    path = plan_path(unit, protocol, directory)
+    if path.exists():
+        return load_plan(path)
+    plan = _convert(unit, protocol)
+    with suppress(OSError):  # of workers on other machines, which need not be allowed to write there
+        path.parent.mkdir(parents=True, exist_ok=True)
+    if path.parent.is_dir():
+        save_plan(plan, path)
+    return plan
+
+
+@lru_cache(maxsize=4)
+def network_of(unit: Unit, protocol: Protocol, directory: Path, engine: Engine) -> SpikingQNetwork:
+    """The spiking network of a unit, which needs one thread.
+
+    Args:
+        unit: Who plays.
+        protocol: The conditions.
+        directory: Where the benchmark writes.
+        engine: What simulates.
+
+    Returns:
+        SpikingQNetwork: The network.
+    """
+    return SpikingQNetwork(plan_of(unit, protocol, directory), engine=engine, num_threads=1)
+
+
+@lru_cache(maxsize=4)
+def clipped_of(unit: Unit, protocol: Protocol, directory: Path) -> RateNetwork:
+    """The DQN of a unit whose activations are clipped.
+
+    Args:
+        unit: Who plays.
+        protocol: The conditions.
+        directory: Where the benchmark writes.
+
+    Returns:
+        RateNetwork: Call its `saturated`.
+    """
+    return RateNetwork.of(plan_of(unit, protocol, directory))
+
+
+def _convert(unit: Unit, protocol: Protocol) -> SpikingPlan:
+    assert unit.recipe != DQN
+    clipped = unit.recipe == CLIPPED
+    rule, network = Rule.of(_LIMIT if clipped else unit.recipe), agent_of(unit).network
+    observations = _observations(unit.agent, unit.first_seed, protocol)
+    noisy = _is_noisy(unit)
+    plan = dqn2snn.convert(
+        network,
+        observations,
+        recipe=rule.build,
+        num_steps=1 if clipped else unit.num_steps,
+        percentile=unit.percentile,
+        corrections=rule.corrections,
+        grid=None if noisy or clipped else "auto",
+    ).plan
+    if not noisy:
+        return plan
+    graph = trace(network, tuple(observations.shape[1:]))
+    sigma = Perturbation.of(unit.perturbation).amount
+    spoilt = weight_noise(plan, graph, observations, sigma=sigma, seed=unit.seed)
+    return spoilt if clipped else placed(spoilt, calibrate(graph, observations), "auto")
+
+
+def _is_noisy(unit: Unit) -> bool:
+    """Whether what was done to the unit is in its weights."""
+    return Perturbation.of(unit.perturbation).kind == WEIGHTS
+
+
+@lru_cache(maxsize=1)
+def _observations(agent: str, seed: int, protocol: Protocol) -> Tensor:
+    found = _agent(agent)
+    return collect_observations(
+        found.env_id,
+        found.network,
+        protocol.calibration,
+        seed=seed,
+        epsilon=protocol.epsilon,
+        max_steps=protocol.max_steps,
+        progress=False,
+    )
