@@ -20,8 +20,6 @@ from dqn2snn.benchmark.report import FILES, markdown, text, write
 from dqn2snn.metrics.confidence import Interval, mean_interval, paired_interval, proportion_interval
 from tests.benchmark.subjects import PROTOCOL
 
-ROOT = Path(__file__).parents[2]
-
 
 def lines(agent: str, recipe: str, seed: int, returns: list[float], **more: Any) -> list[dict[str, Any]]:
     """Lines as a run would write them."""

@@ -14,8 +14,6 @@ from measuring.finetuning import WAYS
 from measuring.finetuning import table as ways_table
 from measuring.minatar import GAMES, ROWS, summary, table
 
-ROOT = Path(__file__).parents[2]
-
 
 def entry(network: str, num_steps: int, returns: list[float], settled_at: int = 1) -> dict[str, Any]:
     return {
