@@ -22,7 +22,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from stable_baselines3 import DQN
 from torch import nn
 
 from measuring.machine import machine, versions
@@ -94,6 +93,8 @@ def save_all(folder: Path, steps: int) -> None:
         folder: Where to write.
         steps: Environment steps of the training.
     """
+    from stable_baselines3 import DQN  # an extra that not everybody who collects doctests has
+
     torch.set_num_threads(1)  # small layers only wait for each other's threads
     model = DQN(
         "MlpPolicy", ENV, policy_kwargs={"net_arch": [120, 84]}, learning_rate=2.3e-3, batch_size=64,

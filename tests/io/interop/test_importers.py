@@ -17,12 +17,11 @@ from torch import Tensor, nn
 
 pytest.importorskip("nirtorch", reason="reading graphs with other libraries needs the extra importers")
 
-import nir_conformance
-
 import dqn2snn
 from dqn2snn import SpikingPlan, zoo
 from dqn2snn.errors import PlanError
 from dqn2snn.io.interop import exact_sinabs, exact_spikingjelly, unit_thresholds
+from measuring import nir as nir_conformance
 
 NEEDED = {
     "snnTorch": "snntorch.import_nir",
