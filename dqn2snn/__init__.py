@@ -4,16 +4,16 @@ A tour:
 
     import dqn2snn
 
-    agent = dqn2snn.zoo.load("lunarlander")                        # a trained DQN that comes with the package
-    observations = dqn2snn.collect_observations(agent.env_id, agent.network, 5_000, seed=0)
-    snn = dqn2snn.convert(agent.network, observations, num_steps=32, backend="snntorch")
+    dqn = dqn2snn.load_q_network("lunarlander")                    # a trained DQN of the package; or a file
+    observations = dqn2snn.collect_observations(dqn.env_id, dqn, 5_000, seed=0)
+    snn = dqn2snn.convert(dqn, observations, num_steps=32, backend="snntorch")
     q = snn(observations[:32])                                     # [B, A], in the DQN's units
     print(snn.summary(observations[:256]))                         # thresholds, rates, silent neurons
     record = snn.record(observations[:256])                        # one run has the answer for every T
-    curve = dqn2snn.agreement_curve(record, agent.network(observations[:256]))
-    scores = dqn2snn.compare_policies(agent.network, snn, agent.env_id, episodes=50)
-    print(dqn2snn.suggest(agent.network, observations))            # how many steps it takes, without simulation
-    print(dqn2snn.diagnose(agent.network, snn, observations[:256]))  # where the error comes from
+    curve = dqn2snn.agreement_curve(record, dqn(observations[:256]))
+    scores = dqn2snn.compare_policies(dqn, snn, dqn.env_id, episodes=50)
+    print(dqn2snn.suggest(dqn, observations))            # how many steps it takes, without simulation
+    print(dqn2snn.diagnose(dqn, snn, observations[:256]))  # where the error comes from
     q = snn.step(observations[:8], done=None)                      # a control loop; "sigma_delta" remembers in it
 
 `snn.network` is the native snnTorch or Norse network; `dqn2snn.readout` has readouts for anybody's loop.
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from dqn2snn.errors import Dqn2SnnError as Dqn2SnnError
     from dqn2snn.io import interop as interop
     from dqn2snn.io import zoo as zoo
+    from dqn2snn.io.checkpoints import QNetwork as QNetwork
     from dqn2snn.io.checkpoints import load_q_network as load_q_network
     from dqn2snn.io.interop import from_nir as from_nir
     from dqn2snn.io.interop import to_nir as to_nir
@@ -79,6 +80,7 @@ _NAMES = {
     "ActivationStats": "tracing.calibration",
     "Dqn2SnnError": "errors",
     "LayerGraph": "plan.graph",
+    "QNetwork": "io.checkpoints",
     "Record": "dynamics.record",
     "SpikingPlan": "plan",
     "SpikingQNetwork": "network",

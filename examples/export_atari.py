@@ -27,7 +27,7 @@ from atari.export import Description, read_export
 from atari.messages import one_line
 from atari.network import SCREEN_BODIES, averaged
 from atari.settings import Settings
-from dqn2snn import zoo
+from dqn2snn import QNetwork, load_q_network, zoo
 from dqn2snn.errors import CheckpointError
 from dqn2snn.play.envs import action_names, make_env, spaces_of
 from dqn2snn.play.evaluate import Evaluation, evaluate_policy
@@ -68,10 +68,10 @@ def export(directory: Path, episodes: int) -> None:
     ]
     env = make_env(env_id)
     with tempfile.TemporaryDirectory() as scratch:
-        agent = zoo.save_agent(
+        dqn = zoo.save_agent(
             Path(scratch) / "agent",
             network,
-            name=_titled(game if body == Settings.body else f"{game}_{body}"),  # as zoo.load finds it
+            name=_titled(game if body == Settings.body else f"{game}_{body}"),  # as load_q_network finds it
             env_id=env_id,
             observation_shape=spaces_of(env).observation_shape,
             training=training_of(description),
@@ -84,7 +84,7 @@ def export(directory: Path, episodes: int) -> None:
         )
         for path in (Path(scratch) / "agent").iterdir():
             shutil.copy(path, directory)
-    print(f"{agent.name}: mean score {scores[0]['mean']:,.0f}, with epsilon 0.05 {scores[1]['mean']:,.0f}")
+    print(f"{dqn.name}: mean score {scores[0]['mean']:,.0f}, with epsilon 0.05 {scores[1]['mean']:,.0f}")
 
 
 def _titled(name: str) -> str:
@@ -110,17 +110,17 @@ def training_of(description: Description) -> zoo.Training:
 
 def check(directory: Path) -> bool:
     """Play the games of an agent's scores again, and tell whether the means are within their intervals."""
-    agent = zoo.load_agent(directory)
-    config = agent.config
-    held = [holds(agent, score) for score in (config["evaluation"], *config.get("also_evaluated", []))]
+    dqn = load_q_network(directory)
+    config = dqn.config
+    held = [holds(dqn, score) for score in (config["evaluation"], *config.get("also_evaluated", []))]
     return all(held)
 
 
-def holds(agent: zoo.Agent, score: zoo.Score) -> bool:
+def holds(dqn: QNetwork, score: zoo.Score) -> bool:
     """Measure one score again, and tell whether its mean is within the interval."""
     found: Evaluation = evaluate_policy(
-        agent.network,
-        agent.env_id,
+        dqn,
+        dqn.env_id,
         episodes=score["episodes"],
         seed=score["seed"],
         epsilon=score["epsilon"],
@@ -129,7 +129,7 @@ def holds(agent: zoo.Agent, score: zoo.Score) -> bool:
     low, high = score["ci95"]
     same = sum(a == b for a, b in zip(found.returns, score["returns"], strict=True))
     print(
-        f"{agent.name}, epsilon {score['epsilon']:g}: {found.interval.mean:,.1f}, on the card {score['mean']:,.1f} "
+        f"{dqn.name}, epsilon {score['epsilon']:g}: {found.interval.mean:,.1f}, on the card {score['mean']:,.1f} "
         f"[{low:,.1f}, {high:,.1f}]; {same} of {score['episodes']} games score the same"
     )
     return low <= found.interval.mean <= high

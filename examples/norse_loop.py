@@ -16,9 +16,9 @@ from dqn2snn.dynamics.readout import RobustSlope
 
 NUM_STEPS = 32
 
-agent = dqn2snn.zoo.load("cartpole")
-observations = dqn2snn.collect_observations(agent.env_id, agent.network, 2_000, seed=0)
-snn = dqn2snn.convert(agent.network, observations, num_steps=NUM_STEPS, backend="norse")
+dqn = dqn2snn.load_q_network("cartpole")
+observations = dqn2snn.collect_observations(dqn.env_id, dqn, 2_000, seed=0)
+snn = dqn2snn.convert(dqn, observations, num_steps=NUM_STEPS, backend="norse")
 
 network = snn.network  # a norse.torch.SequentialState
 readout = RobustSlope(threshold=network[-1].v_th, scale=snn.plan.readout_scale)
@@ -35,7 +35,7 @@ def q_values(observation: torch.Tensor) -> torch.Tensor:
     return readout(torch.stack(spikes), torch.stack(membranes))[0]
 
 
-env = gymnasium.make(agent.env_id)
+env = gymnasium.make(dqn.env_id)
 seen, _ = env.reset(seed=0)
 total, ended = 0.0, False
 with torch.inference_mode():

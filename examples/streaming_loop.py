@@ -23,9 +23,9 @@ from dqn2snn.neurons.snntorch import to_snntorch
 DECISIONS = 100
 ENVIRONMENTS = 3
 
-agent = dqn2snn.zoo.load("cartpole")
-observations = dqn2snn.collect_observations(agent.env_id, agent.network, 2_000, seed=0)
-plan = dqn2snn.convert(agent.network, observations, recipe="sigma_delta", num_steps=4).plan
+dqn = dqn2snn.load_q_network("cartpole")
+observations = dqn2snn.collect_observations(dqn.env_id, dqn, 2_000, seed=0)
+plan = dqn2snn.convert(dqn, observations, recipe="sigma_delta", num_steps=4).plan
 
 Policy = Callable[[Tensor, Tensor], Tensor]
 """From observations `[B, 4]`, and where an episode begins `[B]`, to Q-values `[B, 2]`."""
@@ -66,7 +66,7 @@ def with_norse() -> Policy:
 
 def play(q_values: Policy) -> tuple[list[int], float]:
     """Actions that were taken, and the sum of all rewards."""
-    envs = [dqn2snn.make_env(agent.env_id) for _ in range(ENVIRONMENTS)]
+    envs = [dqn2snn.make_env(dqn.env_id) for _ in range(ENVIRONMENTS)]
     seen = [torch.as_tensor(env.reset(seed=i)[0]) for i, env in enumerate(envs)]
     done = torch.ones(ENVIRONMENTS, dtype=torch.bool)
     actions: list[int] = []

@@ -2,7 +2,7 @@
 
     python examples/train_minatar.py freeway --out runs/freeway
 
-writes `runs/freeway/agent` (read it with `dqn2snn.zoo.load_agent`), the learning curve `curve.jsonl`, and
+writes `runs/freeway/agent` (read it with `load_q_network`), the learning curve `curve.jsonl`, and
 `checkpoint.safetensors`, from which the same command resumes after an interruption.
 
 The algorithm is PQN, parallel Q-learning (Gallici et al., 2024, arXiv 2407.04811): many games side by side

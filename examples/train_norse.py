@@ -61,15 +61,13 @@ def main() -> None:
     args = parser.parse_args()
 
     torch.manual_seed(0)
-    teacher = dqn2snn.zoo.load(args.agent)
+    teacher = dqn2snn.load_q_network(args.agent)
     seen, unseen = (
-        dqn2snn.collect_observations(
-            teacher.env_id, teacher.network, args.observations, seed=seed, epsilon=0.2
-        )
+        dqn2snn.collect_observations(teacher.env_id, teacher, args.observations, seed=seed, epsilon=0.2)
         for seed in (0, 1_000_000)
     )
     with torch.no_grad():
-        actions, q_unseen = teacher.network(seen).argmax(dim=1), teacher.network(unseen)
+        actions, q_unseen = teacher(seen).argmax(dim=1), teacher(unseen)
 
     net = SpikingNet(seen.shape[1], q_unseen.shape[1])
     optimizer = torch.optim.Adam(net.parameters(), lr=5e-3)

@@ -2,7 +2,7 @@
 
     python examples/train_sb3.py CartPole-v1 --out runs/cartpole
 
-writes `runs/cartpole/agent` (read it with `dqn2snn.zoo.load_agent`) and the learning curve `curve.jsonl`,
+writes `runs/cartpole/agent` (read it with `load_q_network`) and the learning curve `curve.jsonl`,
 in 2 to 15 minutes on one core.
 
 The hyper-parameters are near those of RL Zoo, with smaller networks and a learning rate that falls to zero.

@@ -59,15 +59,13 @@ def main() -> None:
     args = parser.parse_args()
 
     torch.manual_seed(0)
-    teacher = dqn2snn.zoo.load(args.agent)
+    teacher = dqn2snn.load_q_network(args.agent)
     seen, unseen = (
-        dqn2snn.collect_observations(
-            teacher.env_id, teacher.network, args.observations, seed=seed, epsilon=0.2
-        )
+        dqn2snn.collect_observations(teacher.env_id, teacher, args.observations, seed=seed, epsilon=0.2)
         for seed in (0, 1_000_000)
     )
     with torch.no_grad():
-        q, q_unseen = teacher.network(seen), teacher.network(unseen)
+        q, q_unseen = teacher(seen), teacher(unseen)
     advantages = q - q.mean(dim=1, keepdim=True)  # what decides; in units of their spread
     targets = advantages / advantages.std()
 

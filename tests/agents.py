@@ -17,22 +17,20 @@ NAMES = tuple(zoo.names())
 NUM_STEPS = 500
 """T of the paper, for which the plans are made."""
 
-agent = cache(zoo.load)
+agent = cache(dqn2snn.load_q_network)
 
 
 @cache
 def observations(name: str) -> Tensor:
     """520 states that the agent visits, evenly from its own play."""
     trained = agent(name)
-    return dqn2snn.collect_observations(
-        trained.env_id, trained.network, 520, seed=0, max_steps=300, progress=False
-    )
+    return dqn2snn.collect_observations(trained.env_id, trained, 520, seed=0, max_steps=300, progress=False)
 
 
 @cache
 def plan(name: str) -> SpikingPlan:
     """The agent's conversion by the paper's rule."""
-    trained = agent(name).network
+    trained = agent(name)
     return dqn2snn.convert(trained, observations(name), recipe="tan2021", num_steps=NUM_STEPS).plan
 
 

@@ -52,7 +52,7 @@ def test_the_call_is_the_last_step_of_the_record(backend: str, engine: Engine, o
 
 
 def test_the_plan_says_how_many_steps_by_default(observations: Tensor) -> None:
-    snn = dqn2snn.convert(agents.agent("cartpole").network, agents.observations("cartpole"), num_steps=12)
+    snn = dqn2snn.convert(agents.agent("cartpole"), agents.observations("cartpole"), num_steps=12)
     assert snn.record(observations).num_steps == 12
     assert torch.equal(snn(observations), snn(observations, 12))
 
@@ -60,7 +60,7 @@ def test_the_plan_says_how_many_steps_by_default(observations: Tensor) -> None:
 @pytest.mark.parametrize("name", agents.NAMES)
 def test_it_decides_like_the_network_that_it_was_made_of(name: str) -> None:
     observations = agents.observations(name)[:256]
-    q = agents.agent(name).network(observations).detach()
+    q = agents.agent(name)(observations).detach()
     spiking = SpikingQNetwork(agents.plan(name))(observations)
     assert (spiking.argmax(1) == q.argmax(1)).double().mean() > 0.8
     assert (spiking - q).abs().mean() < 0.01 * q.abs().max()
@@ -169,7 +169,7 @@ def test_predict_has_the_arguments_of_stable_baselines3(snn: SpikingQNetwork, ob
 def test_predict_hands_on_what_a_network_remembers(engine: Engine) -> None:
     name = "cartpole"
     snn = dqn2snn.convert(
-        agents.agent(name).network,
+        agents.agent(name),
         agents.observations(name),
         recipe="sigma_delta",
         num_steps=2,
@@ -190,7 +190,7 @@ def test_predict_hands_on_what_a_network_remembers(engine: Engine) -> None:
 def test_predict_refuses_the_state_of_something_else(snn: SpikingQNetwork) -> None:
     name = "cartpole"
     remembers = dqn2snn.convert(
-        agents.agent(name).network, agents.observations(name), recipe="sigma_delta", num_steps=2
+        agents.agent(name), agents.observations(name), recipe="sigma_delta", num_steps=2
     )
     seen = agents.observations(name)[:2]
     for state, found in (((1, 2), r"\(1, 2\)"), (snn.stream(), "that of another network")):

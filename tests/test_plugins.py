@@ -29,7 +29,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_package_adds_a_recipe(installed: Path) -> None:
     assert list(plugins(GROUP)) == ["rate_max"]
-    network, seen = agents.agent("cartpole").network, agents.observations("cartpole")
+    network, seen = agents.agent("cartpole"), agents.observations("cartpole")
     snn = dqn2snn.convert(network, seen, recipe="rate_max", num_steps=16)
     assert not torch.equal(
         snn.plan.layers[0].affine.weight,

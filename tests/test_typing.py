@@ -20,8 +20,8 @@ import dqn2snn
 from dqn2snn.errors import UnsupportedModuleError
 from dqn2snn.dynamics.readout import RobustRate
 
-agent = dqn2snn.zoo.load("cartpole")
-network: nn.Module = agent.network
+agent = dqn2snn.load_q_network("cartpole")
+network: nn.Module = agent
 observations: torch.Tensor = dqn2snn.collect_observations(agent.env_id, network, 100, seed=0)
 
 snn = dqn2snn.convert(network, observations, recipe="tan2021", num_steps=32, backend="snntorch")

@@ -82,7 +82,7 @@ def _parser() -> Parser:
 
 def _measured(agent: str, num_steps: int, way: str) -> dict[str, Any]:
     who = subject(agent, Protocol())
-    graph = trace(who.agent.network, tuple(who.calibration.shape[1:]))
+    graph = trace(who.agent, tuple(who.calibration.shape[1:]))
     stats = calibrate(graph, who.calibration, (99.9, 99.99))
     plan = rate(graph, stats, num_steps=num_steps, grid=None)
     began = time.process_time()

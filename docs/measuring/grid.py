@@ -22,7 +22,6 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 import dqn2snn
-from dqn2snn import zoo
 from dqn2snn.play.collect import Rollout
 from dqn2snn.play.study import fresh_rollout, study_agreement
 from measuring.machine import versions
@@ -65,14 +64,14 @@ def main(argv: Sequence[str]) -> None:
 
 def _states(name: str, count: int) -> tuple[Tensor, Rollout]:
     """What an agent is calibrated on, and what it is tested on."""
-    agent = zoo.load(name)
-    seen = dqn2snn.collect_observations(agent.env_id, agent.network, CALIBRATION, seed=0)
-    return seen, fresh_rollout(agent.env_id, agent.network, count)
+    dqn = dqn2snn.load_q_network(name)
+    seen = dqn2snn.collect_observations(dqn.env_id, dqn, CALIBRATION, seed=0)
+    return seen, fresh_rollout(dqn.env_id, dqn, count)
 
 
 def _row(name: str, recipe: str, steps: int, seen: Tensor, fresh: Rollout) -> dict[str, Any]:
     on_grid, raw = (
-        dqn2snn.convert(zoo.load(name).network, seen, recipe=recipe, num_steps=steps, grid=grid)
+        dqn2snn.convert(dqn2snn.load_q_network(name), seen, recipe=recipe, num_steps=steps, grid=grid)
         for grid in ("auto", None)
     )
     least = min(

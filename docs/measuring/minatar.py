@@ -26,8 +26,7 @@ from tqdm.auto import tqdm
 
 from dqn2snn._utils.arguments import Parser, positive_number
 from dqn2snn._utils.table import format_table
-from dqn2snn.io import zoo
-from dqn2snn.io.zoo import Agent
+from dqn2snn.io.checkpoints import QNetwork, load_q_network
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.file import load_plan, save_plan
 from dqn2snn.play.evaluate import evaluate_policy
@@ -106,7 +105,7 @@ class _Game:
 
     def __init__(self, game: str, output: Path, episodes: int, seed: int, training: Training) -> None:
         output.mkdir(parents=True, exist_ok=True)
-        self._agent: Agent = zoo.load(f"minatar-{game}")
+        self._agent: QNetwork = load_q_network(f"minatar-{game}")
         self._game, self._output, self._training = game, output, training
         self._episodes, self._seed = episodes, seed
         self._file = output / f"{game}.jsonl"
@@ -127,7 +126,7 @@ class _Game:
         if row.network in ("dqn", "random"):
             chance = 1.0 if row.network == "random" else 0.0
             scores = evaluate_policy(
-                self._agent.network,
+                self._agent,
                 self._agent.env_id,
                 episodes=self._episodes,
                 seed=self._seed,

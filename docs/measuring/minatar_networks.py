@@ -10,7 +10,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from dqn2snn.io.zoo import Agent
+from dqn2snn.io.checkpoints import QNetwork
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.graph import LayerGraph
@@ -95,7 +95,7 @@ def spiking(plan: SpikingPlan) -> SpikingQNetwork:
     return snn
 
 
-def made(agent: Agent, network: Network, training: Training, tell: Callable[[str], None]) -> SpikingPlan:
+def made(agent: QNetwork, network: Network, training: Training, tell: Callable[[str], None]) -> SpikingPlan:
     """Make the network of an agent.
 
     Training and play take turns (DAgger, Ross et al. 2011): every round learns from all states so far and then adds
@@ -112,7 +112,7 @@ def made(agent: Agent, network: Network, training: Training, tell: Callable[[str
         SpikingPlan: In raw numbers.
     """
     states = _played(agent, training)
-    graph = trace(agent.network, tuple(states.shape[1:]))
+    graph = trace(agent, tuple(states.shape[1:]))
     stats = calibrate(graph, states[::4].float())
     plan = network.recipe(graph, stats, grid=None)
     if network.finetune is None:
@@ -131,17 +131,17 @@ def made(agent: Agent, network: Network, training: Training, tell: Callable[[str
     return replace(best, report={"recipe": best.recipe, "validation_return": highest})
 
 
-def _played(agent: Agent, training: Training) -> Tensor:
+def _played(agent: QNetwork, training: Training) -> Tensor:
     wild = training.observations // 3
     return torch.cat(
         [
-            _collected(agent, agent.network, training.observations - wild, training.seed, 0.05),
-            _collected(agent, agent.network, wild, training.seed + 5000, 0.2),
+            _collected(agent, agent, training.observations - wild, training.seed, 0.05),
+            _collected(agent, agent, wild, training.seed + 5000, 0.2),
         ]
     )
 
 
-def _collected(agent: Agent, player: Any, count: int, seed: int, epsilon: float) -> Tensor:
+def _collected(agent: QNetwork, player: Any, count: int, seed: int, epsilon: float) -> Tensor:
     """Observations as bytes: they are zeros and ones."""
     return collect_observations(
         agent.env_id, player, count, seed=seed, epsilon=epsilon, num_envs=64, progress=False
@@ -170,7 +170,7 @@ def _trained(
     )
 
 
-def _validated(snn: SpikingQNetwork, agent: Agent, training: Training) -> float:
+def _validated(snn: SpikingQNetwork, agent: QNetwork, training: Training) -> float:
     length = {"MinAtar/Freeway-v0": 2500, "MinAtar/Asterix-v0": 600, "MinAtar/Breakout-v0": 70}
     episodes = max(16, min(200, training.validation // length.get(agent.env_id, 300)))
     seed = training.seed + 500_000

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 import dqn2snn
-from dqn2snn import SpikingPlan, zoo
+from dqn2snn import SpikingPlan
 from dqn2snn.engine.reference import simulate_reference
 from dqn2snn.io.interop import exact_sinabs, exact_spikingjelly, hard_reset, unit_thresholds
 from measuring.machine import versions
@@ -83,10 +83,10 @@ def main(argv: Sequence[str]) -> None:
 def measured(states: int, steps: int) -> Iterator[dict[str, Any]]:
     """A row for each agent, plan and way of reading."""
     for name in AGENTS:
-        agent = zoo.load(name)
-        observations = dqn2snn.collect_observations(agent.env_id, agent.network, 500, progress=False)
+        dqn = dqn2snn.load_q_network(name)
+        observations = dqn2snn.collect_observations(dqn.env_id, dqn, 500, progress=False)
         for kind, options in PLANS.items():
-            plan = dqn2snn.convert(agent.network, observations, num_steps=steps, **options).plan
+            plan = dqn2snn.convert(dqn, observations, num_steps=steps, **options).plan
             for reader in READERS:
                 yield {"agent": name, "plan": kind, **compared(reader, plan, observations[:states].float())}
 

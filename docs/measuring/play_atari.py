@@ -29,13 +29,11 @@ def main(names: Sequence[str]) -> None:
     torch.set_num_threads(1)
     VIDEOS.mkdir(parents=True, exist_ok=True)
     for name in names or zoo.atari_names():
-        agent = zoo.load(name)
-        seen = dqn2snn.collect_observations(agent.env_id, agent.network, OBSERVATIONS, epsilon=0.05)
+        agent = dqn2snn.load_q_network(name)
+        seen = dqn2snn.collect_observations(agent.env_id, agent, OBSERVATIONS, epsilon=0.05)
         snn = dqn2snn.convert(
-            agent.network, seen, num_steps=NUM_STEPS, corrections=("ftbc", "ridge_all"), progress=True
+            agent, seen, num_steps=NUM_STEPS, corrections=("ftbc", "ridge_all"), progress=True
         )
         path = VIDEOS / f"{name}.gif"
-        dqn2snn.record_video(
-            snn, agent.env_id, path, dqn=agent.network, seed=1, epsilon=0.05, max_steps=DECISIONS
-        )
+        dqn2snn.record_video(snn, agent.env_id, path, dqn=agent, seed=1, epsilon=0.05, max_steps=DECISIONS)
         sys.stdout.write(f"{path}: {path.stat().st_size / 1000:.0f} kB\n")

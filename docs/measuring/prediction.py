@@ -37,10 +37,10 @@ RULES: dict[str, tuple[Any, tuple[int, ...]]] = {
 
 def measure(name: str) -> dict[str, Any]:
     """Predicted and measured agreement of one agent, by rule."""
-    agent = dqn2snn.zoo.load(name)
-    seen = dqn2snn.collect_observations(agent.env_id, agent.network, CALIBRATION, seed=0)
-    fresh = fresh_rollout(agent.env_id, agent.network, FRESH)
-    graph = dqn2snn.trace(agent.network, tuple(seen.shape[1:]))
+    dqn = dqn2snn.load_q_network(name)
+    seen = dqn2snn.collect_observations(dqn.env_id, dqn, CALIBRATION, seed=0)
+    fresh = fresh_rollout(dqn.env_id, dqn, FRESH)
+    graph = dqn2snn.trace(dqn, tuple(seen.shape[1:]))
     stats = dqn2snn.calibrate(graph, seen, (99.9, 99.99))
     found = {}
     for rule, (recipe, steps) in RULES.items():

@@ -22,7 +22,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 import dqn2snn
-from dqn2snn import SpikingPlan, SpikingQNetwork, zoo
+from dqn2snn import SpikingPlan, SpikingQNetwork
 from dqn2snn.analysis.hardware import DEVICES, ENERGY_MODELS, decision_cost, footprint, place, quantize
 from dqn2snn.play.collect import Rollout
 from dqn2snn.play.study import fresh_rollout, study_agreement
@@ -65,10 +65,10 @@ def main(argv: Sequence[str]) -> None:
 
 def measured(name: str, steps: int, count: int) -> dict[str, Any]:
     """Agreement, needs and costs of one agent."""
-    agent = zoo.load(name)
-    observations = dqn2snn.collect_observations(agent.env_id, agent.network, count, seed=0)
-    fresh = fresh_rollout(agent.env_id, agent.network, count)
-    plan = dqn2snn.convert(agent.network, observations, num_steps=steps).plan
+    dqn = dqn2snn.load_q_network(name)
+    observations = dqn2snn.collect_observations(dqn.env_id, dqn, count, seed=0)
+    fresh = fresh_rollout(dqn.env_id, dqn, count)
+    plan = dqn2snn.convert(dqn, observations, num_steps=steps).plan
     rows = [quantised(plan, observations, fresh, bits, per) for bits in BITS for per in ("channel", "layer")]
     return {
         "agent": name,

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from dqn2snn import zoo
+from dqn2snn import QNetwork, load_q_network, zoo
 from dqn2snn._utils.arguments import Parser
 from dqn2snn.io.zoo import Score
 from dqn2snn.play.evaluate import evaluate_policy
@@ -23,7 +23,7 @@ from measuring.places import RESULTS
 FOUND = RESULTS / "atari" / "random.json"
 
 
-def play(agent: zoo.Agent) -> Score:
+def play(agent: QNetwork) -> Score:
     """Score random play of an agent's game, in as many games as the agent played."""
     card = agent.config["evaluation"]
 
@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> None:
     Parser(prog="python docs/measure.py random_atari", description=__doc__).parse_args(argv)
     torch.set_num_threads(1)
     found = json.loads(FOUND.read_text()) if FOUND.exists() else {}
-    for agent in map(zoo.load, zoo.atari_names()):
+    for agent in map(load_q_network, zoo.atari_names()):
         if agent.env_id not in found:
             found[agent.env_id] = play(agent)
             FOUND.write_text(json.dumps(dict(sorted(found.items())), indent=1) + "\n")

@@ -44,10 +44,10 @@ __all__ = [
 _LIMIT = "tan2021+none"
 """The recipe whose thresholds clip activations."""
 
-_agent = lru_cache(maxsize=2)(zoo.find)
+_agent = lru_cache(maxsize=2)(dqn2snn.load_q_network)
 
 
-def agent_of(unit: Unit) -> zoo.Agent:
+def agent_of(unit: Unit) -> dqn2snn.QNetwork:
     """The DQN with its environment."""
     return _agent(unit.agent)
 
@@ -61,7 +61,7 @@ def dqn_of(unit: Unit) -> QFunction:
     Returns:
         QFunction: A module or a function.
     """
-    network = agent_of(unit).network
+    network = agent_of(unit)
     noise = Perturbation.of(unit.perturbation)
     return _noisy(unit.agent, noise.amount, unit.seed) if noise.kind == WEIGHTS else network
 
@@ -69,7 +69,7 @@ def dqn_of(unit: Unit) -> QFunction:
 @lru_cache(maxsize=2)
 def _noisy(agent: str, sigma: float, seed: int) -> QFunction:
     found = _agent(agent)
-    graph = trace(found.network, tuple(found.config["observation_shape"]))
+    graph = trace(found, tuple(found.config["observation_shape"]))
     return noisy_graph(graph, sigma=sigma, seed=seed).cast(torch.float32)
 
 
@@ -82,7 +82,7 @@ def weights_of(agent: str) -> str:
     Returns:
         str: 16 hexadecimal digits.
     """
-    return _agent(agent).config["weights_sha256"][:16]
+    return str(_agent(agent).config["weights_sha256"])[:16]
 
 
 def references_of(agents: Iterable[str]) -> dict[str, zoo.Reference]:
@@ -174,7 +174,7 @@ def clipped_of(unit: Unit, protocol: Protocol, directory: Path) -> RateNetwork:
 def _convert(unit: Unit, protocol: Protocol) -> SpikingPlan:
     assert unit.recipe != DQN
     clipped = unit.recipe == CLIPPED
-    rule, network = Rule.of(_LIMIT if clipped else unit.recipe), agent_of(unit).network
+    rule, network = Rule.of(_LIMIT if clipped else unit.recipe), agent_of(unit)
     observations = _observations(unit.agent, unit.first_seed, protocol)
     noisy = _is_noisy(unit)
     plan = dqn2snn.convert(
@@ -204,7 +204,7 @@ def _observations(agent: str, seed: int, protocol: Protocol) -> Tensor:
     found = _agent(agent)
     return collect_observations(
         found.env_id,
-        found.network,
+        found,
         protocol.calibration,
         seed=seed,
         epsilon=protocol.epsilon,

@@ -12,6 +12,7 @@ from dqn2snn.benchmark.rule import check_different, check_recipes
 from dqn2snn.engine.choice import Engine
 from dqn2snn.errors import ArgumentError
 from dqn2snn.io import zoo
+from dqn2snn.io.checkpoints import load_q_network
 from dqn2snn.tracing.calibration import check_percentile
 
 __all__ = ["CLIPPED", "DQN", "SEED_STRIDE", "Protocol", "Settings", "Unit", "check", "units"]
@@ -156,7 +157,7 @@ def check(settings: Settings) -> Settings:
     check_different(settings.agents, settings.recipes, settings.steps, settings.percentiles, settings.seeds)
     check_different(tuple(map(Perturbation.of, settings.perturbations)))
     for name in settings.agents:
-        zoo.find(name)
+        load_q_network(name)
     for percentile in settings.percentiles:
         if percentile is not None:
             check_percentile(percentile)

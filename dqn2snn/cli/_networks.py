@@ -15,7 +15,7 @@ from dqn2snn.errors import ArgumentError, PlanError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from dqn2snn.io.checkpoints import Checkpoint
+    from dqn2snn.io.checkpoints import QNetwork
     from dqn2snn.network import SpikingQNetwork
     from dqn2snn.plan import SpikingPlan
 
@@ -145,7 +145,7 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def agent_of(args: argparse.Namespace) -> Checkpoint:
+def agent_of(args: argparse.Namespace) -> QNetwork:
     """Load the DQN that the arguments name, and see that it belongs into its environment.
 
     Args:
@@ -159,7 +159,7 @@ def agent_of(args: argparse.Namespace) -> Checkpoint:
     """
     from dqn2snn.io.checkpoints import load_q_network
 
-    agent = load_q_network(args.agent, env_id=args.env, preset=args.preset)
+    agent = load_q_network(args.agent, env=args.env, preset=args.preset)
     if agent.provenance.rule == "zoo":
         return agent
     if not agent.env_id:
@@ -172,7 +172,7 @@ def agent_of(args: argparse.Namespace) -> Checkpoint:
     return agent
 
 
-def spiking_network_of(args: argparse.Namespace, agent: Checkpoint) -> SpikingQNetwork:
+def spiking_network_of(args: argparse.Namespace, agent: QNetwork) -> SpikingQNetwork:
     """Load the plan that the arguments name, or convert the agent as they say.
 
     Args:
@@ -206,7 +206,7 @@ def spiking_network_of(args: argparse.Namespace, agent: Checkpoint) -> SpikingQN
 
 
 def convert_agent(
-    args: argparse.Namespace, agent: Checkpoint, engine: Any = "auto", target: float | None = None
+    args: argparse.Namespace, agent: QNetwork, engine: Any = "auto", target: float | None = None
 ) -> tuple[SpikingQNetwork, Tensor]:
     """Convert an agent as the arguments say.
 
@@ -241,7 +241,7 @@ def check_conversion(args: argparse.Namespace) -> None:
     backend_named(args.backend)
 
 
-def calibration_of(args: argparse.Namespace, agent: Checkpoint) -> Tensor:
+def calibration_of(args: argparse.Namespace, agent: QNetwork) -> Tensor:
     """Play for observations to calibrate on.
 
     Args:
@@ -254,13 +254,13 @@ def calibration_of(args: argparse.Namespace, agent: Checkpoint) -> Tensor:
     import dqn2snn
 
     return dqn2snn.collect_observations(
-        agent.env_id, agent.network, args.observations or OBSERVATIONS, seed=args.seed
+        agent.env_id, agent, args.observations or OBSERVATIONS, seed=args.seed
     )
 
 
 def convert_on(
     args: argparse.Namespace,
-    agent: Checkpoint,
+    agent: QNetwork,
     observations: Tensor,
     num_steps: int | None,
     *,
@@ -286,7 +286,7 @@ def convert_on(
     asked = {"target_agreement": target, "corrections": args.corrections}
     wanted: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     snn = dqn2snn.convert(
-        agent.network,
+        agent,
         observations,
         recipe=args.recipe or RECIPE,
         num_steps=num_steps,
@@ -318,7 +318,7 @@ def _names(text: str) -> tuple[str, ...]:
     return () if text == "none" else tuple(text.split(","))
 
 
-def _check_fits(plan: SpikingPlan, agent: Checkpoint, path: Path) -> None:
+def _check_fits(plan: SpikingPlan, agent: QNetwork, path: Path) -> None:
     expected = agent.observation_shape, agent.num_actions
     if (plan.input_shape, plan.num_actions) != expected:
         raise PlanError(

@@ -23,7 +23,7 @@ from dqn2snn.cli._parser import Commands
 from dqn2snn.cli._report import Report
 
 if TYPE_CHECKING:
-    from dqn2snn.io.checkpoints import Checkpoint
+    from dqn2snn.io.checkpoints import QNetwork
     from dqn2snn.network import SpikingQNetwork
     from dqn2snn.play.collect import Rollout
 
@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> Report:
     return Report(data, f"{agent.name}: {snn.plan.headline}\n{study}")
 
 
-def _sweep(args: argparse.Namespace, agent: Checkpoint) -> Report:
+def _sweep(args: argparse.Namespace, agent: QNetwork) -> Report:
     """Prediction beside measurement."""
     from dqn2snn.analysis.suggestion import sweep_agreement
     from dqn2snn.play.study import doubling_steps
@@ -152,9 +152,9 @@ def _sweep(args: argparse.Namespace, agent: Checkpoint) -> Report:
     return Report(data, f"{head}\n\n{sweep}")
 
 
-def _fresh(args: argparse.Namespace, agent: Checkpoint) -> Rollout:
+def _fresh(args: argparse.Namespace, agent: QNetwork) -> Rollout:
     from dqn2snn.play.study import fresh_rollout
 
     return fresh_rollout(
-        agent.env_id, agent.network, args.test_observations, seed=args.seed, episodes=args.test_episodes
+        agent.env_id, agent, args.test_observations, seed=args.seed, episodes=args.test_episodes
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from dqn2snn.io.checkpoints import Checkpoint
+    from dqn2snn.io.checkpoints import QNetwork
 
 __all__ = ["add", "run"]
 
@@ -71,9 +71,9 @@ def run(args: argparse.Namespace) -> Report:
     else:
         from dqn2snn.play.study import fresh_rollout
 
-        rollout = fresh_rollout(agent.env_id, agent.network, args.test_observations, seed=args.seed)
+        rollout = fresh_rollout(agent.env_id, agent, args.test_observations, seed=args.seed)
         observations, episodes = rollout.observations, rollout.episodes
-    diagnosis = diagnose(agent.network, snn, observations, episodes=episodes, progress=sys.stderr.isatty())
+    diagnosis = diagnose(agent, snn, observations, episodes=episodes, progress=sys.stderr.isatty())
     if args.plot is not None:
         from dqn2snn.plot import plot_diagnosis
 
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> Report:
     return Report(data, f"{agent.name}: {diagnosis}")
 
 
-def _in_order(agent: Checkpoint, count: int, seed: int) -> tuple[Tensor, NDArray[np.int64]]:
+def _in_order(agent: QNetwork, count: int, seed: int) -> tuple[Tensor, NDArray[np.int64]]:
     """Observations as they follow each other, for networks that remember."""
     import numpy as np
     import torch
@@ -91,7 +91,7 @@ def _in_order(agent: Checkpoint, count: int, seed: int) -> tuple[Tensor, NDArray
     from dqn2snn.play.study import FRESH_SEED
 
     steps = play(
-        lambda x, _: (agent.network(x),),
+        lambda x, _: (agent(x),),
         agent.env_id,
         episodes=itertools.count(),
         seed=seed + FRESH_SEED,

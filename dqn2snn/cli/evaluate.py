@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> Report:
     import dqn2snn
 
     comparison = dqn2snn.compare_policies(
-        agent.network,
+        agent,
         snn,
         agent.env_id,
         episodes=args.episodes,

@@ -17,6 +17,7 @@ from dqn2snn.cli._parser import Commands
 from dqn2snn.cli._plans import describe_plan
 from dqn2snn.cli._report import Report
 from dqn2snn.errors import ArgumentError, Dqn2SnnError
+from dqn2snn.io.checkpoints import load_q_network
 
 if TYPE_CHECKING:
     from dqn2snn.engine.choice import EngineChoice
@@ -217,7 +218,7 @@ def _agents() -> dict[str, dict[str, Any]]:
 
     agents = {}
     for name in (*zoo.names(), *zoo.atari_names()):
-        config = zoo.load(name).config
+        config = load_q_network(name).config
         score = config["evaluation"]
         agents[name] = {
             "env_id": config["env_id"],

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> Report:
     from dqn2snn.analysis.suggestion import suggest
 
     suggestion = suggest(
-        agent.network,
+        agent,
         observations,
         args.target,
         max_spikes=args.max_spikes,

@@ -88,10 +88,10 @@ def aggregate(
 
     Example:
         >>> import dqn2snn
-        >>> agent = dqn2snn.zoo.load("cartpole")
+        >>> dqn = dqn2snn.load_q_network("cartpole")
         >>> options = dict(max_steps=20, progress=False)
-        >>> observations = dqn2snn.collect_observations(agent.env_id, agent.network, 100, **options)
-        >>> snn = aggregate(agent.network, agent.env_id, observations, num_steps=4, rounds=1, episodes=2, **options)
+        >>> observations = dqn2snn.collect_observations(dqn.env_id, dqn, 100, **options)
+        >>> snn = aggregate(dqn, dqn.env_id, observations, num_steps=4, rounds=1, episodes=2, **options)
         >>> len(snn.plan.report["aggregate"]["returns"])
         2
     """

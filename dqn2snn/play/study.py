@@ -150,9 +150,9 @@ def study_agreement(
 
     Example:
         >>> import dqn2snn
-        >>> agent = dqn2snn.zoo.load("cartpole")
-        >>> rollout = fresh_rollout(agent.env_id, agent.network, 60, episodes=2)
-        >>> snn = dqn2snn.convert(agent.network, rollout.observations, num_steps=16)
+        >>> dqn = dqn2snn.load_q_network("cartpole")
+        >>> rollout = fresh_rollout(dqn.env_id, dqn, 60, episodes=2)
+        >>> snn = dqn2snn.convert(dqn, rollout.observations, num_steps=16)
         >>> study = study_agreement(snn, rollout)
         >>> study.curve.steps, study.episodes
         ((1, 2, 4, 8, 16), 2)

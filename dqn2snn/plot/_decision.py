@@ -136,9 +136,9 @@ def plot_decision(
 
     Example:
         >>> import torch, dqn2snn
-        >>> agent = dqn2snn.zoo.load("cartpole")
+        >>> dqn = dqn2snn.load_q_network("cartpole")
         >>> observations = torch.rand(64, 4) - 0.5
-        >>> record = dqn2snn.convert(agent.network, observations, num_steps=32).record(observations, spikes=True)
+        >>> record = dqn2snn.convert(dqn, observations, num_steps=32).record(observations, spikes=True)
         >>> len(plot_decision(record, 5, action_names=["left", "right"]).axes)
         2
     """

@@ -5,12 +5,19 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from dqn2snn.io.checkpoints import Checkpoint, Source, checkpoint_of, geometry_of, network_of, weights_of
+from dqn2snn.io.checkpoints import (
+    QNetwork,
+    Source,
+    geometry_of,
+    network_of,
+    q_network_of,
+    weights_of,
+)
 
 __all__ = ["read"]
 
 
-def read(source: Source) -> Checkpoint | None:
+def read(source: Source) -> QNetwork | None:
     """Read a file of ``numpy.savez``.
 
     Args:
@@ -26,4 +33,4 @@ def read(source: Source) -> Checkpoint | None:
     strides, shape = geometry_of(layers)
     num_actions = len(layers[-1].weight)
     network = network_of(layers, strides, shape)
-    return checkpoint_of(source, network, shape, num_actions, rule="npz", framework="NumPy")
+    return q_network_of(source, network, shape, num_actions, rule="npz", framework="NumPy")

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 import dqn2snn
-from dqn2snn import zoo
 from dqn2snn.benchmark import Protocol, Results, Settings, Unit, run, summarise
 from dqn2snn.benchmark.network import clipped_of, dqn_of, plan_of, plan_path
 from dqn2snn.benchmark.perturb import Perturbation
@@ -82,9 +81,9 @@ def test_plans_are_shared_unless_their_weights_are_noisy(directory: Path) -> Non
 
 
 def test_the_clipped_dqn_is_the_dqn_with_clipped_activations(results: Results, directory: Path) -> None:
-    agent = zoo.load(AGENT)
-    seen = dqn2snn.collect_observations(agent.env_id, agent.network, 200, max_steps=12)
-    graph = trace(agent.network, tuple(seen.shape[1:]))
+    agent = dqn2snn.load_q_network(AGENT)
+    seen = dqn2snn.collect_observations(agent.env_id, agent, 200, max_steps=12)
+    graph = trace(agent, tuple(seen.shape[1:]))
     x = seen.double()
     for layer in graph.layers:
         activation = layer(x).relu()
@@ -93,7 +92,7 @@ def test_the_clipped_dqn_is_the_dqn_with_clipped_activations(results: Results, d
     expected = graph.head(x)
     found = clipped_of(CLIPPED, PROTOCOL, directory).saturated(seen)
     torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-4)
-    assert (found - agent.network(seen)).abs().max() > 0.01
+    assert (found - agent(seen)).abs().max() > 0.01
 
 
 def _before(graph: dqn2snn.plan.graph.LayerGraph, layer: object, seen: torch.Tensor) -> torch.Tensor:
@@ -111,7 +110,7 @@ def test_the_dqn_that_looks_on_has_the_same_noise(results: Results) -> None:
     unit = Unit(AGENT, "tan2021", 4, 90.0, 0, "weights=0.3")
     dqn = dqn_of(replace(unit, recipe="dqn", num_steps=0, percentile=None))
     assert torch.equal(dqn_of(unit)(observations), dqn(observations))
-    assert not torch.equal(dqn(observations), zoo.load(AGENT).network(observations))
+    assert not torch.equal(dqn(observations), dqn2snn.load_q_network(AGENT)(observations))
 
 
 def test_the_report_has_what_is_left_of_the_scores(results: Results, tmp_path: Path) -> None:

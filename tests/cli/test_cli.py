@@ -101,10 +101,10 @@ def test_the_options_of_a_conversion_reach_it(tmp_path: Path, capsys: pytest.Cap
     ]
     path = tmp_path / "plan.safetensors"
     data = run_json(capsys, "convert", "cartpole", *SMALL, *options, "-o", path)
-    agent = zoo.load("cartpole")
-    observations = dqn2snn.collect_observations(agent.env_id, agent.network, 200, seed=3)
+    agent = dqn2snn.load_q_network("cartpole")
+    observations = dqn2snn.collect_observations(agent.env_id, agent, 200, seed=3)
     expected = dqn2snn.convert(
-        agent.network, observations, recipe="rueckauer2017", percentile=99, grid=None, num_steps=32
+        agent, observations, recipe="rueckauer2017", percentile=99, grid=None, num_steps=32
     ).plan
     assert path.read_bytes() == plan_bytes(expected)
     assert data["backend"] == "norse"
@@ -117,8 +117,8 @@ def test_agree_gives_what_the_library_gives(
     picture = tmp_path / "agreement.png"
     small = ["--test-observations", 150, "--test-episodes", 4, "--plot", picture]
     data = run_json(capsys, "agree", "cartpole", "--plan", plan_file, *small)
-    agent = zoo.load("cartpole")
-    rollout = fresh_rollout(agent.env_id, agent.network, 150, seed=0, episodes=4)
+    agent = dqn2snn.load_q_network("cartpole")
+    rollout = fresh_rollout(agent.env_id, agent, 150, seed=0, episodes=4)
     study = study_agreement(dqn2snn.SpikingQNetwork(load_plan(plan_file)), rollout)
     assert {key: data[key] for key in study.to_dict()} == study.to_dict()
     assert data["curve"]["steps"] == [1, 2, 4, 8, 16, 32]
@@ -133,11 +133,11 @@ def test_agree_gives_what_the_library_gives(
 
 def test_evaluate_gives_what_the_library_gives(plan_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--episodes", 3, "--epsilon", 0.2, "--seed", 7, "--max-steps", 60]
-    agent = zoo.load("cartpole")
+    agent = dqn2snn.load_q_network("cartpole")
     for driver in ("snn", "dqn"):
         data = run_json(capsys, "evaluate", "cartpole", "--plan", plan_file, *options, "--driver", driver)
         expected = dqn2snn.compare_policies(
-            agent.network,
+            agent,
             dqn2snn.SpikingQNetwork(load_plan(plan_file)),
             agent.env_id,
             episodes=3,

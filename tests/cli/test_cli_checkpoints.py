@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from dqn2snn import zoo
+from dqn2snn import load_q_network
 from dqn2snn.cli import main
 from tests.io.checkpoints.sb3_zip import sb3_zip
 
@@ -22,7 +22,7 @@ FRESH = ["--test-observations", "100", "--test-episodes", "2"]
 def model(tmp_path: Path) -> Path:
     """The CartPole agent of the zoo, as Stable-Baselines3 would have saved it."""
     path = tmp_path / "model.zip"
-    path.write_bytes(sb3_zip(zoo.load("cartpole").network))
+    path.write_bytes(sb3_zip(load_q_network("cartpole")))
     return path
 
 

@@ -18,7 +18,7 @@ OPTIONS: dict[str, Any] = {"num_steps": 4, "rounds": 2, "episodes": 4, "progress
 
 def aggregated(**options: Any) -> dqn2snn.SpikingQNetwork:
     trained = agent("cartpole")
-    return aggregate(trained.network, trained.env_id, observations("cartpole"), **{**OPTIONS, **options})
+    return aggregate(trained, trained.env_id, observations("cartpole"), **{**OPTIONS, **options})
 
 
 def test_the_seed_determines_the_network() -> None:
@@ -39,9 +39,7 @@ def test_the_best_round_is_kept_and_scored_on_other_episodes_than_users_play() -
 
 def test_no_rounds_is_a_conversion() -> None:
     snn, x = aggregated(rounds=0, episodes=1), observations("cartpole")
-    converted = dqn2snn.convert(
-        agent("cartpole").network, x, recipe="rate", num_steps=4, corrections=("ridge_all",)
-    )
+    converted = dqn2snn.convert(agent("cartpole"), x, recipe="rate", num_steps=4, corrections=("ridge_all",))
     assert torch.equal(snn(x), converted(x))
 
 

@@ -28,20 +28,20 @@ from tests.tracing.folding import randomised, snapshot
 
 @pytest.fixture
 def cartpole() -> tuple[nn.Module, Tensor]:
-    return agent("cartpole").network, observations("cartpole")
+    return agent("cartpole"), observations("cartpole")
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_conversion_is_trace_calibrate_recipe(name: str) -> None:
     seen = observations(name)
-    graph = trace(agent(name).network, tuple(seen.shape[1:]))
+    graph = trace(agent(name), tuple(seen.shape[1:]))
     by_hand = tan2021(graph, calibrate(graph, seen, (99.9,)))
     assert plan_bytes(by_hand) == plan_bytes(plan(name))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_network_is_left_as_it_was(name: str) -> None:
-    network = agent(name).network
+    network = agent(name)
     before = snapshot(network)
     dqn2snn.convert(network, observations(name)[:64], num_steps=8)
     assert snapshot(network) == before
@@ -50,7 +50,7 @@ def test_the_network_is_left_as_it_was(name: str) -> None:
 @pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("grid", ["auto", 10, None])
 def test_every_recipe_on_every_grid_decides_like_the_network(recipe: str, grid: int | str | None) -> None:
-    network, seen = agent("minatar-breakout").network, observations("minatar-breakout")[:100]
+    network, seen = agent("minatar-breakout"), observations("minatar-breakout")[:100]
     snn = dqn2snn.convert(network, seen, recipe=recipe, grid=grid, num_steps=256)
     assert (snn.plan.recipe, snn.plan.on_grid) == (recipe, grid is not None)
     agreement = (snn(seen).argmax(1) == network(seen).argmax(1)).float().mean()

@@ -207,7 +207,7 @@ def test_no_observations_give_empty_records(name: str, engine: Engine, backend: 
 def test_raw_floats_give_close_q_values_in_every_engine(name: str, backend: str) -> None:
     """Spikes may then differ where a membrane all but equals its threshold."""
     observations = agents.observations(name)
-    snn = dqn2snn.convert(agents.agent(name).network, observations, num_steps=200, grid=None, backend=backend)
+    snn = dqn2snn.convert(agents.agent(name), observations, num_steps=200, grid=None, backend=backend)
     assert not snn.plan.on_grid
     records = [snn.record(observations[:32], engine=engine) for engine in ENGINES]
     spread = float(records[0].q[-1].std())
@@ -222,7 +222,7 @@ def test_raw_floats_give_close_q_values_in_every_engine(name: str, backend: str)
 
 def test_raw_floats_may_be_simulated_for_longer_than_planned() -> None:
     observations = agents.observations("cartpole")
-    snn = dqn2snn.convert(agents.agent("cartpole").network, observations, num_steps=10, grid=None)
+    snn = dqn2snn.convert(agents.agent("cartpole"), observations, num_steps=10, grid=None)
     assert snn.record(observations[:3], 25).q.shape == (25, 3, 2)
 
 

@@ -266,7 +266,7 @@ def test_observations_are_read_only() -> None:
 @pytest.mark.parametrize("recipe", ["rate", "burst", "sigma_delta"])
 def test_spikes_are_kept_of_the_layers_that_are_asked_for(recipe: str) -> None:
     observations = agents.observations(FREEWAY)[:4]
-    plan = dqn2snn.convert(agents.agent(FREEWAY).network, observations, recipe=recipe, num_steps=8).plan
+    plan = dqn2snn.convert(agents.agent(FREEWAY), observations, recipe=recipe, num_steps=8).plan
     network, steps = EventNetwork(plan), plan.num_steps
     shapes = [(steps, len(observations), *layer.shape) for layer in plan.all_layers]
     every = [np.empty(shape, np.int8) for shape in shapes]
@@ -287,7 +287,7 @@ def test_spikes_are_kept_of_the_layers_that_are_asked_for(recipe: str) -> None:
 def test_raw_floats_are_close(name: str) -> None:
     """Membranes that all but equal a threshold may then fall on either side."""
     observations = agents.observations(name)
-    network = agents.agent(name).network
+    network = agents.agent(name)
     snn = dqn2snn.convert(network, observations, recipe="tan2021", num_steps=200, grid=None, engine="event")
     actual, expected = (snn.record(observations[:32], engine=engine) for engine in ("event", "reference"))
     spread = float(expected.q[-1].std())

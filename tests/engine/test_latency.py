@@ -59,7 +59,7 @@ def test_a_neuron_fires_once_at_the_time_that_tells_its_level(case: Case) -> Non
 
 @pytest.mark.parametrize("name", NAMES)
 def test_agents_take_their_decisions_with_a_spike_per_neuron(name: str) -> None:
-    network, seen = agent(name).network, observations(name)
+    network, seen = agent(name), observations(name)
     graph = trace(network, tuple(seen.shape[1:]))
     plan = ttfs(graph, calibrate(graph, seen), num_steps=128)
     record = simulate_latency(plan, seen[:200], 128)
@@ -71,7 +71,7 @@ def test_agents_take_their_decisions_with_a_spike_per_neuron(name: str) -> None:
 
 def test_fewer_steps_than_the_plan_was_made_for() -> None:
     seen = observations("cartpole")
-    graph = trace(agent("cartpole").network, (4,))
+    graph = trace(agent("cartpole"), (4,))
     plan = ttfs(graph, calibrate(graph, seen), num_steps=64)
     exact, fast = latency_reference(plan, seen[:20], 5), simulate_latency(plan, seen[:20], 5)
     assert exact.q.shape == (5, 20, 2)

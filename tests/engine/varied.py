@@ -22,7 +22,7 @@ __all__ = ["carried", "persistent", "raw_plan", "varied"]
 @cache
 def raw_plan(name: str, num_steps: int) -> SpikingPlan:
     """The paper's conversion of a shipped agent, in raw numbers."""
-    network, observations = agents.agent(name).network, agents.observations(name)
+    network, observations = agents.agent(name), agents.observations(name)
     return dqn2snn.convert(network, observations, recipe="tan2021", num_steps=num_steps, grid=None).plan
 
 

@@ -26,14 +26,14 @@ NAME = "cartpole"
 @cache
 def spiking(recipe: str = "rate") -> dqn2snn.SpikingQNetwork:
     agent = agents.agent(NAME)
-    return dqn2snn.convert(agent.network, agents.observations(NAME), recipe=recipe, num_steps=8)
+    return dqn2snn.convert(agent, agents.observations(NAME), recipe=recipe, num_steps=8)
 
 
 @cache
 def comparison() -> Comparison:
     agent = agents.agent(NAME)
     return dqn2snn.compare_policies(
-        agent.network, spiking(), agent.env_id, episodes=4, seed=7, max_steps=60, progress=False
+        agent, spiking(), agent.env_id, episodes=4, seed=7, max_steps=60, progress=False
     )
 
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from dqn2snn import zoo
+from dqn2snn import load_q_network, zoo
 from dqn2snn.errors import ArgumentError, CheckpointError
 from dqn2snn.play.envs import make_env, spaces_of
 from tests.io.zoo_copies import SHIPPED, save_copy
@@ -70,19 +70,19 @@ def test_the_shipped_agents_are_the_promised_ones_and_small() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_shipped_agents_fit_their_environment(name: str) -> None:
-    agent = zoo.load(name)
+    agent = load_q_network(name)
     env = make_env(agent.env_id)
     shape, num_actions = spaces_of(env)
     assert shape == tuple(agent.config["observation_shape"])
     assert num_actions == agent.config["num_actions"]
     observation = torch.from_numpy(env.reset(seed=0)[0])[None]
-    assert agent.network(observation).shape == (1, num_actions)
+    assert agent(observation).shape == (1, num_actions)
     env.close()
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_shipped_networks_are_ready_to_use(name: str) -> None:
-    network = zoo.load(name).network
+    network = load_q_network(name)
     assert not network.training
     for parameter in network.parameters():
         assert parameter.dtype == torch.float32
@@ -93,7 +93,7 @@ def test_shipped_networks_are_ready_to_use(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_shipped_scores_follow_from_their_returns(name: str) -> None:
-    evaluation = zoo.load(name).config["evaluation"]
+    evaluation = load_q_network(name).config["evaluation"]
     returns = torch.tensor(evaluation["returns"], dtype=torch.float64)
     assert len(returns) == evaluation["episodes"] >= 50
     assert evaluation["mean"] == pytest.approx(returns.mean().item())
@@ -107,11 +107,11 @@ def test_shipped_scores_follow_from_their_returns(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_shipped_cards_are_rendered_from_their_configuration(name: str, tmp_path: Path) -> None:
-    agent = zoo.load(name)
+    agent = load_q_network(name)
     config = agent.config
     again = zoo.save_agent(
         tmp_path / name,
-        agent.network,
+        agent,
         name=agent.name,
         env_id=agent.env_id,
         observation_shape=config["observation_shape"],
@@ -125,13 +125,13 @@ def test_shipped_cards_are_rendered_from_their_configuration(name: str, tmp_path
 
 
 def test_a_shipped_agent_plays_as_its_card_says() -> None:
-    agent = zoo.load("cartpole")
+    agent = load_q_network("cartpole")
     evaluation = agent.config["evaluation"]
     env = make_env(agent.env_id)
     observation, _ = env.reset(seed=evaluation["seed"])
     total, done = 0.0, False
     while not done:
-        action = agent.network(torch.from_numpy(observation)[None]).argmax().item()
+        action = agent(torch.from_numpy(observation)[None]).argmax().item()
         observation, reward, terminated, truncated, _ = env.step(action)
         total, done = total + float(reward), terminated or truncated
     env.close()
@@ -143,29 +143,33 @@ def test_a_shipped_agent_plays_as_its_card_says() -> None:
 
 def test_loading_leaves_the_global_generator_alone() -> None:
     before = torch.random.get_rng_state()
-    zoo.load("minatar-freeway")
+    load_q_network("minatar-freeway")
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
 def test_unknown_names_are_answered_with_the_known_ones() -> None:
     with pytest.raises(CheckpointError, match="acrobot, cartpole, lunarlander, minatar-asterix"):
-        zoo.load("chess")
-    with pytest.raises(CheckpointError, match="load_agent"):
-        zoo.load("../agents/cartpole")
+        load_q_network("chess")
+    with pytest.raises(CheckpointError, match="the name of an agent"):
+        load_q_network("../agents/cartpole")
 
 
-@pytest.mark.parametrize("file", ["config.json", "weights.safetensors"])
-def test_a_missing_file_is_named(directory: Path, file: str) -> None:
-    (directory / file).unlink()
-    with pytest.raises(CheckpointError, match=f"{file}: cannot be read"):
-        zoo.load_agent(directory)
+def test_missing_weights_are_named(directory: Path) -> None:
+    (directory / "weights.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"weights\.safetensors: cannot be read"):
+        load_q_network(directory)
+
+
+def test_weights_without_their_configuration_are_a_plain_checkpoint(directory: Path) -> None:
+    (directory / "config.json").unlink()
+    assert load_q_network(directory).provenance.rule == "plain"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '"config"', "\x00\xff", "[" * 100_000])
 def test_a_configuration_that_is_none_is_refused(directory: Path, text: str) -> None:
     (directory / "config.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(CheckpointError, match=r"config\.json"):
-        zoo.load_agent(directory)
+        load_q_network(directory)
 
 
 @pytest.mark.parametrize(
@@ -195,26 +199,26 @@ def test_a_configuration_that_is_none_is_refused(directory: Path, text: str) -> 
 def test_a_wrong_configuration_is_refused(directory: Path, changes: dict[str, Any], message: str) -> None:
     edit_config(directory, **changes)
     with pytest.raises(CheckpointError, match=message):
-        zoo.load_agent(directory)
+        load_q_network(directory)
 
 
 def test_weights_must_fit_the_configuration(directory: Path) -> None:
     edit_weights(directory, **{"0.weight": torch.zeros(64, 5).half()})
     with pytest.raises(CheckpointError, match=r"'0.weight' as float16 of shape \(64, 4\)"):
-        zoo.load_agent(directory)
+        load_q_network(directory)
     edit_weights(directory, **{"0.weight": torch.zeros(64, 4)})
     with pytest.raises(CheckpointError, match=r"Found torch.float32 of shape \(64, 4\)"):
-        zoo.load_agent(directory)
+        load_q_network(directory)
     edit_weights(directory, **{"0.weight": torch.zeros(64, 4).half(), "9.weight": torch.zeros(1).half()})
     with pytest.raises(CheckpointError, match=r"Found .*9.weight"):
-        zoo.load_agent(directory)
+        load_q_network(directory)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_weights_that_are_not_finite_are_refused(directory: Path, value: float) -> None:
     edit_weights(directory, **{"2.bias": torch.full((64,), value).half()})
     with pytest.raises(CheckpointError, match=r"NaN or infinity in '2\.bias'"):
-        zoo.load_agent(directory)
+        load_q_network(directory)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -227,7 +231,7 @@ def test_damaged_weights_never_load(directory: Path, data: st.DataObject) -> Non
     flipped[position] ^= data.draw(st.integers(1, 255))
     path.write_bytes(data.draw(st.sampled_from([bytes(flipped), whole[:position]])))
     with pytest.raises(CheckpointError, match=r"weights\.safetensors: Expected the file whose SHA-256"):
-        zoo.load_agent(directory)
+        load_q_network(directory)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -238,7 +242,7 @@ def test_files_that_are_no_safetensors_are_refused_whatever_the_checksum(
     (directory / "weights.safetensors").write_bytes(content)
     edit_config(directory, weights_sha256=hashlib.sha256(content).hexdigest())
     with pytest.raises(CheckpointError, match=r"weights\.safetensors"):
-        zoo.load_agent(directory)
+        load_q_network(directory)
 
 
 class Bomb:
@@ -258,7 +262,7 @@ def test_nothing_is_unpickled(directory: Path, tmp_path: Path, file: str) -> Non
     if file == "weights.safetensors":
         edit_config(directory, weights_sha256=hashlib.sha256(bomb).hexdigest())
     with pytest.raises(CheckpointError):
-        zoo.load_agent(directory)
+        load_q_network(directory)
     assert not (tmp_path / "exploded").exists()
 
 
@@ -268,7 +272,7 @@ def test_nothing_is_unpickled(directory: Path, tmp_path: Path, file: str) -> Non
 def test_what_may_be_missing_must_be_of_its_kind(directory: Path, changes: dict[str, Any]) -> None:
     edit_config(directory, **changes)
     with pytest.raises(CheckpointError, match=f"Expected '{next(iter(changes))}' to be of type"):
-        zoo.load_agent(directory)
+        load_q_network(directory)
 
 
 # Layers
@@ -313,24 +317,24 @@ def test_rounding_is_what_the_file_does() -> None:
 
 def test_a_convolutional_network_comes_back_bit_by_bit(tmp_path: Path) -> None:
     network = zoo.round_to_half(zoo.build_network(SMALL))
-    agent = save_copy(tmp_path / "agent", network=network, observation_shape=(2, 5, 5))
+    agent = save_copy(tmp_path / "agent", dqn=network, observation_shape=(2, 5, 5))
     observations = torch.rand(7, 2, 5, 5, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(agent.network(observations), network(observations))
+    assert torch.equal(agent(observations), network(observations))
     frames = torch.arange(50, dtype=torch.uint8).reshape(1, 2, 5, 5)
-    assert torch.equal(agent.network(frames), network(frames.float()))
+    assert torch.equal(agent(frames), network(frames.float()))
     assert agent.config["num_actions"] == 3
-    assert zoo.load_agent(tmp_path / "agent").config == agent.config
+    assert load_q_network(tmp_path / "agent").config == agent.config
 
 
 def test_what_else_is_known_is_kept_and_on_the_card(tmp_path: Path) -> None:
-    evaluation = zoo.load("cartpole").config["evaluation"]
+    evaluation = load_q_network("cartpole").config["evaluation"]
     curve = [{"step": 10, "return": 1.5}, {"step": 20, "return": 2.0}]
     agent = save_copy(
         tmp_path / "agent",
         also_evaluated=[evaluation | {"epsilon": 0.05}],
         action_names=("left", "right"),
         curve=curve,
-        training=zoo.load("cartpole").config["training"] | {"wall_seconds": None, "seed": None},
+        training=load_q_network("cartpole").config["training"] | {"wall_seconds": None, "seed": None},
     )
     assert agent.config["also_evaluated"][0]["epsilon"] == 0.05
     assert agent.config["action_names"] == ["left", "right"]
@@ -344,14 +348,14 @@ def test_what_else_is_known_is_kept_and_on_the_card(tmp_path: Path) -> None:
 def test_saving_replaces_an_agent_and_leaves_nothing_beside(tmp_path: Path) -> None:
     save_copy(tmp_path / "runs" / "agent", name="first")
     save_copy(tmp_path / "runs" / "agent", name="second")
-    assert zoo.load_agent(tmp_path / "runs" / "agent").name == "second"
+    assert load_q_network(tmp_path / "runs" / "agent").name == "second"
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["agent"]
 
 
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"network": nn.Sequential(nn.Linear(4, 2))}, ArgumentError, "round_to_half"),
+        ({"dqn": nn.Sequential(nn.Linear(4, 2))}, ArgumentError, "round_to_half"),
         ({"observation_shape": (5,)}, CheckpointError, r"observations of shape \[5\]"),
         ({"training": {"wall_seconds": math.nan}}, ArgumentError, "finite data"),
         ({"training": {"seed": object()}}, ArgumentError, "plain"),
@@ -369,12 +373,12 @@ def test_a_refused_agent_leaves_the_old_one_untouched(
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, 70_000.0])
 def test_weights_beyond_half_precision_are_not_saved(tmp_path: Path, value: float) -> None:
-    network = copy.deepcopy(zoo.load("cartpole").network)
+    network = copy.deepcopy(load_q_network("cartpole"))
     network.state_dict()["0.bias"][0] = value
     with pytest.raises(
         ArgumentError, match=r"Expected finite weights below 65,504. Found others in '0\.bias'"
     ):
-        save_copy(tmp_path / "agent", network=network)
+        save_copy(tmp_path / "agent", dqn=network)
     assert not list(tmp_path.iterdir())
 
 

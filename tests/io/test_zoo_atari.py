@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dqn2snn import zoo
+from dqn2snn import load_q_network, zoo
 from dqn2snn.io.zoo import _find
 from dqn2snn.io.zoo._card import render_card
 from dqn2snn.io.zoo._references import REFERENCES, human_normalised
@@ -23,24 +23,24 @@ ATARI = zoo.atari_names()
 @pytest.mark.parametrize("name", ATARI)
 def test_atari_agents_are_ready_to_use(name: str) -> None:
     pytest.importorskip("ale_py", reason="Atari needs the extra atari")
-    agent = zoo.load(name)
+    agent = load_q_network(name)
     assert agent.name == name
     directory = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)[1:]
-    assert zoo.load(directory).config == agent.config
+    assert load_q_network(directory).config == agent.config
     assert (ROOT / "zoo" / "atari" / directory / "weights.safetensors").stat().st_size < 4_000_000
     env = make_env(agent.env_id)
     shape, num_actions = spaces_of(env)
     assert (list(shape), num_actions) == (agent.config["observation_shape"], agent.config["num_actions"])
     assert len(agent.config["action_names"]) == num_actions
     frames = torch.from_numpy(env.reset(seed=0)[0])[None]
-    assert torch.equal(agent.network(frames), agent.network(frames.float()))
-    for parameter in agent.network.parameters():
+    assert torch.equal(agent(frames), agent(frames.float()))
+    for parameter in agent.parameters():
         assert torch.equal(parameter.half().float(), parameter)
 
 
 @pytest.mark.parametrize("name", ATARI)
 def test_atari_agents_beat_random_play_and_their_cards_say_so(name: str) -> None:
-    agent = zoo.load(name)
+    agent = load_q_network(name)
     scores = [agent.config["evaluation"], *agent.config["also_evaluated"]]
     assert [(score["episodes"], score["epsilon"]) for score in scores] == [(30, 0.0), (30, 0.05)]
     random = REFERENCES[agent.env_id.removesuffix("NoFrameskip-v4")].random
@@ -57,7 +57,7 @@ def test_atari_agents_beat_random_play_and_their_cards_say_so(name: str) -> None
 def test_atari_cards_are_rendered_from_their_configuration(name: str) -> None:
     directory = _find.find(name)
     assert directory is not None
-    assert (directory / "README.md").read_text(encoding="utf-8") == render_card(zoo.load(name).config)
+    assert (directory / "README.md").read_text(encoding="utf-8") == render_card(load_q_network(name).config)
 
 
 @pytest.mark.skipif(not ATARI, reason="the source distribution leaves zoo/atari out")
@@ -71,13 +71,13 @@ def test_an_atari_agent_is_its_checkpoint_with_the_quantiles_averaged() -> None:
     frames = torch.randint(0, 256, (16, 4, 84, 84), dtype=torch.uint8)
     with torch.no_grad():
         torch.testing.assert_close(
-            zoo.load(ATARI[0]).network(frames), before(frames.float()), rtol=1e-3, atol=0.01
+            load_q_network(ATARI[0])(frames), before(frames.float()), rtol=1e-3, atol=0.01
         )
 
 
 @pytest.mark.skipif(not ATARI, reason="the source distribution leaves zoo/atari out")
 def test_two_agents_have_the_body_of_2015() -> None:
-    large = [name for name in ATARI if zoo.load(name).config["layers"][1] == ["conv2d", 4, 32, 8, 4]]
+    large = [name for name in ATARI if load_q_network(name).config["layers"][1] == ["conv2d", 4, 32, 8, 4]]
     assert large == ["CrazyClimberNature", "KrullNature"]
 
 
@@ -100,12 +100,11 @@ def test_an_atari_checkpoint_becomes_an_agent_that_scores_the_same_again(tmp_pat
         done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
     assert done.stdout.count("2 of 2 games score the same") == 2
-    agent = zoo.load_agent(tmp_path)
+    agent = load_q_network(tmp_path)
     assert agent.name == "RoadRunner"
-    weights = agent.network.state_dict()
+    weights = agent.state_dict()
     assert all(
-        torch.equal(weights[key], tensor)
-        for key, tensor in zoo.load("RoadRunner").network.state_dict().items()
+        torch.equal(weights[key], tensor) for key, tensor in load_q_network("RoadRunner").state_dict().items()
     )
     assert agent.config["learning_curve"] == "curve.jsonl"
     assert (tmp_path / "checkpoint.json").exists()

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dqn2snn import zoo
-from dqn2snn.errors import CheckpointError, MissingExtraError
+from dqn2snn import load_q_network, zoo
+from dqn2snn.errors import CheckpointError
 from dqn2snn.io.zoo import _find
 from tests.io.zoo_copies import SHIPPED, save_copy
 
@@ -27,12 +27,12 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_agents_are_found_where_the_environment_variable_says(elsewhere: Path) -> None:
     assert zoo.atari_names() == ("TwoCarts",)
-    assert zoo.load("TwoCarts").name == zoo.load("two_carts").name == "TwoCarts"
+    assert load_q_network("TwoCarts").name == load_q_network("two_carts").name == "TwoCarts"
     assert "TwoCarts" not in zoo.names()
     with pytest.raises(
         CheckpointError, match=r"cartpole, .*TwoCarts.* Found 'chess'.*agents \(DQN2SNN_ZOO\)"
     ):
-        zoo.load("chess")
+        load_q_network("chess")
 
 
 def test_without_checkout_and_variable_it_says_where_it_looked(
@@ -41,13 +41,13 @@ def test_without_checkout_and_variable_it_says_where_it_looked(
     monkeypatch.delenv("DQN2SNN_ZOO")
     assert zoo.atari_names() == ()
     with pytest.raises(CheckpointError, match=r"Found 'RoadRunner'.*none, and nowhere.*clone of dqn2snn"):
-        zoo.load("RoadRunner")
+        load_q_network("RoadRunner")
 
 
 def test_a_checkout_comes_before_the_variable(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save_copy(elsewhere.parent / "checkout" / "two_carts", name="First")
     monkeypatch.setattr(_find, "_CHECKOUT", elsewhere.parent / "checkout")
-    assert zoo.load("TwoCarts").name == "First"
+    assert load_q_network("TwoCarts").name == "First"
     assert zoo.atari_names() == ("TwoCarts",)
 
 
@@ -59,10 +59,9 @@ def test_an_agent_of_the_hub_is_read_from_its_cache(tmp_path: Path) -> None:
     (cached / "refs" / "main").write_text("0" * 40)
     code = """
 import dqn2snn.errors
-from dqn2snn import zoo
-print(zoo.load("somebody/cart-pole").env_id)
+print(dqn2snn.load_q_network("somebody/cart-pole").env_id)
 try:
-    zoo.load("somebody/chess")
+    dqn2snn.load_q_network("somebody/chess")
 except dqn2snn.errors.CheckpointError as error:
     print(error)
 """
@@ -76,9 +75,3 @@ except dqn2snn.errors.CheckpointError as error:
         "Expected an agent, a checkpoint or a spiking network on the Hugging Face Hub, or in its cache. "
         "Found none at 'somebody/chess'"
     )
-
-
-def test_without_the_extra_a_hub_id_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(MissingExtraError, match=r"dqn2snn\[hub\]"):
-        zoo.load("somebody/cart-pole")

@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dqn2snn import zoo
+from dqn2snn import QNetwork, load_q_network, zoo
 
 SHIPPED = Path(zoo.__file__).with_name("agents")
 
 
-def save_copy(directory: Path, **changes: Any) -> zoo.Agent:
+def save_copy(directory: Path, **changes: Any) -> QNetwork:
     """Save the CartPole agent again, with changes."""
-    agent = zoo.load("cartpole")
+    agent = load_q_network("cartpole")
     arguments: dict[str, Any] = {
-        "network": agent.network,
+        "dqn": agent,
         "name": agent.name,
         "env_id": agent.env_id,
         "observation_shape": agent.config["observation_shape"],

@@ -48,7 +48,7 @@ TINY = Settings(
 
 def workload(name: str) -> Workload:
     plan, observations = exact_in_float32(agents.plan(name), agents.observations(name))
-    return Workload(name, "", agents.agent(name).network, plan, observations)
+    return Workload(name, "", agents.agent(name), plan, observations)
 
 
 def built(contestant: Contestant, on: Workload) -> Simulation:

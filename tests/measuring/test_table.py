@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from dqn2snn import zoo
+from dqn2snn import load_q_network
 from dqn2snn.errors import ArgumentError, CheckpointError
 from dqn2snn.metrics import action_agreement
 from measuring.__main__ import main
@@ -73,7 +73,7 @@ def test_held_out_states_are_of_other_episodes_and_are_each_judged_once(entries:
     held_out = who.held_out
     assert len(held_out.episodes) == 2 * 40
     assert not any(tuple(state) in seen for state in held_out.observations.tolist())
-    torch.testing.assert_close(held_out.q, zoo.load("cartpole").network(held_out.observations).detach())
+    torch.testing.assert_close(held_out.q, load_q_network("cartpole")(held_out.observations).detach())
     for in_order in (False, True):
         batches = list(held_out.batches(in_order))
         assert sum(len(batch.episodes) for batch in batches) == 80
@@ -88,7 +88,7 @@ def test_agreement_is_that_of_the_converted_network(entries: Entries) -> None:
     import dqn2snn
 
     who = subject("cartpole", TINY.protocol)
-    snn = dqn2snn.convert(who.agent.network, who.calibration, recipe="tan2021", num_steps=4)
+    snn = dqn2snn.convert(who.agent, who.calibration, recipe="tan2021", num_steps=4)
     expected = action_agreement(who.held_out.q, snn(who.held_out.observations))
     assert entries[Cell("cartpole", "tan2021", 4)]["held_out"]["agreement"]["mean"] == pytest.approx(expected)
     sent = snn.record(who.held_out.observations[who.held_out.positions > 0]).sent[:-1]
@@ -100,7 +100,7 @@ def test_a_stateful_network_is_judged_in_the_order_of_its_episodes(entries: Entr
     import dqn2snn
 
     who = subject("cartpole", TINY.protocol)
-    snn = dqn2snn.convert(who.agent.network, who.calibration, recipe="sigma_delta", num_steps=2)
+    snn = dqn2snn.convert(who.agent, who.calibration, recipe="sigma_delta", num_steps=2)
     hits = []
     for episode in range(2):
         stream = snn.stream()

@@ -31,7 +31,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def converted(name: str, recipe: str = "rate_if", backend: str = "plain_torch") -> dqn2snn.SpikingQNetwork:
-    network, seen = agents.agent(name).network, agents.observations(name)
+    network, seen = agents.agent(name), agents.observations(name)
     return dqn2snn.convert(network, seen, recipe=recipe, num_steps=24, backend=backend, engine="modules")
 
 

@@ -34,7 +34,7 @@ MAKERS = [to_snntorch, to_norse]
 def plain_plan() -> SpikingPlan:
     """An agent of plain neurons."""
     return dqn2snn.convert(
-        agents.agent("cartpole").network, agents.observations("cartpole"), recipe="tan2021", num_steps=9
+        agents.agent("cartpole"), agents.observations("cartpole"), recipe="tan2021", num_steps=9
     ).plan
 
 
@@ -120,9 +120,9 @@ def test_both_libraries_have_the_same_gradients_and_reach_every_parameter() -> N
 @pytest.mark.parametrize("recipe", ["burst", "sigma_delta"])
 def test_training_changes_the_answer_for_the_better(make: Callable[[SpikingPlan], Any], recipe: str) -> None:
     agent, observations = agents.agent("cartpole"), agents.observations("cartpole")
-    plan = dqn2snn.convert(agent.network, observations, recipe=recipe, num_steps=8).plan
+    plan = dqn2snn.convert(agent, observations, recipe=recipe, num_steps=8).plan
     net, batch = make(plan), observations[:32]
-    target = agent.network(batch).detach() + 3.0
+    target = agent(batch).detach() + 3.0
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-2)
     losses = []
     for _ in range(12):

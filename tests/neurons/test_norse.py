@@ -222,7 +222,7 @@ def test_thresholds_are_in_the_state_dict(freeway: tuple[Any, Tensor]) -> None:
     """Norse's own parameters are a NamedTuple, which neither state_dict nor `.to()` sees."""
     net, observations = freeway
     other = dqn2snn.convert(
-        agents.agent(FREEWAY).network, agents.observations(FREEWAY)[:50], recipe="tan2021", num_steps=100
+        agents.agent(FREEWAY), agents.observations(FREEWAY)[:50], recipe="tan2021", num_steps=100
     )
     file = io.BytesIO()
     torch.save(net.state_dict(), file)

@@ -51,7 +51,7 @@ def test_the_state_dict_has_the_thresholds_and_loads_into_another_network(
     net, observations = snntorch_freeway
     plan = agents.plan(FREEWAY)
     other = dqn2snn.convert(
-        agents.agent(FREEWAY).network, agents.observations(FREEWAY)[:50], recipe="tan2021", num_steps=100
+        agents.agent(FREEWAY), agents.observations(FREEWAY)[:50], recipe="tan2021", num_steps=100
     )
     file = io.BytesIO()
     torch.save(net.state_dict(), file)

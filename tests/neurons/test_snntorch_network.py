@@ -74,7 +74,7 @@ def test_a_step_of_training_changes_the_answer_for_the_better(
     snntorch_freeway: tuple[SNNTorchNetwork, Tensor],
 ) -> None:
     net, observations = copy.deepcopy(snntorch_freeway[0]), snntorch_freeway[1]
-    target = agents.agent(FREEWAY).network(observations).detach() / agents.plan(FREEWAY).readout_scale + 0.5
+    target = agents.agent(FREEWAY)(observations).detach() / agents.plan(FREEWAY).readout_scale + 0.5
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
     losses = []
     for _ in range(8):

@@ -176,7 +176,7 @@ def test_states_of_norse_are_handed_in_and_out(
 
 def test_only_the_first_synapses_of_a_network_that_remembers_have_a_bias() -> None:
     agent, observations = agents.agent("cartpole"), agents.observations("cartpole")
-    plan = dqn2snn.convert(agent.network, observations, recipe="sigma_delta").plan
+    plan = dqn2snn.convert(agent, observations, recipe="sigma_delta").plan
     for net in (to_snntorch(plan), to_norse(plan)):
         biases = [name for name, _ in net.named_parameters() if name.endswith("bias")]
         assert len(biases) == 1

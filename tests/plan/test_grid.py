@@ -62,7 +62,7 @@ def test_random_plans_are_on_the_grid(made: tuple[SpikingPlan, Tensor]) -> None:
 @pytest.mark.parametrize("num_steps", [1, 16, 500, 1500])
 def test_rounding_moves_a_number_by_half_a_step_at_most(name: str, num_steps: int) -> None:
     seen = observations(name)
-    graph = trace(agent(name).network, tuple(seen.shape[1:]))
+    graph = trace(agent(name), tuple(seen.shape[1:]))
     stats = calibrate(graph, seen)
     raw, made = (tan2021(graph, stats, num_steps=num_steps, grid=grid) for grid in (None, "auto"))
     for exact, layer in zip(raw.all_layers, made.all_layers, strict=True):
@@ -286,7 +286,7 @@ def test_the_grid_changes_few_q_values_and_little(name: str) -> None:
     seen = observations(name)[:100]
     on, raw = (
         dqn2snn.convert(
-            agent(name).network,
+            agent(name),
             observations(name),
             recipe="tan2021",
             num_steps=200,
@@ -301,7 +301,7 @@ def test_the_grid_changes_few_q_values_and_little(name: str) -> None:
 
 def test_more_steps_take_a_coarser_grid() -> None:
     seen = observations("lunarlander")
-    graph = trace(agent("lunarlander").network, tuple(seen.shape[1:]))
+    graph = trace(agent("lunarlander"), tuple(seen.shape[1:]))
     stats = calibrate(graph, seen)
     grids = [
         [layer.fraction_bits or 0 for layer in diehl2015(graph, stats, num_steps=num_steps).all_layers]
@@ -317,7 +317,7 @@ def test_more_steps_take_a_coarser_grid() -> None:
 
 @pytest.fixture
 def cartpole() -> tuple[nn.Module, Tensor]:
-    return agent("cartpole").network, observations("cartpole")
+    return agent("cartpole"), observations("cartpole")
 
 
 @pytest.mark.parametrize("grid", [0, -1, 15, 100, True, False, 3.0, "fine", "AUTO", [8]])

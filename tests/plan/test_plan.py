@@ -21,7 +21,7 @@ def test_macs_are_those_of_the_network(name: str) -> None:
     """Counted by torch's own counter of operations, two of which are a multiply-accumulate."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    network, seen = agent(name).network, observations(name)[:1]
+    network, seen = agent(name), observations(name)[:1]
     with FlopCounterMode(display=False) as counter:
         network(seen.float())
     assert plan(name).dqn_macs == counter.get_total_flops() // 2
@@ -80,7 +80,7 @@ def test_the_grid_limits_the_steps_and_raw_floats_do_not() -> None:
     assert made.check_steps(1) == 1
     with pytest.raises(PlanError, match=r"at most 500 steps.*Found 501\. Convert with num_steps=501"):
         made.check_steps(501)
-    raw = dqn2snn.convert(agent("cartpole").network, observations("cartpole"), grid=None).plan
+    raw = dqn2snn.convert(agent("cartpole"), observations("cartpole"), grid=None).plan
     assert raw.check_steps(10**6) == 10**6
 
 
@@ -100,7 +100,7 @@ def test_the_summary_names_every_layer_with_its_size_grid_and_scale(name: str) -
 
 
 def test_the_summary_of_raw_floats_says_so() -> None:
-    raw = dqn2snn.convert(agent("cartpole").network, observations("cartpole"), grid=None).plan
+    raw = dqn2snn.convert(agent("cartpole"), observations("cartpole"), grid=None).plan
     assert "float" in raw.summary()
     assert "2^-" not in raw.summary()
 

@@ -90,7 +90,7 @@ def test_plans_of_agents_survive_a_file(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_is_half_the_size_of_the_network(name: str) -> None:
-    network = sum(4 * parameter.numel() for parameter in agent(name).network.parameters())
+    network = sum(4 * parameter.numel() for parameter in agent(name).parameters())
     assert len(plan_bytes(plan(name))) < 0.55 * network + 6000
 
 
@@ -145,7 +145,7 @@ def test_equal_plans_give_equal_bytes_in_every_process() -> None:
 
 def test_tensors_that_share_memory_are_written_each(tmp_path: Path) -> None:
     half = torch.tensor(0.5, dtype=torch.float64)
-    made = dqn2snn.convert(agent("cartpole").network, observations("cartpole"), grid=None).plan
+    made = dqn2snn.convert(agent("cartpole"), observations("cartpole"), grid=None).plan
     layers = tuple(replace(layer, threshold=half, v_init=half) for layer in made.layers)
     assert_round_trip(replace(made, layers=layers), tmp_path / "plan")
 

@@ -37,7 +37,7 @@ def test_the_scores_of_the_shipped_agents_come_out_again(name: str) -> None:
     trained = agent(name)
     score = trained.config["evaluation"]
     again = evaluate_policy(
-        trained.network,
+        trained,
         trained.env_id,
         episodes=10,
         seed=score["seed"],
@@ -65,13 +65,13 @@ def test_returns_and_lengths_are_those_of_plain_gymnasium() -> None:
         rewards: list[float] = []
         done = False
         while not done:
-            action = trained.network(torch.from_numpy(observation)[None]).argmax().item()
+            action = trained(torch.from_numpy(observation)[None]).argmax().item()
             observation, reward, terminated, truncated, _ = env.step(action)
             rewards.append(float(reward))
             done = terminated or truncated
         returns.append(sum(rewards))
         lengths.append(len(rewards))
-    evaluation = evaluate_policy(trained.network, trained.env_id, episodes=5, seed=70)
+    evaluation = evaluate_policy(trained, trained.env_id, episodes=5, seed=70)
     assert evaluation.returns == tuple(returns)
     assert evaluation.lengths == tuple(lengths)
     assert evaluation.interval == mean_interval(returns)
@@ -117,7 +117,7 @@ def test_agreement_is_about_the_states_that_the_driver_visits(driver: Literal["d
 
 def test_a_network_agrees_with_itself() -> None:
     trained = agent("minatar-breakout")
-    comparison = compare_policies(trained.network, trained.network, trained.env_id, episodes=4)
+    comparison = compare_policies(trained, trained, trained.env_id, episodes=4)
     assert comparison.agreement.mean == comparison.gap_weighted_agreement.mean == 1.0
     assert comparison.regret.mean == 0.0
     assert comparison.dqn == comparison.snn
@@ -157,7 +157,7 @@ def test_a_network_for_another_environment_is_refused() -> None:
 def test_both_readouts_of_a_spiking_network_are_compared_on_the_same_states(
     driver: Literal["dqn", "snn"],
 ) -> None:
-    dqn = agent("minatar-breakout").network
+    dqn = agent("minatar-breakout")
     snn = SpikingQNetwork(replace(plan("minatar-breakout"), num_steps=24))
     env_id = agent("minatar-breakout").env_id
     comparison = compare_policies(dqn, snn, env_id, episodes=6, driver=driver, max_steps=40)
@@ -187,7 +187,7 @@ def test_both_readouts_of_a_spiking_network_are_compared_on_the_same_states(
 def test_a_spiking_network_of_many_steps_plays_as_its_dqn() -> None:
     trained = agent("minatar-freeway")
     snn = SpikingQNetwork(plan("minatar-freeway"))
-    comparison = compare_policies(trained.network, snn, trained.env_id, episodes=4, max_steps=60)
+    comparison = compare_policies(trained, snn, trained.env_id, episodes=4, max_steps=60)
     assert comparison.agreement.mean > 0.9
     assert comparison.gap_weighted_agreement.mean > comparison.agreement.mean
     assert comparison.regret.mean < 0.01

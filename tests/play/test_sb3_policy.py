@@ -52,7 +52,7 @@ def test_a_vector_of_environments_gives_the_scores_of_our_own_protocol(
     name: str, num_steps: int, recipe: str
 ) -> None:
     agent = agents.agent(name)
-    snn = dqn2snn.convert(agent.network, agents.observations(name), recipe=recipe, num_steps=num_steps)
+    snn = dqn2snn.convert(agent, agents.observations(name), recipe=recipe, num_steps=num_steps)
     ours = dqn2snn.evaluate_policy(snn, agent.env_id, episodes=4, seed=SEED, max_steps=120, progress=False)
     theirs = scored(snn, vector(agent.env_id, 4, 120), 4)
     assert sorted(theirs) == sorted(ours.returns)
@@ -64,13 +64,13 @@ def test_a_vector_of_environments_gives_the_scores_of_our_own_protocol(
 def test_cartpole_is_balanced(num_envs: int, engine: Engine) -> None:
     env = make_vec_env("CartPole-v1", n_envs=num_envs, seed=1)  # each in a Monitor
     seen = agents.observations("cartpole")
-    snn = dqn2snn.convert(agents.agent("cartpole").network, seen, num_steps=48, engine=engine)
+    snn = dqn2snn.convert(agents.agent("cartpole"), seen, num_steps=48, engine=engine)
     assert min(scored(snn, env, 3)) > 100  # a random policy balances the pole for about 20 steps
 
 
 def test_one_environment_needs_no_vector() -> None:
     seen = agents.observations("cartpole")
-    snn = dqn2snn.convert(agents.agent("cartpole").network, seen, recipe="sigma_delta", num_steps=4)
+    snn = dqn2snn.convert(agents.agent("cartpole"), seen, recipe="sigma_delta", num_steps=4)
     assert min(scored(snn, Monitor(gymnasium.make("CartPole-v1")), 2)) > 100
 
 

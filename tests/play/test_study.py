@@ -9,24 +9,23 @@ import pytest
 import torch
 
 import dqn2snn
-from dqn2snn import zoo
 from dqn2snn.metrics import ActionAgreement, action_agreement, compare_operations, q_error, regret
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.play.collect import Rollout, collect_rollout
 from dqn2snn.play.study import doubling_steps, fresh_rollout, study_agreement
 
-AGENT = zoo.load("minatar-breakout")
+AGENT = dqn2snn.load_q_network("minatar-breakout")
 
 
 @pytest.fixture(scope="module")
 def rollout() -> Rollout:
-    return fresh_rollout(AGENT.env_id, AGENT.network, 150, seed=0, episodes=5)
+    return fresh_rollout(AGENT.env_id, AGENT, 150, seed=0, episodes=5)
 
 
 @pytest.fixture(scope="module")
 def snn() -> SpikingQNetwork:
-    observations = dqn2snn.collect_observations(AGENT.env_id, AGENT.network, 300, seed=0)
-    return dqn2snn.convert(AGENT.network, observations, num_steps=24)
+    observations = dqn2snn.collect_observations(AGENT.env_id, AGENT, 300, seed=0)
+    return dqn2snn.convert(AGENT, observations, num_steps=24)
 
 
 def test_every_number_is_that_of_the_metrics(snn: SpikingQNetwork, rollout: Rollout) -> None:
@@ -60,9 +59,9 @@ def test_it_is_plain_data(snn: SpikingQNetwork, rollout: Rollout) -> None:
 
 
 def test_fresh_observations_are_fresh_and_of_enough_episodes(rollout: Rollout) -> None:
-    calibration = collect_rollout(AGENT.env_id, AGENT.network, 150, seed=0)
+    calibration = collect_rollout(AGENT.env_id, AGENT, 150, seed=0)
     assert len(np.unique(rollout.episodes)) == 5
-    assert torch.equal(rollout.q, fresh_rollout(AGENT.env_id, AGENT.network, 150, seed=0, episodes=5).q)
+    assert torch.equal(rollout.q, fresh_rollout(AGENT.env_id, AGENT, 150, seed=0, episodes=5).q)
     first = [part.observations[:5] for part in (rollout, calibration)]
     assert not torch.equal(*first)
 

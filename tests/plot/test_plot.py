@@ -28,7 +28,7 @@ def record() -> Record:
 
 
 def curve() -> AgreementCurve:
-    return agreement_curve(record(), agent(NAME).network(observations(NAME)[:8]))
+    return agreement_curve(record(), agent(NAME)(observations(NAME)[:8]))
 
 
 def test_agreement_is_drawn_as_it_is_counted() -> None:
@@ -75,7 +75,7 @@ def test_a_raster_says_how_many_neurons_it_leaves_out() -> None:
 
 @pytest.mark.parametrize("centred", [True, False])
 def test_q_values_are_drawn_with_those_of_the_dqn(centred: bool) -> None:
-    q_dqn = agent(NAME).network(observations(NAME)[:8])
+    q_dqn = agent(NAME)(observations(NAME)[:8])
     axes = plot_q_values(record(), 3, q_dqn=q_dqn, centred=centred)
     q, target = record().q[:, 3].double().numpy(), q_dqn[3].double().numpy()
     if centred:
@@ -104,7 +104,7 @@ def test_axes_of_the_caller_are_drawn_in() -> None:
 def test_one_step_is_a_picture_too() -> None:
     short = oracle(NAME, 8, 1)
     plot_decision(short)
-    plot_agreement(agreement_curve(short, agent(NAME).network(observations(NAME)[:8])))
+    plot_agreement(agreement_curve(short, agent(NAME)(observations(NAME)[:8])))
 
 
 def test_matplotlib_is_left_as_it_was() -> None:

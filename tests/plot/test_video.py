@@ -111,7 +111,7 @@ def test_many_actions_have_room_for_the_name_of_the_one_taken(tmp_path: Path) ->
 
 
 def test_differences_to_the_dqn_are_marked(tmp_path: Path) -> None:
-    network = agent(NAME).network
+    network = agent(NAME)
     options: dict[str, Any] = {"num_steps": 20, "max_steps": 5, "seed": 1}
     same = dqn2snn.record_video(
         spiking(NAME),

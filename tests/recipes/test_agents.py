@@ -29,7 +29,7 @@ def both(plan: SpikingPlan, name: str, steps: int) -> tuple[Record, Record]:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_every_recipe_converts_every_agent_exactly(recipe: str, name: str) -> None:
-    network, seen = agent(name).network, observations(name)
+    network, seen = agent(name), observations(name)
     graph = trace(network, tuple(seen.shape[1:]))
     plan = RECIPES[recipe](graph, calibrate(graph, seen[:200]))
     assert plan.on_grid
@@ -42,7 +42,7 @@ def test_every_recipe_converts_every_agent_exactly(recipe: str, name: str) -> No
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_agent_has_a_grid_for_many_levels(name: str) -> None:
-    network, seen = agent(name).network, observations(name)
+    network, seen = agent(name), observations(name)
     graph = trace(network, tuple(seen.shape[1:]))
     stats = calibrate(graph, seen)
     for plan in (

@@ -83,7 +83,7 @@ def test_folding_is_exact_where_no_activation_falls_below_its_baseline(case: Cas
 
 @pytest.mark.parametrize("name", ["cartpole", "minatar-asterix"])
 def test_agents_with_a_baseline_answer_the_same_and_fire_less(name: str) -> None:
-    network, seen = agent(name).network, observations(name)
+    network, seen = agent(name), observations(name)
     graph = trace(network, tuple(seen.shape[1:]))
     stats = calibrate(graph, seen)
     m = baselines(stats)
@@ -171,7 +171,7 @@ def test_units_that_suit_a_grid_change_no_spike(case: Case, seed: int) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_neuron_of_an_agent_has_a_fine_grid(name: str) -> None:
     """A grid step is at most one part in 2^8 of a hidden threshold, at 500 levels."""
-    network, seen = agent(name).network, observations(name)
+    network, seen = agent(name), observations(name)
     graph = trace(network, tuple(seen.shape[1:]))
     for layer in rate(graph, calibrate(graph, seen), num_steps=500).layers:
         assert layer.fraction_bits is not None
@@ -183,7 +183,7 @@ def test_every_neuron_of_an_agent_has_a_fine_grid(name: str) -> None:
 
 def test_half_a_threshold_at_once_or_spread_over_the_steps() -> None:
     name = "acrobot"
-    network, seen = agent(name).network, observations(name)
+    network, seen = agent(name), observations(name)
     graph = trace(network, tuple(seen.shape[1:]))
     stats = calibrate(graph, seen)
     plain, shifted, begun = (

@@ -51,7 +51,7 @@ def seen_by(network: nn.Sequential, count: int = 200) -> Tensor:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_diehl_takes_the_largest_activation_and_rueckauer_a_percentile_of_them(name: str) -> None:
-    graph, stats = calibrated(agent(name).network, observations(name))
+    graph, stats = calibrated(agent(name), observations(name))
     with torch.no_grad():
         z = [pre.double() for pre in graph.cast(torch.float32).pre_activations(observations(name).float())]
     largest = [float(pre.relu().max()) for pre in z]
@@ -175,8 +175,8 @@ def test_the_error_obeys_the_conservation_law(case: Case) -> None:
 @pytest.mark.parametrize("name", ["cartpole", "minatar-breakout"])
 def test_q_values_come_in_the_units_of_the_network(name: str) -> None:
     seen = observations(name)[:64]
-    snn = dqn2snn.convert(agent(name).network, observations(name), recipe="diehl2015", num_steps=2000)
-    expected = agent(name).network(seen)
+    snn = dqn2snn.convert(agent(name), observations(name), recipe="diehl2015", num_steps=2000)
+    expected = agent(name)(seen)
     error = (snn.record(seen).q[[9, 99, 1999]] - expected).abs().mean((1, 2)) / expected.abs().mean()
     assert error[2] < min(error[0], 0.01)
 

@@ -23,7 +23,7 @@ VECTOR_AGENTS = ("acrobot", "cartpole", "lunarlander")
 @pytest.mark.parametrize("name", VECTOR_AGENTS)
 @pytest.mark.parametrize("percentile", [99.0, 99.9, 100.0])
 def test_agents_are_scaled_as_in_the_paper(name: str, percentile: float) -> None:
-    network, seen = agent(name).network, observations(name)
+    network, seen = agent(name), observations(name)
     graph = trace(network, tuple(seen.shape[1:]))
     stats = calibrate(graph, seen, (percentile,))
     plan = tan2021(graph, stats, percentile=percentile, grid=None)
@@ -48,7 +48,7 @@ def test_agents_are_scaled_as_in_the_paper(name: str, percentile: float) -> None
 @pytest.mark.parametrize("num_steps", [1, 7, 100])
 def test_agents_answer_as_the_numpy_simulation_does(name: str, num_steps: int) -> None:
     """Without a grid, in float64; the scales are those of calibration, so that no rounding moves a spike."""
-    network, seen = agent(name).network, observations(name)
+    network, seen = agent(name), observations(name)
     snn = dqn2snn.convert(network, seen, recipe="tan2021", num_steps=num_steps, grid=None, engine="reference")
     record = snn.record(seen[:200])
     scales = list(snn.plan.report["scales"].values())
@@ -106,7 +106,7 @@ def test_random_networks_answer_as_the_numpy_implementation(
 def test_the_head_is_scaled_like_every_other_layer() -> None:
     """Its firing rate saturates at the percentile, which is what the spike-count readout shows."""
     seen = observations("lunarlander")
-    snn = dqn2snn.convert(agent("lunarlander").network, seen, recipe="tan2021", num_steps=200)
+    snn = dqn2snn.convert(agent("lunarlander"), seen, recipe="tan2021", num_steps=200)
     record = snn.record(seen)
     assert float(record.q_spike.max()) <= snn.plan.readout_scale
     assert float(record.q_spike.min()) >= 0

@@ -383,16 +383,16 @@ def test_a_chain_that_no_memory_holds_is_refused() -> None:
 @pytest.mark.parametrize("shape", [(), (0,), (-4,), (4.0,), ("4",), 4, None])
 def test_what_is_no_shape_is_an_argument_error(shape: Any) -> None:
     with pytest.raises(ArgumentError, match="Expected the shape of one observation"):
-        trace(agent("cartpole").network, shape)
+        trace(agent("cartpole"), shape)
 
 
 @pytest.mark.parametrize("shape", [(5,), (4, 4), (1, 4, 1)])
 def test_a_shape_that_does_not_fit_the_network_is_an_observation_error(shape: tuple[int, ...]) -> None:
     with pytest.raises((ObservationError, UnsupportedModuleError)) as caught:
-        trace(agent("cartpole").network, shape)
+        trace(agent("cartpole"), shape)
     assert str(list(shape))[1:-1] in str(caught.value) or "[B, 4, " in str(caught.value)
 
 
 def test_an_image_network_names_what_fails_on_a_wrong_shape() -> None:
     with pytest.raises(ObservationError, match=r"shape \(4, 9, 9\). Found that `\d` fails on them"):
-        trace(agent("minatar-breakout").network, (4, 9, 9))
+        trace(agent("minatar-breakout"), (4, 9, 9))

@@ -21,10 +21,10 @@ from tests.tracing.folding import IMAGE, Function, assert_folds, randomised, sna
 def test_a_shipped_agent_keeps_its_layers_and_its_q_values(name: str) -> None:
     trained = agent(name)
     shape = tuple(trained.config["observation_shape"])
-    weighted = [module for module in trained.network if isinstance(module, (nn.Conv2d, nn.Linear))]
-    graph = trace(trained.network, shape)
+    weighted = [module for module in trained.children() if isinstance(module, (nn.Conv2d, nn.Linear))]
+    graph = trace(trained, shape)
     assert [torch.equal(x.weight, y.weight.double()) for x, y in zip(graph.all_layers, weighted, strict=True)]
-    assert_folds(trained.network, shape, [layer.neurons for layer in graph.all_layers])
+    assert_folds(trained, shape, [layer.neurons for layer in graph.all_layers])
 
 
 def mlp(function: Callable[[Any, Tensor], Any]) -> Function:

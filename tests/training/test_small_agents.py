@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dqn2snn import zoo
+from dqn2snn import load_q_network
 
 
 @pytest.mark.slow
@@ -26,6 +26,6 @@ def test_examples_train_and_save(script: str, package: str, arguments: list[str]
     for _ in range(2):  # the second time over what the first one left
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-        agent = zoo.load_agent(tmp_path / "run" / "agent")
+        agent = load_q_network(tmp_path / "run" / "agent")
         assert agent.config["training"]["total_steps"] == int(arguments[2])
         assert len((tmp_path / "run" / "curve.jsonl").read_text().splitlines()) == 1

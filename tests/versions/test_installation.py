@@ -24,13 +24,13 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 @pytest.fixture(scope="module")
-def agent() -> dqn2snn.zoo.Agent:
-    return dqn2snn.zoo.load("cartpole")
+def agent() -> dqn2snn.QNetwork:
+    return dqn2snn.load_q_network("cartpole")
 
 
 @pytest.fixture(scope="module")
-def observations(agent: dqn2snn.zoo.Agent) -> torch.Tensor:
-    return dqn2snn.collect_observations(agent.env_id, agent.network, 256, seed=0, progress=False)
+def observations(agent: dqn2snn.QNetwork) -> torch.Tensor:
+    return dqn2snn.collect_observations(agent.env_id, agent, 256, seed=0, progress=False)
 
 
 def test_every_public_name_can_be_imported() -> None:
@@ -49,7 +49,7 @@ def test_a_state_dict_becomes_a_network(dtype: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(4, 32), nn.ReLU(), nn.Linear(32, 2)).to(DTYPES[dtype])
     torch.save(network.state_dict(), tmp_path / "CartPole-v1.pt")
-    loaded = dqn2snn.load_q_network(tmp_path / "CartPole-v1.pt").network
+    loaded = dqn2snn.load_q_network(tmp_path / "CartPole-v1.pt")
     states = torch.rand(64, 4)
     expected, found = network(states.to(DTYPES[dtype])), loaded(states.to(next(loaded.parameters()).dtype))
     torch.testing.assert_close(found.double(), expected.double(), rtol=1e-6, atol=1e-6)
@@ -60,9 +60,9 @@ def test_a_state_dict_becomes_a_network(dtype: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_every_engine_fires_the_same_spikes(
-    backend: str, device: str, agent: dqn2snn.zoo.Agent, observations: torch.Tensor
+    backend: str, device: str, agent: dqn2snn.QNetwork, observations: torch.Tensor
 ) -> None:
-    snn = dqn2snn.convert(agent.network, observations, num_steps=32, backend=backend).to(device)
+    snn = dqn2snn.convert(agent, observations, num_steps=32, backend=backend).to(device)
     expected = snn.record(observations, spikes=True, engine="reference")
     assert expected.spikes is not None
     compiled = ["event"] if device == "cpu" and event_engine() else []
@@ -75,18 +75,16 @@ def test_every_engine_fires_the_same_spikes(
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_the_spiking_network_plays(
-    backend: str, agent: dqn2snn.zoo.Agent, observations: torch.Tensor
-) -> None:
-    snn = dqn2snn.convert(agent.network, observations, num_steps=32, backend=backend)
+def test_the_spiking_network_plays(backend: str, agent: dqn2snn.QNetwork, observations: torch.Tensor) -> None:
+    snn = dqn2snn.convert(agent, observations, num_steps=32, backend=backend)
     scores = dqn2snn.evaluate_policy(snn, agent.env_id, episodes=2, seed=1, progress=False)
     assert min(scores.returns) > 100
 
 
 def test_a_plan_survives_its_file_and_nir(
-    agent: dqn2snn.zoo.Agent, observations: torch.Tensor, tmp_path: Path
+    agent: dqn2snn.QNetwork, observations: torch.Tensor, tmp_path: Path
 ) -> None:
-    plan = dqn2snn.convert(agent.network, observations, num_steps=32).plan
+    plan = dqn2snn.convert(agent, observations, num_steps=32).plan
     dqn2snn.save_plan(plan, tmp_path / "plan.safetensors")
     expected = dqn2snn.SpikingQNetwork(plan)(observations)
     for again in (

@@ -25,8 +25,9 @@ import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
-from dqn2snn import zoo
+from dqn2snn import load_q_network, zoo
 from dqn2snn._utils.table import as_markdown
 from dqn2snn.benchmark import Summary, read, summarise
 from dqn2snn.benchmark.game import Game
@@ -122,7 +123,7 @@ def agents() -> str:
     chance: dict[str, Score] = json.loads((ATARI / "random.json").read_text(encoding="utf-8"))
     rows = []
     for name in zoo.atari_names():
-        config = zoo.load(name).config
+        config = _config(name)
         reference, training = zoo.reference_of(config["env_id"]), config["training"]
         greedy, exploring = config["evaluation"], *config.get("also_evaluated", [])
         assert reference is not None
@@ -167,9 +168,13 @@ def small_agents() -> str:
 
 def _small_agents_of(game: str) -> Iterator[tuple[str, AgentConfig]]:
     if f"minatar-{game}" in zoo.names():
-        yield f"minatar-{game}", zoo.load(f"minatar-{game}").config
+        yield f"minatar-{game}", _config(f"minatar-{game}")
     if (MINATAR.parent / game).is_dir():
-        yield f"zoo/minatar/{game}", zoo.load_agent(MINATAR.parent / game).config
+        yield f"zoo/minatar/{game}", _config(MINATAR.parent / game)
+
+
+def _config(agent: str | Path) -> AgentConfig:
+    return cast(AgentConfig, load_q_network(agent).config)
 
 
 def pages() -> dict[Path, str]:

@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 from dqn2snn._utils.arguments import Parser
 from dqn2snn._utils.table import format_table
 from dqn2snn.conversion import convert
-from dqn2snn.io import zoo
+from dqn2snn.io.checkpoints import load_q_network
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.recipes import sigma_delta
 from measuring.machine import machine, versions
@@ -44,10 +44,10 @@ def main(argv: Sequence[str]) -> None:
     """
     args = _parser().parse_args(argv)
     frames = ordered_play(args.game, 2 * FRAMES)
-    networks = {"Nature": with_rates(nature_network(), frames[::4].float(), RATE)}
+    networks: dict[str, nn.Module] = {"Nature": with_rates(nature_network(), frames[::4].float(), RATE)}
     if args.agent is not None:
-        trained = zoo.find(args.agent)
-        networks[trained.name] = trained.network
+        trained = load_q_network(args.agent)
+        networks[trained.name] = trained
     results = {
         "format_version": 1,
         "game": args.game,

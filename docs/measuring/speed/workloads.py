@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from dqn2snn.conversion import convert
 from dqn2snn.engine import simulate_reference
 from dqn2snn.io import zoo
+from dqn2snn.io.checkpoints import load_q_network
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.play.collect import collect_observations
 from measuring.speed.atari import random_play
@@ -90,9 +91,9 @@ def load(name: str) -> Workload:
     """
     if name == "nature":
         return _nature()
-    agent = zoo.find(name)
-    observations = collect_observations(agent.env_id, agent.network, OBSERVATIONS, progress=False)
-    return _workload(agent.name, f"{agent.env_id}, an agent of the zoo", agent.network, observations)
+    agent = load_q_network(name)
+    observations = collect_observations(agent.env_id, agent, OBSERVATIONS, progress=False)
+    return _workload(agent.name, f"{agent.env_id}, an agent of the zoo", agent, observations)
 
 
 def _nature() -> Workload:

@@ -46,7 +46,7 @@ def measure(cell: Cell, settings: Settings) -> Entry:
     rule = Rule.of(cell.recipe)
     try:
         snn = dqn2snn.convert(
-            who.agent.network,
+            who.agent,
             who.calibration,
             recipe=rule.build,
             num_steps=cell.num_steps,
@@ -64,7 +64,7 @@ def measure(cell: Cell, settings: Settings) -> Entry:
 
 def _baseline(who: Subject, settings: Settings) -> Entry:
     """What the DQN and random play score, and how large everything is."""
-    graph = trace(who.agent.network, tuple(who.calibration.shape[1:]))
+    graph = trace(who.agent, tuple(who.calibration.shape[1:]))
     size = {
         "neurons": sum(layer.neurons for layer in graph.layers),
         "dqn_macs": sum(int(synapses(layer).sum()) for layer in graph.all_layers),
@@ -72,7 +72,7 @@ def _baseline(who: Subject, settings: Settings) -> Entry:
     }
     if not settings.play:
         return size
-    episodes, player = _episodes(who, settings), player_of(who.agent.network)
+    episodes, player = _episodes(who, settings), player_of(who.agent)
     return {
         **size,
         "play": _scores(episodes.run(player, "dqn")),

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dqn2snn.io import zoo
+from dqn2snn.io.checkpoints import QNetwork, load_q_network
 from dqn2snn.play.collect import Kept, collect_observations
 from dqn2snn.play.players import player_of
 from dqn2snn.play.rollout import play
@@ -87,7 +87,7 @@ class Subject:
         held_out: States of other episodes.
     """
 
-    agent: zoo.Agent
+    agent: QNetwork
     calibration: Tensor
     held_out: HeldOut
 
@@ -95,10 +95,10 @@ class Subject:
 @cache
 def subject(name: str, protocol: Protocol) -> Subject:
     """Play for the observations of an agent, once a process."""
-    agent = zoo.load(name)
+    agent = load_q_network(name)
     calibration = collect_observations(
         agent.env_id,
-        agent.network,
+        agent,
         protocol.calibration,
         seed=protocol.seed,
         epsilon=protocol.calibration_epsilon,
@@ -108,7 +108,7 @@ def subject(name: str, protocol: Protocol) -> Subject:
     return Subject(agent, calibration, held_out(agent, protocol))
 
 
-def held_out(agent: zoo.Agent, protocol: Protocol) -> HeldOut:
+def held_out(agent: QNetwork, protocol: Protocol) -> HeldOut:
     """Windows from episodes that serve nothing else.
 
     The first episode gives its beginning, the last one its end, and those between the parts between, so that all of an
@@ -123,7 +123,7 @@ def held_out(agent: zoo.Agent, protocol: Protocol) -> HeldOut:
     """
     seen: dict[int, list[tuple[Kept, Tensor]]] = defaultdict(list)
     for step in play(
-        player_of(agent.network),
+        player_of(agent),
         agent.env_id,
         episodes=range(protocol.episodes),
         seed=protocol.seed + FRESH_SEED,

@@ -69,10 +69,10 @@ def diagnose(
 
     Example:
         >>> import dqn2snn
-        >>> agent = dqn2snn.zoo.load("acrobot")
-        >>> observations = dqn2snn.collect_observations(agent.env_id, agent.network, 300, seed=0, progress=False)
-        >>> snn = dqn2snn.convert(agent.network, observations, num_steps=4, percentile=100, corrections=())
-        >>> diagnosis = diagnose(agent.network, snn, observations)
+        >>> dqn = dqn2snn.load_q_network("acrobot")
+        >>> observations = dqn2snn.collect_observations(dqn.env_id, dqn, 300, seed=0, progress=False)
+        >>> snn = dqn2snn.convert(dqn, observations, num_steps=4, percentile=100, corrections=())
+        >>> diagnosis = diagnose(dqn, snn, observations)
         >>> diagnosis.share("quantisation") > 0.5
         True
     """

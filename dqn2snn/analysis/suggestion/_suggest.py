@@ -77,9 +77,9 @@ def suggest(
 
     Example:
         >>> import dqn2snn
-        >>> agent = dqn2snn.zoo.load("acrobot")
-        >>> observations = dqn2snn.collect_observations(agent.env_id, agent.network, 300, seed=0, progress=False)
-        >>> suggestion = suggest(agent.network, observations, 0.95, recipes=("rate", "burst"), thresholds=("max",))
+        >>> dqn = dqn2snn.load_q_network("acrobot")
+        >>> observations = dqn2snn.collect_observations(dqn.env_id, dqn, 300, seed=0, progress=False)
+        >>> suggestion = suggest(dqn, observations, 0.95, recipes=("rate", "burst"), thresholds=("max",))
         >>> single, several = suggestion.options
         >>> several.num_steps < single.num_steps, suggestion.best.candidate.recipe
         (True, 'rate')

@@ -71,11 +71,11 @@ def sweep_agreement(
 
     Example:
         >>> import dqn2snn
-        >>> agent = dqn2snn.zoo.load("acrobot")
-        >>> observations = dqn2snn.collect_observations(agent.env_id, agent.network, 200, seed=0, progress=False)
-        >>> q_dqn = agent.network(observations)
+        >>> dqn = dqn2snn.load_q_network("acrobot")
+        >>> observations = dqn2snn.collect_observations(dqn.env_id, dqn, 200, seed=0, progress=False)
+        >>> q_dqn = dqn(observations)
         >>> def make(num_steps):
-        ...     return dqn2snn.convert(agent.network, observations, recipe="rate", num_steps=num_steps)
+        ...     return dqn2snn.convert(dqn, observations, recipe="rate", num_steps=num_steps)
         >>> sweep = sweep_agreement(make, observations, q_dqn, (8, 32))
         >>> sweep.measured[0].mean < sweep.measured[1].mean
         True

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dqn2snn._utils.extras import require
-from dqn2snn.io.zoo import Agent
+from dqn2snn.io.checkpoints import QNetwork
 from dqn2snn.metrics import AgreementCurve
 from dqn2snn.metrics.confidence import Interval
 from dqn2snn.network import SpikingQNetwork
@@ -62,7 +62,7 @@ def _draw_panel(panel: Axes, name: str, curve: AgreementCurve) -> None:
     panel.set_xticks(ticks, [str(tick) for tick in ticks])
 
 
-def draw_decision(agent: Agent, snn: SpikingQNetwork, seed: int, path: Path) -> None:
+def draw_decision(agent: QNetwork, snn: SpikingQNetwork, seed: int, path: Path) -> None:
     """Draw one decision in the middle of an episode: spikes, and Q-values that settle.
 
     Args:
@@ -73,7 +73,7 @@ def draw_decision(agent: Agent, snn: SpikingQNetwork, seed: int, path: Path) -> 
     """
     with closing(make_env(agent.env_id)) as env:
         names = action_names(env)
-    rollout = fresh_rollout(agent.env_id, agent.network, 3, seed=seed, episodes=1, progress=False)
+    rollout = fresh_rollout(agent.env_id, agent, 3, seed=seed, episodes=1, progress=False)
     middle = slice(1, 2)
     record = snn.record(rollout.observations[middle], spikes=True)
     plot_decision(record, q_dqn=rollout.q[middle], action_names=names).savefig(path)

@@ -21,7 +21,7 @@ from dqn2snn.cli._demo._table import markdown_table
 from dqn2snn.conversion import convert
 from dqn2snn.errors import ArgumentError
 from dqn2snn.io import zoo
-from dqn2snn.io.zoo import Agent
+from dqn2snn.io.checkpoints import QNetwork
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.play.collect import collect_observations
 from dqn2snn.play.evaluate import compare_policies
@@ -117,7 +117,7 @@ def run_demo(
             networks[shown.name],
             shown.env_id,
             staging / "playing.gif",
-            dqn=shown.network,
+            dqn=shown,
             seed=settings.seed,
             max_steps=settings.video_steps,
             progress=progress,
@@ -129,7 +129,7 @@ def run_demo(
 
 
 def _measure(
-    agents: dict[str, Agent], settings: DemoSettings, tell: Callable[[str], None], progress: bool
+    agents: dict[str, QNetwork], settings: DemoSettings, tell: Callable[[str], None], progress: bool
 ) -> tuple[dict[str, Any], dict[str, SpikingQNetwork]]:
     measured, networks = {}, {}
     for number, (name, agent) in enumerate(agents.items(), start=1):
@@ -146,19 +146,19 @@ def _measure(
     return json.loads(json.dumps(results, allow_nan=False)), networks
 
 
-def _convert(agent: Agent, settings: DemoSettings, progress: bool) -> SpikingQNetwork:
+def _convert(agent: QNetwork, settings: DemoSettings, progress: bool) -> SpikingQNetwork:
     observations = collect_observations(
-        agent.env_id, agent.network, settings.calibration_observations, seed=settings.seed, progress=progress
+        agent.env_id, agent, settings.calibration_observations, seed=settings.seed, progress=progress
     )
-    return convert(agent.network, observations, recipe="tan2021", num_steps=settings.num_steps)
+    return convert(agent, observations, recipe="tan2021", num_steps=settings.num_steps)
 
 
 def _measure_agent(
-    agent: Agent, snn: SpikingQNetwork, settings: DemoSettings, progress: bool
+    agent: QNetwork, snn: SpikingQNetwork, settings: DemoSettings, progress: bool
 ) -> dict[str, Any]:
     rollout = fresh_rollout(
         agent.env_id,
-        agent.network,
+        agent,
         settings.fresh_observations,
         seed=settings.seed,
         episodes=settings.fresh_episodes,
@@ -167,7 +167,7 @@ def _measure_agent(
     )
     study = study_agreement(snn, rollout, steps=_curve_steps(settings.num_steps), progress=progress)
     comparison = compare_policies(
-        agent.network,
+        agent,
         snn,
         agent.env_id,
         episodes=settings.episodes,
@@ -201,10 +201,10 @@ def _versions() -> dict[str, str]:
     }
 
 
-def _load(settings: DemoSettings) -> dict[str, Agent]:
+def _load(settings: DemoSettings) -> dict[str, QNetwork]:
     if not settings.agents:
         raise ArgumentError(f"Expected at least one agent. Found none. There are {', '.join(zoo.names())}.")
-    agents = {name: zoo.load(name) for name in settings.agents}
+    agents = {name: dqn2snn.load_q_network(name) for name in settings.agents}
     # What is missing is told before the first minute, not after the last.
     needed = [("gymnasium", "gym"), ("matplotlib", "plot"), ("PIL", "video")]
     if any(agent.env_id.startswith("MinAtar/") for agent in agents.values()):

@@ -1,22 +1,23 @@
 """Loading trained deep Q-networks from the files of the frameworks that train them, without running anything in them.
 
 One format, one file. `load_q_network` opens a file to a `Source`, its tensors and plain data, and asks the `READERS` in
-turn; the first that knows the format makes a `Checkpoint` of it. A package of a third party adds a reader, a function
-from `Source` to `Checkpoint` or None, by an entry point of the group ``dqn2snn.checkpoints``; `checkpoint_of`,
+turn; the first that knows the format makes a `QNetwork` of it. A package of a third party adds a reader, a function
+from `Source` to `QNetwork` or None, by an entry point of the group ``dqn2snn.checkpoints``; `q_network_of`,
 `weights_of` and `network_of` help to write it.
 
 Example:
-    >>> checkpoint = load_q_network("cartpole")
-    >>> checkpoint.observation_shape, checkpoint.num_actions, checkpoint.provenance.rule
+    >>> dqn = load_q_network("cartpole")
+    >>> dqn.observation_shape, dqn.num_actions, dqn.provenance.rule
     ((4,), 2, 'zoo')
 """
 
 from __future__ import annotations
 
-from dqn2snn.io.checkpoints._checkpoint import Checkpoint, Provenance, checkpoint_of
+from dqn2snn.io._preset import PRESETS, Preset
+from dqn2snn.io._q_network import Provenance, QNetwork
 from dqn2snn.io.checkpoints._layers import Weights, geometry_of, network_of, weights_of
 from dqn2snn.io.checkpoints._load import load_q_network
-from dqn2snn.io.checkpoints._preset import PRESETS, Preset
+from dqn2snn.io.checkpoints._made import q_network_of
 from dqn2snn.io.checkpoints._readers import READERS, Reader
 from dqn2snn.io.checkpoints._source import Source
 from dqn2snn.io.checkpoints.cleanrl import ExpectedValue
@@ -24,16 +25,16 @@ from dqn2snn.io.checkpoints.cleanrl import ExpectedValue
 __all__ = [
     "PRESETS",
     "READERS",
-    "Checkpoint",
     "ExpectedValue",
     "Preset",
     "Provenance",
+    "QNetwork",
     "Reader",
     "Source",
     "Weights",
-    "checkpoint_of",
     "geometry_of",
     "load_q_network",
     "network_of",
+    "q_network_of",
     "weights_of",
 ]

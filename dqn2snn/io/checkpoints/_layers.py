@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dqn2snn.errors import CheckpointError
-from dqn2snn.io.zoo import build_network
+from dqn2snn.io._layers import build_network
 
 __all__ = ["ELSEWHERE", "Weights", "geometry_of", "network_of", "weights_of"]
 

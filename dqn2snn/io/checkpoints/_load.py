@@ -1,7 +1,8 @@
-"""From a name to a network: files, directories, agents of the zoo, repositories of the Hugging Face Hub."""
+"""From a source to a network: files, directories, agents, repositories of the Hugging Face Hub, live modules."""
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 from dataclasses import replace
@@ -11,14 +12,14 @@ from torch import nn
 
 from dqn2snn._utils.host import on_host
 from dqn2snn.errors import ArgumentError, CheckpointError, MissingExtraError
-from dqn2snn.io import zoo
 from dqn2snn.io._hub import download, is_hub_id
-from dqn2snn.io.checkpoints._checkpoint import Checkpoint, Provenance
-from dqn2snn.io.checkpoints._preset import PRESETS, preset_of
+from dqn2snn.io._preset import PRESETS
+from dqn2snn.io._q_network import Provenance, QNetwork
 from dqn2snn.io.checkpoints._readers import read_source
 from dqn2snn.io.checkpoints._source import open_source
 from dqn2snn.io.checkpoints.module import read_into
-from dqn2snn.play._atari import atari_protocol
+from dqn2snn.io.zoo._find import CONFIG_FILE, WEIGHTS_FILE, atari_names, find, looked_in, names
+from dqn2snn.io.zoo._read import read_agent
 
 __all__ = ["load_q_network"]
 
@@ -26,64 +27,68 @@ _ENDINGS = (".zip", ".cleanrl_model", ".safetensors", ".pth", ".pt")
 _NO_NETWORK = ("train_eval_metrics.zip",)
 """Of RL Zoo's repositories on the hub."""
 
-_AGENT = ("config.json", "weights.safetensors")
 _ENV_ID = re.compile(r"(?:^|[-_.])((?:ALE[-_])?[A-Za-z0-9]+-v\d+)(?=$|[-_.])")
 
 
 @on_host()
 def load_q_network(
-    path_or_hub_id: str | os.PathLike[str],
+    source: str | os.PathLike[str] | nn.Module,
     *,
     module: nn.Module | None = None,
-    env_id: str | None = None,
+    env: str | None = None,
     preset: str | None = None,
-) -> Checkpoint:
+) -> QNetwork:
     """Load a trained deep Q-network. Nothing is ever unpickled, and no framework is needed.
 
     Reads zips of Stable-Baselines3's DQN and of sb3-contrib's QR-DQN, CleanRL's DQN and C51, state dicts of Tianshou
     and TorchRL, plain state dicts and safetensors, agents of `dqn2snn.zoo`, and what installed packages add to the
     entry points ``dqn2snn.checkpoints``. Quantiles and dueling streams are folded into a plain network with the same
-    Q-values.
+    Q-values. What is read is in float32 and in evaluation mode, its parameters frozen.
 
     Args:
-        path_or_hub_id: A file, a directory with one, the name of an agent, or the id of a repository on the Hugging
-            Face Hub, ``"sb3/dqn-PongNoFrameskip-v4"`` (extra ``hub``), downloaded once and then read offline too.
+        source: A file; a directory with one, or with an agent; the name of an agent, out of `zoo.names` or
+            `zoo.atari_names`; the id of a repository on the Hugging Face Hub, ``"sb3/dqn-PongNoFrameskip-v4"`` (extra
+            ``hub``), downloaded once and then read offline too; or a live module, which is neither copied nor frozen,
+            and stays in its mode.
         module: Takes the weights in place of a network that is inferred from their shapes. It is not changed.
-        env_id: Gymnasium id of the environment to play in. It is compared with what the file says of the training.
+        env: Gymnasium id of the environment to play in. It is compared with what the file says of the training.
         preset: How Atari frames were preprocessed in training, one of `PRESETS`, if the file is wrong about it.
 
     Returns:
-        The network, its preset, and where they come from.
+        The network, with its environment, its preset, and where it comes from.
 
     Raises:
-        ArgumentError: If there is no preset of that name.
+        ArgumentError: If there is no preset of that name, or the source is of another type.
         CheckpointError: If there is no such file, or it is damaged, malicious, or of an unknown format.
         EnvironmentMismatchError: If the environment differs from that of the training; the message names what does.
-        MissingExtraError: If the hub is asked for, or an environment, and its extra is not installed.
+        MissingExtraError: If an environment is asked for, and its extra is not installed.
 
     Example:
         >>> import tempfile, torch
         >>> network = nn.Sequential(nn.Linear(4, 64), nn.ReLU(), nn.Linear(64, 2))
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     torch.save(network.state_dict(), f"{folder}/CartPole-v1.pt")
-        ...     checkpoint = load_q_network(f"{folder}/CartPole-v1.pt")
-        >>> checkpoint.provenance.rule, checkpoint.env_id
+        ...     dqn = load_q_network(f"{folder}/CartPole-v1.pt")
+        >>> dqn.provenance.rule, dqn.env_id
         ('plain', 'CartPole-v1')
         >>> observation = torch.rand(1, 4)
-        >>> torch.equal(checkpoint.network(observation), network(observation))
+        >>> torch.equal(dqn(observation), network(observation))
         True
+        >>> load_q_network(network, env="CartPole-v1").env_id
+        'CartPole-v1'
     """
     chosen = None if preset is None else _preset(preset)
-    name = os.fspath(path_or_hub_id)
-    checkpoint = _found(name, module)
-    if not checkpoint.env_id:
-        checkpoint = replace(checkpoint, env_id=_env_id_in(name) or _env_id_in(checkpoint.name))
+    if isinstance(source, nn.Module):
+        dqn = _live(source)
+    else:
+        dqn = _found(_name(source), module)
+        dqn.env_id = dqn.env_id or _env_id_in(os.fspath(source)) or _env_id_in(dqn.name)
     if chosen is not None:
-        checkpoint = replace(checkpoint, preset=PRESETS[chosen])
-    if env_id is not None:
-        checkpoint.check_environment(env_id)
-        checkpoint = replace(checkpoint, env_id=env_id)
-    return checkpoint
+        dqn.preset = PRESETS[chosen]
+    if env is not None:
+        dqn.check_environment(env)
+        dqn.env_id = env
+    return dqn
 
 
 def _preset(name: str) -> str:
@@ -92,17 +97,40 @@ def _preset(name: str) -> str:
     return name
 
 
-def _found(name: str, module: nn.Module | None) -> Checkpoint:
+def _live(module: nn.Module) -> QNetwork:
+    if isinstance(module, QNetwork):
+        return copy.copy(module)  # the same layers; another environment is not the caller's
+    kind = type(module).__name__
+    return QNetwork(module, name=kind, provenance=Provenance(kind, "module", "a live module"))
+
+
+def _name(source: str | os.PathLike[str]) -> str:
+    try:
+        return os.fspath(source)
+    except TypeError:
+        raise ArgumentError(
+            f"Expected a file, a directory, a name or a torch.nn.Module. Found {type(source).__name__}. Pass the "
+            "network in it, such as model.q_net of a Stable-Baselines3 model."
+        ) from None
+
+
+def _found(name: str, module: nn.Module | None) -> QNetwork:
     path = Path(name)
     if _is_file(path):
         return _read(path, module, name)
-    if path.is_dir() and name not in zoo.names():
+    if path.is_dir() and name not in names():
         return _in_directory(path, module, name)
+    if (agent := find(name)) is not None:
+        return read_agent(agent, name)
     if is_hub_id(name):
         return _in_directory(_downloaded(name), module, name)
     if path.suffix in _ENDINGS:
         raise CheckpointError(f"Expected a checkpoint. Found no file {name!r}. Check the path.")
-    return _of_agent(zoo.load(name), name)
+    raise CheckpointError(
+        f"Expected a file, a directory, or the name of an agent: {', '.join((*names(), *atari_names()))}. Found "
+        f"{name!r}. Looked in the package, {looked_in()}. Check the name; the Atari agents are in a clone of dqn2snn's "
+        "repository."
+    )
 
 
 def _is_file(path: Path) -> bool:
@@ -112,18 +140,19 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _read(path: Path, module: nn.Module | None, name: str) -> Checkpoint:
+def _read(path: Path, module: nn.Module | None, name: str) -> QNetwork:
     try:
         source = open_source(path)
-        checkpoint = read_source(source) if module is None else read_into(module, source)
+        dqn = read_source(source) if module is None else read_into(module, source)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
-    return replace(checkpoint, provenance=replace(checkpoint.provenance, source=name))
+    dqn.provenance = replace(dqn.provenance, source=name)
+    return dqn
 
 
-def _in_directory(directory: Path, module: nn.Module | None, name: str) -> Checkpoint:
-    if (directory / _AGENT[0]).exists():
-        return _of_agent(zoo.load_agent(directory), name)
+def _in_directory(directory: Path, module: nn.Module | None, name: str) -> QNetwork:
+    if (directory / CONFIG_FILE).exists():
+        return read_agent(directory, name)
     files = [
         path
         for path in sorted(directory.iterdir())
@@ -138,27 +167,13 @@ def _in_directory(directory: Path, module: nn.Module | None, name: str) -> Check
 
 
 def _downloaded(name: str) -> Path:
-    patterns = [*_AGENT, *(f"*{ending}" for ending in _ENDINGS)]
     try:
-        return download(name, patterns)
+        return download(name, [CONFIG_FILE, WEIGHTS_FILE, *(f"*{ending}" for ending in _ENDINGS)])
     except MissingExtraError:  # what looks like a repository of the hub may be a path that is not there
         raise CheckpointError(
             f"Expected a checkpoint, or the name of an agent. Found no file or directory {name!r}. For a repository of "
             'the Hugging Face Hub, run: pip install "dqn2snn[hub]"'
         ) from None
-
-
-def _of_agent(agent: zoo.Agent, name: str) -> Checkpoint:
-    protocol = atari_protocol(agent.env_id)
-    return Checkpoint(
-        agent.name,
-        agent.network,
-        tuple(agent.config["observation_shape"]),
-        agent.config["num_actions"],
-        agent.env_id,
-        None if protocol is None else preset_of(protocol),
-        Provenance(name, "zoo", f"an agent of dqn2snn, trained by {agent.config['training']['library']}"),
-    )
 
 
 def _env_id_in(name: str) -> str:

@@ -8,13 +8,13 @@ from typing import Final
 
 from dqn2snn._utils.plugins import load, plugins
 from dqn2snn.errors import CheckpointError
+from dqn2snn.io._q_network import QNetwork
 from dqn2snn.io.checkpoints import cleanrl, plain, sb3, sb3_contrib, tianshou, torchrl
-from dqn2snn.io.checkpoints._checkpoint import Checkpoint
 from dqn2snn.io.checkpoints._source import Source
 
 __all__ = ["GROUP", "READERS", "Reader", "read_source"]
 
-Reader = Callable[[Source], Checkpoint | None]
+Reader = Callable[[Source], QNetwork | None]
 """Returns the network of a file, or None if the file is of another format."""
 
 GROUP = "dqn2snn.checkpoints"
@@ -31,7 +31,7 @@ READERS: Final[Mapping[str, Reader]] = MappingProxyType(
 """By name, in the order in which they are asked. `plain`, which takes whatever is left, comes after all others."""
 
 
-def read_source(source: Source) -> Checkpoint:
+def read_source(source: Source) -> QNetwork:
     """Ask the readers, one after the other.
 
     Args:
@@ -44,8 +44,8 @@ def read_source(source: Source) -> Checkpoint:
         CheckpointError: If nobody knows it.
     """
     for reader in _all_readers():
-        if (checkpoint := reader(source)) is not None:
-            return checkpoint
+        if (dqn := reader(source)) is not None:
+            return dqn
     if source.container == "other":
         raise CheckpointError(
             "Expected a zip of Stable-Baselines3, a file of torch.save, or safetensors. Found something else, such as "

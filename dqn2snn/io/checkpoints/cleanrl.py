@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from dqn2snn.errors import CheckpointError
-from dqn2snn.io.checkpoints._checkpoint import Checkpoint, checkpoint_of
+from dqn2snn.io._preset import PRESETS
+from dqn2snn.io._q_network import QNetwork
 from dqn2snn.io.checkpoints._layers import ELSEWHERE, geometry_of, network_of, weights_of
-from dqn2snn.io.checkpoints._preset import PRESETS
+from dqn2snn.io.checkpoints._made import q_network_of
 from dqn2snn.io.checkpoints._source import Source
 
 __all__ = ["ExpectedValue", "read"]
@@ -48,7 +49,7 @@ class ExpectedValue(nn.Module):
         return f"{len(self.atoms)} atoms"
 
 
-def read(source: Source) -> Checkpoint | None:
+def read(source: Source) -> QNetwork | None:
     """Read what the scripts save with ``--save-model``.
 
     Args:
@@ -74,7 +75,7 @@ def read(source: Source) -> Checkpoint | None:
     outputs, atoms = len(layers[-1].weight), source.tensors.get("atoms")
     if atoms is not None:
         network, outputs = _with_readout(network, outputs, atoms)
-    return checkpoint_of(
+    return q_network_of(
         source,
         network,
         shape,

@@ -8,13 +8,14 @@ import torch
 from torch import nn
 
 from dqn2snn.errors import CheckpointError
-from dqn2snn.io.checkpoints._checkpoint import Checkpoint, checkpoint_of
+from dqn2snn.io._q_network import QNetwork
+from dqn2snn.io.checkpoints._made import q_network_of
 from dqn2snn.io.checkpoints._source import Source
 
 __all__ = ["read_into"]
 
 
-def read_into(module: nn.Module, source: Source) -> Checkpoint:
+def read_into(module: nn.Module, source: Source) -> QNetwork:
     """Load a state dict into a copy of a module.
 
     Args:
@@ -43,6 +44,6 @@ def read_into(module: nn.Module, source: Source) -> Checkpoint:
             )
     network.load_state_dict(dict(source.tensors))
     network = network.to(torch.float32).eval().requires_grad_(False)
-    return checkpoint_of(
+    return q_network_of(
         source, network, None, None, rule="module", framework=f"a state dict of {type(module).__name__}"
     )

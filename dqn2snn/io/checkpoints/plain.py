@@ -7,8 +7,9 @@ import re
 from collections.abc import Sequence
 
 from dqn2snn.errors import CheckpointError
-from dqn2snn.io.checkpoints._checkpoint import Checkpoint, checkpoint_of
+from dqn2snn.io._q_network import QNetwork
 from dqn2snn.io.checkpoints._layers import ELSEWHERE, Weights, geometry_of, network_of, weights_of
+from dqn2snn.io.checkpoints._made import q_network_of
 from dqn2snn.io.checkpoints._source import Source
 
 __all__ = ["read"]
@@ -20,7 +21,7 @@ _MOST_LAYERS = 8
 """Whose order is tried out, where the file has none."""
 
 
-def read(source: Source) -> Checkpoint | None:
+def read(source: Source) -> QNetwork | None:
     """Read layers in a row: convolutions that are known by their kernels, then linear layers.
 
     Args:
@@ -40,7 +41,7 @@ def read(source: Source) -> Checkpoint | None:
         layers = _in_order(layers, [name for name in named if re.search(r"weight(_mu)?$", name)])
     strides, shape = geometry_of(layers)
     frames = len(shape) > 1 and shape[1:] == (84, 84)
-    return checkpoint_of(
+    return q_network_of(
         source,
         network_of(layers, strides, shape, divide=frames),
         shape,

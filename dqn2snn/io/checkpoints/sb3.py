@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from dqn2snn.errors import CheckpointError
-from dqn2snn.io.checkpoints._checkpoint import Checkpoint, checkpoint_of
+from dqn2snn.io._preset import PRESETS
+from dqn2snn.io._q_network import QNetwork
 from dqn2snn.io.checkpoints._layers import ELSEWHERE, Weights, network_of, weights_of
-from dqn2snn.io.checkpoints._preset import PRESETS
+from dqn2snn.io.checkpoints._made import q_network_of
 from dqn2snn.io.checkpoints._source import Source
 
 __all__ = ["Spaces", "layers_of", "network_of_layers", "read", "spaces_of", "written_by"]
@@ -34,7 +35,7 @@ class Spaces(NamedTuple):
     num_actions: int
 
 
-def read(source: Source) -> Checkpoint | None:
+def read(source: Source) -> QNetwork | None:
     """Read ``DQN(...).save(path)``.
 
     Args:
@@ -133,7 +134,7 @@ def spaces_of(source: Source) -> Spaces:
 
 def written_by(
     source: Source, network: nn.Sequential, spaces: Spaces, *, rule: str, framework: str
-) -> Checkpoint:
+) -> QNetwork:
     """Say where a network comes from.
 
     Args:
@@ -147,7 +148,7 @@ def written_by(
         The checkpoint. Frames of 84 x 84 are taken to be those of Stable-Baselines3's Atari wrappers.
     """
     atari = spaces.observation_shape[1:] == (84, 84) and spaces.divide
-    return checkpoint_of(
+    return q_network_of(
         source,
         network,
         spaces.observation_shape,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from dqn2snn.io._q_network import QNetwork
 from dqn2snn.io.checkpoints import sb3
-from dqn2snn.io.checkpoints._checkpoint import Checkpoint
 from dqn2snn.io.checkpoints._heads import mean_of_quantiles
 from dqn2snn.io.checkpoints._source import Source
 
 __all__ = ["read"]
 
 
-def read(source: Source) -> Checkpoint | None:
+def read(source: Source) -> QNetwork | None:
     """Read ``QRDQN(...).save(path)``.
 
     Args:

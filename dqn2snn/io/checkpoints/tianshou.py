@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from dqn2snn.errors import CheckpointError
-from dqn2snn.io.checkpoints._checkpoint import Checkpoint, checkpoint_of
+from dqn2snn.io._preset import PRESETS
+from dqn2snn.io._q_network import QNetwork
 from dqn2snn.io.checkpoints._heads import dueling
 from dqn2snn.io.checkpoints._layers import ELSEWHERE, Weights, geometry_of, network_of, weights_of
-from dqn2snn.io.checkpoints._preset import PRESETS
+from dqn2snn.io.checkpoints._made import q_network_of
 from dqn2snn.io.checkpoints._source import Source
 
 __all__ = ["read"]
@@ -22,7 +23,7 @@ _BODIES = ("net.", "model.model.")
 """Of `DQNet`, the Atari network, and of `Net`, an MLP."""
 
 
-def read(source: Source) -> Checkpoint | None:
+def read(source: Source) -> QNetwork | None:
     """Read a state dict of a policy, or of an algorithm with one.
 
     Args:
@@ -49,7 +50,7 @@ def read(source: Source) -> Checkpoint | None:
     strides, shape = geometry_of(layers)
     frames = len(shape) > 1
     scaling = "divided by 255" if scaled else "not divided by 255, as with scale_obs=0"
-    return checkpoint_of(
+    return q_network_of(
         source,
         network_of(layers, strides, shape, divide=frames and scaled),
         shape,

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from dqn2snn.io.checkpoints._checkpoint import Checkpoint, checkpoint_of
+from dqn2snn.io._preset import PRESETS
+from dqn2snn.io._q_network import QNetwork
 from dqn2snn.io.checkpoints._heads import dueling
 from dqn2snn.io.checkpoints._layers import Weights, geometry_of, network_of, weights_of
-from dqn2snn.io.checkpoints._preset import PRESETS
+from dqn2snn.io.checkpoints._made import q_network_of
 from dqn2snn.io.checkpoints._source import Source
 
 __all__ = ["read"]
@@ -20,7 +21,7 @@ __all__ = ["read"]
 _STREAMS = ("features.", "value.", "advantage.")
 
 
-def read(source: Source) -> Checkpoint | None:
+def read(source: Source) -> QNetwork | None:
     """Read a state dict.
 
     Args:
@@ -35,7 +36,7 @@ def read(source: Source) -> Checkpoint | None:
     layers = _layers(tensors)
     strides, shape = geometry_of(layers)
     frames = len(shape) > 1
-    return checkpoint_of(
+    return q_network_of(
         source,
         network_of(layers, strides, shape, divide=frames),
         shape,

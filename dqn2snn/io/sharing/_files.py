@@ -72,11 +72,11 @@ def save_pretrained(
         PlanError: If the plan's numbers are not on the grid that it names.
 
     Example:
-        >>> agent = dqn2snn.zoo.load("cartpole")
-        >>> seen = dqn2snn.collect_observations(agent.env_id, agent.network, 300, progress=False)
-        >>> snn = dqn2snn.convert(agent.network, seen, num_steps=8)
+        >>> dqn = dqn2snn.load_q_network("cartpole")
+        >>> seen = dqn2snn.collect_observations(dqn.env_id, dqn, 300, progress=False)
+        >>> snn = dqn2snn.convert(dqn, seen, num_steps=8)
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     saved = save_pretrained(snn, folder, env_id=agent.env_id)
+        ...     saved = save_pretrained(snn, folder, env_id=dqn.env_id)
         ...     from_pretrained(saved).snn.plan.num_steps
         8
     """
@@ -165,7 +165,7 @@ def _config(directory: Path) -> dict[str, Any]:
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise CheckpointError(
             f"Expected the directory of a shared network with a {CONFIG_FILE}. Found {directory}: {error}. Use what "
-            "dqn2snn.save_pretrained wrote; for a trained DQN there is dqn2snn.zoo.load."
+            "dqn2snn.save_pretrained wrote; for a trained DQN there is dqn2snn.load_q_network."
         ) from None
     found: dict[str, Any] = config
     return found

@@ -9,28 +9,27 @@ An agent is a directory of three files, none of which is ever unpickled:
 There may be the learning curve beside them, ``curve.jsonl``.
 
 The network of an agent is the rounded one: it was scored after its weights were rounded to half precision.
-`load` reads an agent by name, `load_agent` reads any directory, `save_agent` writes one. The agents of `names` are in
-the package; those of `atari_names` are too large for it, and are found in a clone of the repository.
+`dqn2snn.load_q_network` reads an agent by its name or from its directory, `save_agent` writes one. The agents of
+`names` are in the package; those of `atari_names` are too large for it, and are found in a clone of the repository.
 
 Example:
-    >>> agent = load("cartpole")
-    >>> agent.env_id
+    >>> from dqn2snn import load_q_network
+    >>> dqn = load_q_network("cartpole")
+    >>> dqn.env_id
     'CartPole-v1'
-    >>> agent.config["layers"]
+    >>> dqn.config["layers"]
     [['linear', 4, 64], ['relu'], ['linear', 64, 64], ['relu'], ['linear', 64, 2]]
 """
 
 from __future__ import annotations
 
-from dqn2snn.io.zoo._agent import Agent, find, load, load_agent, names
+from dqn2snn.io._layers import Divide, build_network, describe_network
 from dqn2snn.io.zoo._config import AgentConfig, Score, Training, score_of
-from dqn2snn.io.zoo._find import atari_names
-from dqn2snn.io.zoo._layers import Divide, build_network, describe_network
+from dqn2snn.io.zoo._find import atari_names, names
 from dqn2snn.io.zoo._references import Reference, reference_of
 from dqn2snn.io.zoo._write import round_to_half, save_agent
 
 __all__ = [
-    "Agent",
     "AgentConfig",
     "Divide",
     "Reference",
@@ -39,9 +38,6 @@ __all__ = [
     "atari_names",
     "build_network",
     "describe_network",
-    "find",
-    "load",
-    "load_agent",
     "names",
     "reference_of",
     "round_to_half",

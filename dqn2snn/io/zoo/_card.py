@@ -22,8 +22,8 @@ def render_card(config: AgentConfig) -> str:
         Markdown with a YAML header.
 
     Example:
-        >>> from dqn2snn.io import zoo
-        >>> print(render_card(zoo.load("cartpole").config).splitlines()[1])
+        >>> import dqn2snn
+        >>> print(render_card(dqn2snn.load_q_network("cartpole").config).splitlines()[1])
         license: mit
     """
     sections = (
@@ -128,7 +128,7 @@ def _use(name: str) -> str:
     return f"""```python
 import dqn2snn
 
-agent = dqn2snn.zoo.load("{name}")  # an agent of your own: dqn2snn.zoo.load_agent(directory)
-observations = dqn2snn.collect_observations(agent.env_id, agent.network, 5_000, seed=0)
-snn = dqn2snn.convert(agent.network, observations)
+dqn = dqn2snn.load_q_network("{name}")  # or the directory of your own
+observations = dqn2snn.collect_observations(dqn.env_id, dqn, 5_000, seed=0)
+snn = dqn2snn.convert(dqn, observations)
 ```"""

@@ -1,4 +1,4 @@
-"""Where agents are that do not come in the wheel: in a checkout's ``zoo/atari``, or in ``DQN2SNN_ZOO``."""
+"""Where agents are: in the package, in a checkout's ``zoo/atari``, or in ``DQN2SNN_ZOO``."""
 
 from __future__ import annotations
 
@@ -6,12 +6,26 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["CONFIG_FILE", "WEIGHTS_FILE", "atari_names", "find", "looked_in"]
+__all__ = ["CONFIG_FILE", "WEIGHTS_FILE", "atari_names", "find", "looked_in", "names"]
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "weights.safetensors"
 VARIABLE = "DQN2SNN_ZOO"
+_SHIPPED = Path(__file__).with_name("agents")
 _CHECKOUT = Path(__file__).parents[3] / "zoo" / "atari"
+
+
+def names() -> tuple[str, ...]:
+    """List the agents that come with the package; `atari_names` lists those that are too large for it.
+
+    Returns:
+        Their names, sorted.
+
+    Example:
+        >>> "minatar-freeway" in names()
+        True
+    """
+    return tuple(sorted(path.parent.name for path in _SHIPPED.glob(f"*/{CONFIG_FILE}")))
 
 
 def atari_names() -> tuple[str, ...]:
@@ -28,14 +42,16 @@ def atari_names() -> tuple[str, ...]:
 
 
 def find(name: str) -> Path | None:
-    """Find the directory of an agent that is not in the package.
+    """Find the directory of an agent.
 
     Args:
-        name: ``"RoadRunner"`` or ``"road_runner"``.
+        name: One of `names`, ``"RoadRunner"`` or ``"road_runner"``.
 
     Returns:
         The directory; None if there is none.
     """
+    if name in names():
+        return _SHIPPED / name
     return next((path for path in _directories() if _key(path.name) == _key(name)), None)
 
 

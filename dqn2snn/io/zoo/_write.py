@@ -10,26 +10,29 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from dqn2snn.errors import ArgumentError
-from dqn2snn.io.zoo._agent import Agent, load_agent
+from dqn2snn.io._layers import describe_network
+from dqn2snn.io._q_network import QNetwork
 from dqn2snn.io.zoo._card import render_card
 from dqn2snn.io.zoo._config import FORMAT_VERSION, AgentConfig, Score, Training
 from dqn2snn.io.zoo._find import CONFIG_FILE, WEIGHTS_FILE
-from dqn2snn.io.zoo._layers import describe_network
+from dqn2snn.io.zoo._read import read_agent
 
 __all__ = ["round_to_half", "save_agent"]
+
+Network = TypeVar("Network", bound=nn.Module)
 
 CARD_FILE = "README.md"
 CURVE_FILE = "curve.jsonl"
 
 
-def round_to_half(network: nn.Sequential) -> nn.Sequential:
+def round_to_half(network: Network) -> Network:
     """Round the weights of a network to half precision, as they are kept on disk.
 
     Score the rounded network, not the one before it: on CartPole a difference of Q-values can be
@@ -52,7 +55,7 @@ def round_to_half(network: nn.Sequential) -> nn.Sequential:
 
 def save_agent(
     directory: str | Path,
-    network: nn.Sequential,
+    dqn: nn.Module,
     *,
     name: str,
     env_id: str,
@@ -63,7 +66,7 @@ def save_agent(
     also_evaluated: Sequence[Score] = (),
     action_names: Sequence[str] = (),
     curve: Sequence[Mapping[str, Any]] = (),
-) -> Agent:
+) -> QNetwork:
     """Write an agent: weights, configuration and model card.
 
     The files are written to a directory beside, read back, and only then moved into place, so that no
@@ -74,7 +77,7 @@ def save_agent(
 
     Args:
         directory: Where to write. An agent that is there already is replaced.
-        network: What `round_to_half` returned, the network that was scored.
+        dqn: What `round_to_half` returned, the network that was scored: an ``nn.Sequential``, or a `QNetwork` of one.
         name: Name of the agent.
         env_id: Gymnasium id of its environment.
         observation_shape: Shape of one observation.
@@ -89,16 +92,16 @@ def save_agent(
         The agent as read back.
 
     Example:
-        >>> from dqn2snn.io import zoo
-        >>> agent = zoo.load("cartpole")
+        >>> from dqn2snn import load_q_network
+        >>> dqn = load_q_network("cartpole")
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     again = save_agent(
-        ...         Path(folder) / "mine", agent.network, name="mine", env_id=agent.env_id,
-        ...         observation_shape=(4,), training=agent.config["training"],
-        ...         evaluation=agent.config["evaluation"])
-        >>> torch.equal(again.network[0].weight, agent.network[0].weight)
+        ...         Path(folder) / "mine", dqn, name="mine", env_id=dqn.env_id, observation_shape=(4,),
+        ...         training=dqn.config["training"], evaluation=dqn.config["evaluation"])
+        >>> torch.equal(again(torch.ones(1, 4)), dqn(torch.ones(1, 4)))
         True
     """
+    network = dqn.module if isinstance(dqn, QNetwork) else dqn
     weights = {key: _half(key, tensor) for key, tensor in network.state_dict().items()}
     data = safetensors.torch.save(weights)
     layers = describe_network(network)
@@ -127,7 +130,7 @@ def save_agent(
         (staging / CARD_FILE).write_text(render_card(config), encoding="utf-8")
         if curve:
             (staging / CURVE_FILE).write_text("".join(f"{json.dumps(point)}\n" for point in curve))
-        return load_agent(staging)
+        return read_agent(staging)
 
 
 def _half(key: str, tensor: Tensor) -> Tensor:

@@ -5,8 +5,8 @@ same: their conversion rate, here `agreement`. They score the spiking network on
 both networks the same episodes with the same exploration, and states every number with its interval.
 
     >>> import dqn2snn.io.zoo
-    >>> agent = dqn2snn.zoo.load("minatar-breakout")
-    >>> evaluate_policy(agent.network, agent.env_id, episodes=5).returns
+    >>> dqn = dqn2snn.load_q_network("minatar-breakout")
+    >>> evaluate_policy(dqn, dqn.env_id, episodes=5).returns
     (7.0, 6.0, 7.0, 2.0, 4.0)
 """
 

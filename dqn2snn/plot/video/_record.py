@@ -69,10 +69,10 @@ def record_video(
 
     Example:
         >>> import dqn2snn, tempfile, torch
-        >>> agent = dqn2snn.zoo.load("minatar-breakout")
-        >>> snn = dqn2snn.convert(agent.network, torch.rand(64, 4, 10, 10), num_steps=32)
+        >>> dqn = dqn2snn.load_q_network("minatar-breakout")
+        >>> snn = dqn2snn.convert(dqn, torch.rand(64, 4, 10, 10), num_steps=32)
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     gif = record_video(snn, agent.env_id, f"{folder}/breakout.gif", max_steps=5)
+        ...     gif = record_video(snn, dqn.env_id, f"{folder}/breakout.gif", max_steps=5)
         ...     gif.read_bytes()[:6]
         b'GIF89a'
     """

@@ -33,13 +33,11 @@ RECIPES = {
 @cache
 def network(name: str, recipe: str) -> SpikingQNetwork:
     rule, num_steps = RECIPES[recipe]
-    return dqn2snn.convert(
-        agent(name).network, observations(name), recipe=rule, num_steps=num_steps, corrections=()
-    )
+    return dqn2snn.convert(agent(name), observations(name), recipe=rule, num_steps=num_steps, corrections=())
 
 
 def diagnosed(snn: SpikingQNetwork, name: str, count: int = 200) -> Diagnosis:
-    return diagnose(agent(name).network, snn, observations(name)[:count])
+    return diagnose(agent(name), snn, observations(name)[:count])
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -59,7 +57,7 @@ def test_all_of_the_error_is_accounted_for(name: str, recipe: str) -> None:
 def test_decisions_and_their_costs_are_those_of_the_metrics() -> None:
     snn, x = network("acrobot", "rate"), observations("acrobot")[:200]
     with torch.no_grad():
-        q, q_snn = agent("acrobot").network(x), snn(x)
+        q, q_snn = agent("acrobot")(x), snn(x)
     found = diagnosed(snn, "acrobot")
     assert found.agreement.mean == action_agreement(q, q_snn)
     assert found.regret == pytest.approx(regret(q, q_snn), rel=1e-5)
@@ -79,7 +77,7 @@ def test_decisions_and_their_costs_are_those_of_the_metrics() -> None:
 @pytest.mark.parametrize("name", ["acrobot", "minatar-breakout"])
 def test_a_low_percentile_is_clipping(name: str) -> None:
     rule = partial(rate, threshold=90.0, readout="rate")
-    snn = dqn2snn.convert(agent(name).network, observations(name), recipe=rule, num_steps=64, corrections=())
+    snn = dqn2snn.convert(agent(name), observations(name), recipe=rule, num_steps=64, corrections=())
     found = diagnosed(snn, name)
     assert found.share("clipping") > 0.8
     assert "is clipping" in found.advice
@@ -88,9 +86,7 @@ def test_a_low_percentile_is_clipping(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["acrobot", "minatar-breakout", "cartpole"])
 def test_four_steps_are_quantisation(name: str) -> None:
-    snn = dqn2snn.convert(
-        agent(name).network, observations(name), recipe=MEAN_RATE, num_steps=4, corrections=()
-    )
+    snn = dqn2snn.convert(agent(name), observations(name), recipe=MEAN_RATE, num_steps=4, corrections=())
     found = diagnosed(snn, name)
     assert found.share("quantisation") > 0.6
     assert "is quantisation" in found.advice
@@ -126,7 +122,7 @@ def test_a_deep_network_that_takes_nothing_back_is_uneven() -> None:
 def test_a_planted_channel_is_found() -> None:
     name, layer = "minatar-breakout", 1
     snn = dqn2snn.convert(
-        agent(name).network, observations(name), recipe=MEAN_RATE, num_steps=128, grid=None, corrections=()
+        agent(name), observations(name), recipe=MEAN_RATE, num_steps=128, grid=None, corrections=()
     )
     plan = snn.plan
     strongest = int(plan.output.affine.weight.std(0).argmax())
@@ -152,11 +148,11 @@ def test_where_levels_persist_the_error_is_that_of_the_stream() -> None:
     x = observations("acrobot")[:80]
     snn = network("acrobot", "sigma_delta")
     episodes = [0] * 50 + [1] * 30
-    found = diagnose(agent("acrobot").network, snn, x, episodes=episodes)
+    found = diagnose(agent("acrobot"), snn, x, episodes=episodes)
     stream = snn.stream()
     first = [i in (0, 50) for i in range(80)]
     q = torch.cat([stream.step(x[i : i + 1], torch.tensor([first[i]])) for i in range(80)])
-    assert found.agreement.mean == action_agreement(agent("acrobot").network(x), q)
+    assert found.agreement.mean == action_agreement(agent("acrobot")(x), q)
 
 
 def test_it_is_a_text_and_plain_data() -> None:
@@ -169,7 +165,7 @@ def test_it_is_a_text_and_plain_data() -> None:
 def test_what_cannot_be_diagnosed_is_refused() -> None:
     snn = network("acrobot", "rate")
     with pytest.raises(ArgumentError, match="Found 0 and 3"):
-        diagnose(agent("acrobot").network, snn, observations("acrobot")[:0])
-    timed = dqn2snn.convert(agent("acrobot").network, observations("acrobot"), recipe="ttfs", corrections=())
+        diagnose(agent("acrobot"), snn, observations("acrobot")[:0])
+    timed = dqn2snn.convert(agent("acrobot"), observations("acrobot"), recipe="ttfs", corrections=())
     with pytest.raises(PlanError, match="whose spikes are counted"):
         diagnosed(timed, "acrobot")

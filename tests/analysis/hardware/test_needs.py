@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import dqn2snn
-from dqn2snn import SpikingPlan, SpikingQNetwork, zoo
+from dqn2snn import SpikingPlan, SpikingQNetwork
 from dqn2snn.analysis.hardware import (
     DEVICES,
     ENERGY_MODELS,
@@ -41,9 +41,9 @@ def nature() -> SpikingPlan:
 
 @cache
 def cartpole() -> tuple[SpikingPlan, torch.Tensor]:
-    agent = zoo.load("cartpole")
-    observations = dqn2snn.collect_observations(agent.env_id, agent.network, 500, progress=False)
-    return dqn2snn.convert(agent.network, observations, num_steps=16).plan, observations
+    agent = dqn2snn.load_q_network("cartpole")
+    observations = dqn2snn.collect_observations(agent.env_id, agent, 500, progress=False)
+    return dqn2snn.convert(agent, observations, num_steps=16).plan, observations
 
 
 def test_the_nature_network_is_counted_as_by_hand() -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import dqn2snn
-from dqn2snn import SpikingPlan, SpikingQNetwork, zoo
+from dqn2snn import SpikingPlan, SpikingQNetwork
 from dqn2snn.analysis.hardware import footprint, quantize
 from dqn2snn.analysis.hardware._rounding import Per
 from dqn2snn.engine.reference import simulate_reference
@@ -77,11 +77,11 @@ def test_many_bits_change_nothing_that_a_grid_does_not(recipe: str) -> None:
 @pytest.mark.parametrize("per", ["channel", "layer"])
 @pytest.mark.parametrize("name", ["minatar-breakout", "acrobot"])
 def test_calibration_gives_decisions_back(name: str, per: Per) -> None:
-    agent = zoo.load(name)
-    observations = dqn2snn.collect_observations(agent.env_id, agent.network, 2_000, progress=False)
+    agent = dqn2snn.load_q_network(name)
+    observations = dqn2snn.collect_observations(agent.env_id, agent, 2_000, progress=False)
     seen, fresh = observations[::2], observations[1::2]
-    plan = dqn2snn.convert(agent.network, seen, num_steps=32).plan
-    decisions = agent.network(fresh).argmax(1)
+    plan = dqn2snn.convert(agent, seen, num_steps=32).plan
+    decisions = agent(fresh).argmax(1)
 
     def agreement(plan: SpikingPlan) -> float:
         return float((SpikingQNetwork(plan)(fresh).argmax(1) == decisions).double().mean())

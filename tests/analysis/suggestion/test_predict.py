@@ -23,14 +23,14 @@ STEPS = (8, 16, 32, 64, 128)
 
 @cache
 def calibrated(name: str) -> tuple[dqn2snn.LayerGraph, dqn2snn.ActivationStats]:
-    graph = trace(agent(name).network, tuple(observations(name).shape[1:]))
+    graph = trace(agent(name), tuple(observations(name).shape[1:]))
     return graph, dqn2snn.calibrate(graph, observations(name), (99.9, 99.99))
 
 
 @cache
 def q_dqn(name: str) -> Tensor:
     with torch.no_grad():
-        return agent(name).network(observations(name))
+        return agent(name)(observations(name))
 
 
 def measured(plan: SpikingPlan, name: str, steps: tuple[int, ...]) -> list[float]:

@@ -25,7 +25,7 @@ from tests.analysis.suggestion.test_predict import calibrated, q_dqn
 
 @pytest.fixture(scope="module")
 def suggestion() -> Suggestion:
-    return suggest(agent("acrobot").network, observations("acrobot"), 0.95, recipes=("rate", "burst"))
+    return suggest(agent("acrobot"), observations("acrobot"), 0.95, recipes=("rate", "burst"))
 
 
 def test_the_suggested_conversion_agrees_as_promised(suggestion: Suggestion) -> None:
@@ -34,7 +34,7 @@ def test_the_suggested_conversion_agrees_as_promised(suggestion: Suggestion) -> 
         assert option.reached
         percentile = 100 if option.candidate.threshold == "max" else None
         snn = dqn2snn.convert(
-            trained.network,
+            trained,
             x,
             recipe=option.candidate.recipe,
             num_steps=option.num_steps,
@@ -60,7 +60,7 @@ def test_a_suggestion_is_plain_data(suggestion: Suggestion) -> None:
 
 def test_what_cannot_be_reached_is_said_to_be_missed() -> None:
     found = suggest(
-        agent("cartpole").network,
+        agent("cartpole"),
         observations("cartpole"),
         0.999,
         recipes=("rate",),
@@ -74,12 +74,12 @@ def test_what_cannot_be_reached_is_said_to_be_missed() -> None:
 @pytest.mark.parametrize("target", [0, 1, 99, True, "0.9"])
 def test_a_target_is_a_share(target: object) -> None:
     with pytest.raises(ArgumentError, match="target agreement"):
-        suggest(agent("acrobot").network, observations("acrobot"), target)  # type: ignore[arg-type]
+        suggest(agent("acrobot"), observations("acrobot"), target)  # type: ignore[arg-type]
 
 
 def test_an_unknown_recipe_is_refused() -> None:
     with pytest.raises(ArgumentError, match="sigma_delta"):
-        suggest(agent("acrobot").network, observations("acrobot"), recipes=("tan2021",))
+        suggest(agent("acrobot"), observations("acrobot"), recipes=("tan2021",))
 
 
 def plan(name: str, num_steps: int, *, grid: bool) -> SpikingPlan:
@@ -146,10 +146,10 @@ def test_a_sweep_measures_what_it_predicts() -> None:
 def test_convert_chooses_the_number_of_steps() -> None:
     trained, x = agent("acrobot"), observations("acrobot")
     held_out = x[-104:]
-    snn = dqn2snn.convert(trained.network, x, target_agreement=0.9)
+    snn = dqn2snn.convert(trained, x, target_agreement=0.9)
     assert snn.plan.report["held_out"] == 104
     assert action_agreement(q_dqn("acrobot")[-104:], snn(held_out)) >= 0.9
-    given = dqn2snn.convert(trained.network, x[:-104], target_agreement=0.9, held_out=held_out)
+    given = dqn2snn.convert(trained, x[:-104], target_agreement=0.9, held_out=held_out)
     assert given.plan.num_steps == snn.plan.num_steps
     assert given.plan.report == snn.plan.report
 
@@ -159,9 +159,9 @@ def test_convert_chooses_the_number_of_steps() -> None:
 )
 def test_a_target_takes_the_place_of_a_number_of_steps(asked: dict[str, object]) -> None:
     with pytest.raises(ArgumentError, match="in place of num_steps"):
-        dqn2snn.convert(agent("acrobot").network, observations("acrobot"), **asked)  # type: ignore[arg-type]
+        dqn2snn.convert(agent("acrobot"), observations("acrobot"), **asked)  # type: ignore[arg-type]
 
 
 def test_too_few_observations_leave_none_out() -> None:
     with pytest.raises(ArgumentError, match="held-out observations"):
-        dqn2snn.convert(agent("acrobot").network, observations("acrobot")[:4], target_agreement=0.9)
+        dqn2snn.convert(agent("acrobot"), observations("acrobot")[:4], target_agreement=0.9)

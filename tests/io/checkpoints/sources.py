@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dqn2snn.io.checkpoints import Checkpoint, load_q_network
+from dqn2snn.io.checkpoints import QNetwork, load_q_network
 from dqn2snn.tracing import trace
 
 FRAMES = (4, 84, 84)
@@ -51,7 +51,7 @@ def their_warnings() -> Iterator[None]:
         yield
 
 
-def observations_of(checkpoint: Checkpoint, count: int = 16) -> Tensor:
+def observations_of(checkpoint: QNetwork, count: int = 16) -> Tensor:
     assert checkpoint.observation_shape is not None
     generator = torch.Generator().manual_seed(1)
     if len(checkpoint.observation_shape) == 3:
@@ -60,13 +60,13 @@ def observations_of(checkpoint: Checkpoint, count: int = 16) -> Tensor:
 
 
 def assert_equal_q(
-    checkpoint: Checkpoint, theirs: Callable[[Tensor], Tensor], *, convertible: bool = True
+    checkpoint: QNetwork, theirs: Callable[[Tensor], Tensor], *, convertible: bool = True
 ) -> None:
     """The Q-values of the framework itself to 1e-5, absolute or relative, of a network that can be converted."""
     observations = observations_of(checkpoint)
     with torch.no_grad():
         expected = theirs(observations)
-    q = checkpoint.network(observations)
+    q = checkpoint(observations)
     assert q.dtype == torch.float32
     assert not q.requires_grad
     assert q.shape == (len(observations), checkpoint.num_actions)
@@ -74,11 +74,11 @@ def assert_equal_q(
     assert expected.std() > 1e-3  # or the comparison would say nothing
     assert checkpoint.observation_shape is not None
     if convertible:
-        assert isinstance(checkpoint.network, nn.Sequential)
-        trace(checkpoint.network, checkpoint.observation_shape)
+        assert isinstance(checkpoint.module, nn.Sequential)
+        trace(checkpoint, checkpoint.observation_shape)
 
 
-def saved(state: Any, path: Path) -> Checkpoint:
+def saved(state: Any, path: Path) -> QNetwork:
     """What is read from a file of ``torch.save``."""
     torch.save(state, path)
     return load_q_network(path)

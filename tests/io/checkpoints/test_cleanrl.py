@@ -90,13 +90,11 @@ def test_c51_is_converted_below_its_readout(tmp_path: Path) -> None:
     checkpoint = saved({"model_weights": source.state_dict(), "args": ARGS}, tmp_path / "c51.cleanrl_model")
     observations = observations_of(checkpoint, 256)
     with pytest.raises(UnsupportedModuleError, match="Convert the network below the softmax"):
-        dqn2snn.convert(checkpoint.network, observations)
-    assert isinstance(checkpoint.network, nn.Sequential)
-    snn = dqn2snn.convert(checkpoint.network[:-1], observations, num_steps=128)
-    readout = checkpoint.network[-1]
-    agreement = (
-        (readout(snn(observations)).argmax(1) == checkpoint.network(observations).argmax(1)).float().mean()
-    )
+        dqn2snn.convert(checkpoint, observations)
+    assert isinstance(checkpoint.module, nn.Sequential)
+    snn = dqn2snn.convert(checkpoint.module[:-1], observations, num_steps=128)
+    readout = checkpoint.module[-1]
+    agreement = (readout(snn(observations)).argmax(1) == checkpoint(observations).argmax(1)).float().mean()
     assert agreement > 0.9
 
 

@@ -70,7 +70,7 @@ def test_safetensors_has_no_checksum_but_its_structure_is_checked(
     except CheckpointError:
         return
     assert found.observation_shape is not None
-    assert found.network(torch.zeros(1, *found.observation_shape)).isfinite().all()
+    assert found(torch.zeros(1, *found.observation_shape)).isfinite().all()
 
 
 @given(

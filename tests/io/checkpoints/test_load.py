@@ -37,13 +37,13 @@ def network() -> nn.Sequential:
 
 
 def test_agents_of_the_zoo_are_checkpoints_too(tmp_path: Path) -> None:
-    agent = zoo.load("cartpole")
+    agent = load_q_network("cartpole")
     shutil.copytree(SHIPPED / "cartpole", tmp_path / "copy")
     for name in ("cartpole", SHIPPED / "cartpole", tmp_path / "copy"):
         checkpoint = load_q_network(name)
         assert (checkpoint.name, checkpoint.env_id, checkpoint.preset) == ("cartpole", "CartPole-v1", None)
         assert checkpoint.provenance.rule == "zoo"
-        assert_equal_q(checkpoint, agent.network)
+        assert_equal_q(checkpoint, agent)
 
 
 def test_a_directory_stands_for_the_one_checkpoint_in_it(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_a_directory_stands_for_the_one_checkpoint_in_it(tmp_path: Path) -> None
     [
         ("missing.zip", "Found no file 'missing.zip'"),
         ("no/such/file.pt", "Found no file 'no/such/file.pt'"),
-        ("nothing", "Expected the name of an agent: .*cartpole"),
+        ("nothing", "or the name of an agent: .*cartpole"),
         ("bad\0name.pt", "Found no file"),
         ("", "Expected"),
     ],
@@ -142,9 +142,9 @@ def test_the_name_of_a_file_may_tell_the_environment(name: str, env_id: str, tmp
 
 def test_an_environment_that_fits_is_taken(atari: Path, tmp_path: Path) -> None:
     pytest.importorskip("ale_py", reason="Atari needs the extra atari")
-    assert load_q_network(atari, env_id="PongNoFrameskip-v4").env_id == "PongNoFrameskip-v4"
+    assert load_q_network(atari, env="PongNoFrameskip-v4").env_id == "PongNoFrameskip-v4"
     torch.save(network().state_dict(), tmp_path / "dqn.pt")
-    assert load_q_network(tmp_path / "dqn.pt", env_id="CartPole-v1").env_id == "CartPole-v1"
+    assert load_q_network(tmp_path / "dqn.pt", env="CartPole-v1").env_id == "CartPole-v1"
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_an_environment_that_does_not_fit_is_refused_with_the_difference(
 ) -> None:
     pytest.importorskip("ale_py", reason="Atari needs the extra atari")
     with pytest.raises(EnvironmentMismatchError, match=message):
-        load_q_network(atari, env_id=env_id)
+        load_q_network(atari, env=env_id)
 
 
 def test_an_agent_of_the_zoo_has_the_preset_of_its_protocol() -> None:
@@ -171,12 +171,12 @@ def test_an_agent_of_the_zoo_has_the_preset_of_its_protocol() -> None:
         pytest.skip("the Atari agents are in a clone of the repository")
     assert load_q_network("RoadRunner").preset == PRESETS["tan2021"]
     with pytest.raises(EnvironmentMismatchError, match="Expected an environment with the preset 'tan2021'"):
-        load_q_network("RoadRunner", env_id="ALE/RoadRunner-v5")
+        load_q_network("RoadRunner", env="ALE/RoadRunner-v5")
 
 
 def test_whoever_trained_otherwise_says_so(atari: Path) -> None:
     pytest.importorskip("ale_py", reason="Atari needs the extra atari")
-    checkpoint = load_q_network(atari, env_id="ALE/Pong-v5", preset="machado2018")
+    checkpoint = load_q_network(atari, env="ALE/Pong-v5", preset="machado2018")
     assert checkpoint.preset == PRESETS["machado2018"]
     with pytest.raises(EnvironmentMismatchError, match=r"sticky actions with probability 0 instead of 0.25"):
         checkpoint.check_environment("PongNoFrameskip-v4")
@@ -202,7 +202,7 @@ def test_frames_are_not_divided_twice(tmp_path: Path) -> None:
         with pytest.raises(
             EnvironmentMismatchError, match=r"Expected frames of bytes.* Found observations of float32"
         ):
-            load_q_network(tmp_path / "dqn.pt", env_id="Floats-v0")
+            load_q_network(tmp_path / "dqn.pt", env="Floats-v0")
     finally:
         del gymnasium.registry["Floats-v0"]
 

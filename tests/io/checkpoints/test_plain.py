@@ -158,11 +158,9 @@ def test_a_module_takes_the_weights_and_stays_as_it_was(dtype: torch.dtype, tmp_
     checkpoint = load_q_network(tmp_path / "dqn.pt", module=module)
     assert checkpoint.provenance.rule == "module"
     frames = torch.rand(4, 6, 10, 10)
-    torch.testing.assert_close(
-        checkpoint.network(frames), source(frames.to(dtype)).float(), rtol=0, atol=1e-5
-    )
+    torch.testing.assert_close(checkpoint(frames), source(frames.to(dtype)).float(), rtol=0, atol=1e-5)
     assert all(torch.equal(before[name], tensor) for name, tensor in module.state_dict().items())
-    assert not checkpoint.network.training
+    assert not checkpoint.training
 
 
 @pytest.mark.parametrize(
@@ -177,5 +175,5 @@ def test_a_module_of_another_shape_is_refused(sizes: tuple[int, ...], message: s
 def test_what_was_read_can_be_converted(tmp_path: Path) -> None:
     checkpoint = saved(mlp(4, 16, 24, 3).state_dict(), tmp_path / "dqn.pt")
     observations = observations_of(checkpoint, 256)
-    snn = dqn2snn.convert(checkpoint.network, observations, num_steps=64)
-    assert (snn(observations).argmax(1) == checkpoint.network(observations).argmax(1)).float().mean() > 0.9
+    snn = dqn2snn.convert(checkpoint, observations, num_steps=64)
+    assert (snn(observations).argmax(1) == checkpoint(observations).argmax(1)).float().mean() > 0.9

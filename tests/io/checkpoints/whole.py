@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from dqn2snn.errors import CheckpointError
-from dqn2snn.io.checkpoints import Checkpoint, load_q_network
+from dqn2snn.io.checkpoints import QNetwork, load_q_network
 from tests.io.checkpoints.sb3_zip import sb3_zip
 
 
@@ -44,7 +44,7 @@ WHOLE: dict[str, bytes] = {
 ALL = WHOLE | {"dqn.safetensors": safetensors.torch.save(network().state_dict())}
 
 
-def read(content: bytes, name: str, directory: Path) -> Checkpoint:
+def read(content: bytes, name: str, directory: Path) -> QNetwork:
     (directory / name).write_bytes(content)
     return load_q_network(directory / name)
 
@@ -57,6 +57,6 @@ def refused(content: bytes, name: str, directory: Path) -> str:
     return message
 
 
-def same(checkpoint: Checkpoint) -> bool:
-    expected, found = network().state_dict(), checkpoint.network.state_dict()
+def same(checkpoint: QNetwork) -> bool:
+    expected, found = network().state_dict(), checkpoint.state_dict()
     return all(torch.equal(a, b) for a, b in zip(expected.values(), found.values(), strict=True))

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 pytest.importorskip("nirtorch", reason="reading graphs with other libraries needs the extra importers")
 
 import dqn2snn
-from dqn2snn import SpikingPlan, zoo
+from dqn2snn import SpikingPlan
 from dqn2snn.errors import PlanError
 from dqn2snn.io.interop import exact_sinabs, exact_spikingjelly, unit_thresholds
 from measuring import nir as nir_conformance
@@ -41,9 +41,9 @@ READERS = {f"{reader.library} {reader.how}": reader for reader in nir_conformanc
 
 @cache
 def agent(name: str) -> tuple[nn.Module, Tensor]:
-    found = zoo.load(name)
-    observations = dqn2snn.collect_observations(found.env_id, found.network, 500, progress=False)
-    return found.network, observations
+    found = dqn2snn.load_q_network(name)
+    observations = dqn2snn.collect_observations(found.env_id, found, 500, progress=False)
+    return found, observations
 
 
 @cache

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import dqn2snn
-from dqn2snn import zoo
 from dqn2snn.engine import simulate_reference
 from dqn2snn.errors import ArgumentError, CheckpointError, Dqn2SnnError, PlanError, UnsupportedModuleError
 from dqn2snn.io.interop import from_nir, hard_reset, needs, to_nir
@@ -155,9 +154,9 @@ def test_what_a_graph_leaves_to_the_metadata_is_named() -> None:
 
 
 def test_an_agent_plays_the_same_from_its_file(tmp_path: Path) -> None:
-    agent = zoo.load("minatar-breakout")
-    seen = dqn2snn.collect_observations(agent.env_id, agent.network, 300, progress=False)
-    snn = dqn2snn.convert(agent.network, seen, num_steps=16)
+    agent = dqn2snn.load_q_network("minatar-breakout")
+    seen = dqn2snn.collect_observations(agent.env_id, agent, 300, progress=False)
+    snn = dqn2snn.convert(agent, seen, num_steps=16)
     again = dqn2snn.SpikingQNetwork(from_nir(str(written(to_nir(snn.plan), tmp_path))))
     assert torch.equal(again(seen), snn(seen))
 

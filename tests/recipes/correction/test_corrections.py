@@ -195,16 +195,14 @@ def test_ridge_leaves_nothing_that_a_readout_could_still_explain(recipe: str, ne
 def test_real_agents_lose_less_on_states_of_other_episodes(name: str, correction: str) -> None:
     trained = agent(name)
     seen, fresh = (
-        dqn2snn.collect_observations(
-            trained.env_id, trained.network, 1000, seed=seed, max_steps=300, progress=False
-        )
+        dqn2snn.collect_observations(trained.env_id, trained, 1000, seed=seed, max_steps=300, progress=False)
         for seed in (0, 10_000)
     )
-    network_graph = trace(trained.network, tuple(seen.shape[1:]))
+    network_graph = trace(trained, tuple(seen.shape[1:]))
     made = rate(network_graph, calibrate(network_graph, seen), num_steps=4, grid=None)
     corrected = CORRECTIONS[correction](made, network_graph, seen)
     with torch.no_grad():
-        q = trained.network(fresh)
+        q = trained(fresh)
         before, after = (regret(q, simulate_layerwise(each, fresh, 4).q[-1]) for each in (made, corrected))
     assert after < 0.8 * before
 

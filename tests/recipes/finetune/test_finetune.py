@@ -31,13 +31,13 @@ each = pytest.mark.parametrize("finetune", list(FINETUNES.values()), ids=list(FI
 
 @cache
 def graph() -> LayerGraph:
-    return dqn2snn.trace(agent(NAME).network, tuple(observations(NAME).shape[1:]))
+    return dqn2snn.trace(agent(NAME), tuple(observations(NAME).shape[1:]))
 
 
 @cache
 def converted(recipe: str = "rate", num_steps: int = 3) -> SpikingPlan:
     plan = dqn2snn.convert(
-        agent(NAME).network, observations(NAME), recipe=recipe, num_steps=num_steps, corrections=(), grid=None
+        agent(NAME), observations(NAME), recipe=recipe, num_steps=num_steps, corrections=(), grid=None
     ).plan
     return replace(plan, readout="rate")
 
@@ -138,9 +138,7 @@ def test_it_is_a_correction_of_convert() -> None:
     def tuned(plan: SpikingPlan, graph: LayerGraph, states: Tensor) -> SpikingPlan:
         return dsr(plan, graph, states, steps=5)
 
-    snn = dqn2snn.convert(
-        agent(NAME).network, observations(NAME), recipe="rate", num_steps=4, corrections=(tuned,)
-    )
+    snn = dqn2snn.convert(agent(NAME), observations(NAME), recipe="rate", num_steps=4, corrections=(tuned,))
     assert snn.plan.on_grid
     assert snn.plan.report["corrections"] == ["dsr"]
 

@@ -52,7 +52,7 @@ def assert_exact(stats: ActivationStats, graph: LayerGraph, batch: Tensor, batch
 @pytest.mark.parametrize("batch_size", [100, 256])
 def test_percentiles_of_agents_are_those_of_numpy(name: str, batch_size: int) -> None:
     seen = observations(name)
-    graph = trace(agent(name).network, tuple(seen.shape[1:]))
+    graph = trace(agent(name), tuple(seen.shape[1:]))
     stats = calibrate(graph, seen, PERCENTILES, batch_size=batch_size)
     assert stats.count == len(seen)
     assert stats.percentiles == PERCENTILES

@@ -38,7 +38,7 @@ def test_strides_meet_every_position_and_bound_the_sample(groups: int, count: in
 
 @pytest.mark.parametrize("batch_size", [7, 64, 520])
 def test_calibration_keeps_all_where_there_are_few(batch_size: int) -> None:
-    graph = trace(agent("cartpole").network, (4,))
+    graph = trace(agent("cartpole"), (4,))
     seen = observations("cartpole")
     stats = calibrate(graph, seen, batch_size=batch_size)
     with torch.no_grad():
@@ -50,7 +50,7 @@ def test_calibration_keeps_all_where_there_are_few(batch_size: int) -> None:
 def test_images_are_thinned_evenly_and_the_same_in_any_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_sample, "MOST", 10_000)
     seen = observations("minatar-freeway")[:100]
-    graph = trace(agent("minatar-freeway").network, tuple(seen.shape[1:]))
+    graph = trace(agent("minatar-freeway"), tuple(seen.shape[1:]))
     first, second = (calibrate(graph, seen, batch_size=size).layers[0].sample for size in (9, 100))
     with torch.no_grad():
         z = next(graph.cast(torch.float32).pre_activations(seen))

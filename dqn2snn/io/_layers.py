@@ -83,7 +83,7 @@ def _build(index: int, layer: Sequence[Any]) -> nn.Module:
     return builder(*found)
 
 
-def describe_network(network: nn.Sequential) -> list[list[str | int]]:
+def describe_network(network: nn.Module) -> list[list[str | int]]:
     """Describe a network as plain data, the inverse of `build_network`.
 
     A layer of another kind, or with an option that the format does not keep, is refused with an
@@ -99,6 +99,10 @@ def describe_network(network: nn.Sequential) -> list[list[str | int]]:
         >>> describe_network(nn.Sequential(nn.Conv2d(4, 16, 3), nn.ReLU(), nn.Flatten()))
         [['conv2d', 4, 16, 3, 1], ['relu'], ['flatten']]
     """
+    if not isinstance(network, nn.Sequential):
+        raise ArgumentError(
+            f"Expected an nn.Sequential. Found {type(network).__name__}. Put the layers in a row before saving."
+        )
     return [_describe(index, module) for index, module in enumerate(network)]
 
 
