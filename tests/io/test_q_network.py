@@ -120,7 +120,7 @@ def test_it_goes_as_it_is_into_every_entry_point(dqn: QNetwork, tmp_path: Path) 
     assert len(dqn2snn.evaluate_policy(dqn, dqn.env_id, **short).returns) == 2
     assert len(dqn2snn.compare_policies(dqn, snn, dqn.env_id, **short).dqn.returns) == 2
     assert dqn2snn.suggest(dqn, seen, 0.9, recipes=("rate",))
-    assert dqn2snn.diagnose(snn, dqn, seen)
+    assert dqn2snn.diagnose(dqn, snn, seen)
     assert dqn2snn.aggregate(dqn, dqn.env_id, seen, num_steps=4, rounds=1, **short)
     frames = dqn2snn.record_video(snn, dqn.env_id, tmp_path / "play.gif", dqn=dqn, max_steps=3)
     assert frames is not None
