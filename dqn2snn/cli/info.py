@@ -17,7 +17,6 @@ from dqn2snn.cli._parser import Commands
 from dqn2snn.cli._plans import describe_plan
 from dqn2snn.cli._report import Report
 from dqn2snn.errors import ArgumentError, Dqn2SnnError
-from dqn2snn.io.checkpoints import load_q_network
 
 if TYPE_CHECKING:
     from dqn2snn.engine.choice import EngineChoice
@@ -87,6 +86,7 @@ def run(args: argparse.Namespace) -> Report:
     if args.plan is None:
         return _installation()
     from dqn2snn.io import zoo
+    from dqn2snn.io.checkpoints import load_q_network
     from dqn2snn.plan.file import load_plan
 
     if str(args.plan) in (*zoo.names(), *zoo.atari_names()) and not args.plan.exists():
@@ -215,6 +215,7 @@ def _reference(recipe: Callable[..., Any]) -> str:
 
 def _agents() -> dict[str, dict[str, Any]]:
     from dqn2snn.io import zoo
+    from dqn2snn.io.checkpoints import load_q_network
 
     agents = {}
     for name in (*zoo.names(), *zoo.atari_names()):
