@@ -82,7 +82,8 @@ def weights_of(agent: str) -> str:
     Returns:
         str: 16 hexadecimal digits.
     """
-    return str(_agent(agent).config["weights_sha256"])[:16]
+    dqn = _agent(agent)
+    return str(dqn.config.get("weights_sha256", dqn.provenance.sha256))[:16]
 
 
 def references_of(agents: Iterable[str]) -> dict[str, zoo.Reference]:

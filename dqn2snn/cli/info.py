@@ -86,7 +86,6 @@ def run(args: argparse.Namespace) -> Report:
     if args.plan is None:
         return _installation()
     from dqn2snn.io import zoo
-    from dqn2snn.io.checkpoints import load_q_network
     from dqn2snn.plan.file import load_plan
 
     if str(args.plan) in (*zoo.names(), *zoo.atari_names()) and not args.plan.exists():
