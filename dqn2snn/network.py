@@ -142,7 +142,7 @@ class SpikingQNetwork(nn.Module):
             return simulate_event(
                 prepared.events, batch, steps, spikes=spikes, threads=self._threads, progress=progress
             )
-        if plan.coding == "latency":
+        if plan.coding.windowed:
             return timed(engine)(tensors, batch, steps, spikes=spikes)
         if readout is not None:
             plan, tensors = replace(plan, readout=readout), replace(tensors, readout=readout)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import torch
 
+from dqn2snn.dynamics.codings.delta import CODING as DELTA
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.plan.grid import on_grid
 
@@ -30,7 +31,7 @@ def delta(plan: SpikingPlan, levels: int, max_spikes: int) -> SpikingPlan:
             start, bias = start + bias, torch.zeros_like(bias)
         moved = replace(layer, affine=layer.affine.with_parameters(weight, bias), v_init=start)
         made.append(replace(moved, signed=True, max_spikes=max_spikes, max_count=levels) if hidden else moved)
-    return replace(plan, layers=tuple(made[:-1]), output=made[-1], coding="delta", warmup_steps=2 * levels)
+    return replace(plan, layers=tuple(made[:-1]), output=made[-1], coding=DELTA, warmup_steps=2 * levels)
 
 
 def _step_biased(plan: SpikingPlan) -> SpikingPlan:

@@ -310,7 +310,7 @@ def convert_on(
 
 def _countable(plan: SpikingPlan, observations: Tensor) -> Tensor | None:
     """What weights are calibrated on: nothing where spikes are not counted."""
-    return None if plan.coding == "latency" else observations
+    return observations if plan.coding.counted else None
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> Report:
     snn = spiking_network_of(args, agent)
     from dqn2snn.analysis.diagnosis import diagnose
 
-    if snn.plan.coding == "delta":
+    if snn.plan.coding.persistent:
         observations, episodes = _in_order(agent, args.test_observations, args.seed)
     else:
         from dqn2snn.play.study import fresh_rollout

@@ -8,7 +8,7 @@ from torch import Tensor
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.plan.grid import rounded
 
-__all__ = ["constant_current", "first_current", "most_spikes"]
+__all__ = ["constant_current", "first_current"]
 
 
 def constant_current(plan: SpikingPlan, observations: Tensor) -> Tensor:
@@ -18,8 +18,8 @@ def constant_current(plan: SpikingPlan, observations: Tensor) -> Tensor:
     `I = W_1 x + b_1`. On the grid x, W_1 and I are rounded; the sum between them is exact in float64, so the
     result does not depend on the order of summation. The current is clamped to what k spikes a step can take away,
     [0, k threshold]: a neuron that receives a constant negative current never fires, and one that receives more always
-    fires as much as it can, so no spike changes. In "delta" coding, where the current is a level that is presented as a
-    difference, the limit is L threshold, and no spike changes either.
+    fires as much as it can, so no spike changes. Where the current is a level
+    that is presented as a difference, the limit is L threshold, and no spike changes either.
 
     Args:
         plan: The spiking network.
@@ -29,7 +29,7 @@ def constant_current(plan: SpikingPlan, observations: Tensor) -> Tensor:
         Tensor: The current.
     """
     layer = plan.layers[0].cast(torch.float64, observations.device)
-    return first_current(observations, layer, plan.input_bits, most_spikes(plan))
+    return first_current(observations, layer, plan.input_bits, plan.coding.most(plan.layers[0], 1))
 
 
 def first_current(observations: Tensor, layer: SpikingLayer, input_bits: int | None, most: int) -> Tensor:
@@ -39,9 +39,3 @@ def first_current(observations: Tensor, layer: SpikingLayer, input_bits: int | N
         return layer.affine(x)
     current = rounded(layer.affine(rounded(x, input_bits)), layer.fraction_bits)
     return torch.minimum(current.clamp_(min=0), most * layer.threshold)
-
-
-def most_spikes(plan: SpikingPlan) -> int:
-    """How many spikes the first layer's current can call for: at each step, or of a level altogether."""
-    layer = plan.layers[0]
-    return layer.max_spikes if plan.coding == "rate" or layer.max_count is None else layer.max_count

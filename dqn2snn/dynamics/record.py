@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dqn2snn.dynamics.readout import rate_slope
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.graph import per_channel
 
-__all__ = ["Record", "read_out", "readouts"]
+__all__ = ["Record", "readouts"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,13 +67,9 @@ def readouts(
 ) -> tuple[Tensor, Tensor]:
     """Q-values after every step, by the robust rate and by spike counts.
 
-    With N the spikes so far, V the membrane after the reset and theta the threshold of the output neurons,
-
-        robust rate = (N theta + V - V(0)) / (t theta),    rate = N / t,
-
-    and a Q-value is `readout_scale` times a rate (Tan et al. 2021), or, with readout="slope", the slope of its charge
-    (`dqn2snn.readout.RobustSlope`). In "delta" coding a level takes the place of the
-    rate: nothing is divided by t, and V(0), which holds the bias, is not subtracted.
+    With N the spikes since rest, V the membrane after the reset and theta the threshold of the output neurons, the
+    charge that has reached them is N theta + V - V(0), whatever they fired. What Q-values it stands for is the
+    coding's to say.
 
     Args:
         plan: The spiking network.
@@ -85,24 +80,8 @@ def readouts(
     Returns:
         tuple[Tensor, Tensor]: Q-values `[T, B, A]` each.
     """
-    output = plan.output.cast(membrane.dtype, membrane.device)
-    theta, v_init = (per_channel(x, output.shape) for x in (output.threshold, output.v_init))
+    output = plan.output
+    theta, v_init = (per_channel(x, output.shape).to(membrane) for x in (output.threshold, output.v_init))
     counts = before + spikes.to(membrane.dtype).cumsum(0)
-    if plan.coding == "delta":
-        return plan.readout_scale * ((counts * theta + membrane) / theta), plan.readout_scale * counts
-    steps = torch.arange(1, len(spikes) + 1, dtype=membrane.dtype, device=membrane.device).reshape(-1, 1, 1)
-    robust = (counts * theta + membrane - v_init) / (steps * theta)
-    return read_out(plan, plan.readout_scale * robust), read_out(plan, plan.readout_scale * (counts / steps))
-
-
-def read_out(plan: SpikingPlan, q: Tensor) -> Tensor:
-    """Q-values by the plan's readout.
-
-    Args:
-        plan: The spiking network.
-        q: `[T, B, A]`, Q-values by the mean charge per step.
-
-    Returns:
-        Tensor: `[T, B, A]`.
-    """
-    return rate_slope(q) if plan.readout == "slope" else q
+    charge = counts * theta + membrane - v_init
+    return plan.coding.decode(plan, charge), plan.coding.decode_counts(plan, counts)

@@ -70,10 +70,10 @@ class PreparedPlan:
                 f'Expected a plan that engine="event" can simulate here. Found that {self.refusal}. '
                 'Use engine="auto", which takes "torch" instead.'
             )
-        if engine == "modules" and self.plan.coding == "latency":
+        if engine == "modules" and self.plan.coding.windowed:
             raise ArgumentError(
-                'Expected a plan that neuron modules can run. Found one in "latency" coding, whose spikes they cannot '
-                'time. Use engine="auto", which takes "torch" instead.'
+                f"Expected a plan that neuron modules can run. Found {self.plan.coding} coding, whose spikes they "
+                'cannot time. Use engine="auto", which takes "torch" instead.'
             )
         return EngineChoice(engine, "it was asked for")
 

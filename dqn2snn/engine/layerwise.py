@@ -183,8 +183,7 @@ def _simulate(
     ]
     constant = constant_current(plan, observations).to(dtype)
     constant = constant.contiguous(memory_format=_layout(layers[0].membrane))
-    later = torch.zeros_like(constant) if plan.coding == "delta" else constant
-    first = constant - state.current if plan.coding == "delta" else constant
+    first, later = plan.coding.drive(constant, state.current)
     trains: list[Tensor] = []
     membranes: list[Tensor] = []
     for start in range(0, num_steps, chunk):

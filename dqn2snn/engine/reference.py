@@ -50,13 +50,13 @@ def advance_reference(
         tuple[Record, NetworkState]: What happened, and the state after the last step.
     """
     constant = constant_current(plan, observations)
-    inputs = _inputs(plan, constant, state.current)
+    first, later = plan.coding.drive(constant, state.current)
     layers, states = plan.all_layers, list(state.layers)
     sent = [torch.zeros_like(neurons.count) for neurons in states]
     trains: list[list[Tensor]] = [[] for _ in layers]
     output_membrane = []
     for t in range(num_steps):
-        fired = inputs[min(t, len(inputs) - 1)]
+        fired = later if t else first
         for i, layer in enumerate(layers):
             current = fired if i == 0 else layer.affine(fired)
             if layer.step_bias is not None:
@@ -71,10 +71,3 @@ def advance_reference(
     counts = tuple(neurons.count for neurons in states)
     record = Record(num_steps, plan.layer_names, q, q_spike, counts, tuple(sent), kept)
     return record, NetworkState(tuple(states), constant)
-
-
-def _inputs(plan: SpikingPlan, constant: Tensor, before: Tensor) -> list[Tensor]:
-    """Currents of the first layer at the first step and at all that follow."""
-    if plan.coding == "delta":
-        return [constant - before, torch.zeros_like(constant)]
-    return [constant]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dqn2snn.dynamics.record import Record
-from dqn2snn.dynamics.state import NetworkState, at_rest, merged, next_decision, resynchronised, selected
+from dqn2snn.dynamics.state import NetworkState, at_rest, merged, selected
 from dqn2snn.engine.choice import Engine, PreparedPlan
 from dqn2snn.engine.event import EventStream, q_event, simulate_event
 from dqn2snn.engine.latency import latency_reference, simulate_latency
@@ -58,7 +58,7 @@ class StateStream:
     Args:
         plan: The spiking network, cast to the dtype and device of its states.
         advance: The engine.
-        resync_every: Decisions after which membranes are computed anew (`dqn2snn.dynamics.state.resynchronised`); None
+        resync_every: Decisions after which membranes are computed anew (`Coding.resynchronised`); None
             for never, which on the grid is the same.
     """
 
@@ -88,7 +88,7 @@ class StateStream:
         self._grow(int(rows.max()) + 1 if len(rows) else 0)
         new = first | self._unseen[rows]
         self._unseen[rows] = False
-        state = next_decision(self.plan, selected(self._state, rows))
+        state = self.plan.coding.between(self.plan, selected(self._state, rows))
         state = merged(state, new, at_rest(self.plan, int(new.sum())))
         spent = None
         if self.plan.warmup_steps and bool(new.any()):
@@ -96,8 +96,8 @@ class StateStream:
             state = merged(state, new, warm)
         record, state = self._simulate(observations, num_steps, state, spikes=spikes)
         self._decisions += 1
-        if self._resync_every and self._decisions % self._resync_every == 0 and self.plan.coding == "delta":
-            state = resynchronised(self.plan, state)
+        if self._resync_every and self._decisions % self._resync_every == 0:
+            state = self.plan.coding.resynchronised(self.plan, state)
         self._state = merged(self._state, rows, state)
         return record if spent is None else _with_warmup(record, spent, new)
 
@@ -152,7 +152,7 @@ def streaming(
         Forgetful | StateStream | EventStream: At rest.
     """
     plan = prepared.plan
-    if plan.coding == "latency":
+    if plan.coding.windowed:
         simulate = partial(timed(engine), prepared.tensors)
         return Forgetful(simulate, lambda *args: simulate(*args).q[-1])
     if engine == "event" and not plan.stateful:

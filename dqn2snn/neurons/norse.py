@@ -76,16 +76,16 @@ def to_norse(plan: PlanOrNetwork) -> Any:
     """
     plan = plan_of(plan)
     check_supported(plan)
-    delta = plan.coding == "delta"
+    coding = plan.coding
     modules: list[nn.Module] = [CurrentEncoder(plan)]
-    if delta:
+    if coding.once:
         modules.append(DifferenceCell())
     for i, layer in enumerate(plan.all_layers):
         if i > 0:
-            modules.extend(synapse_modules(layer.affine, bias=not delta))
+            modules.extend(synapse_modules(layer.affine, bias=not coding.once))
             if (currents := StepCurrents.of(layer)) is not None:
                 modules.append(StepBiasCell(currents))
-        modules.append(_cell(layer, counted=delta and layer is plan.output))
+        modules.append(_cell(layer, counted=coding.persistent and layer is plan.output))
     return _norse.SequentialState(*modules)
 
 

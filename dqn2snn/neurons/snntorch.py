@@ -62,15 +62,17 @@ class SNNTorchNetwork(nn.Module):
         self.num_steps = plan.num_steps
         self.depth = len(plan.all_layers)
         self.encoder = CurrentEncoder(plan)
-        delta = plan.coding == "delta"
-        if delta:
+        coding = plan.coding
+        if coding.once:
             self.difference = Difference()
         for i, layer in enumerate(plan.all_layers):
             if i > 0:
-                self.add_module(f"synapses{i}", nn.Sequential(*synapse_modules(layer.affine, bias=not delta)))
+                self.add_module(
+                    f"synapses{i}", nn.Sequential(*synapse_modules(layer.affine, bias=not coding.once))
+                )
                 if (currents := StepCurrents.of(layer)) is not None:
                     self.add_module(f"step_bias{i}", StepBias(currents))
-            self.add_module(f"if{i}", _neurons(layer, counted=delta and layer is plan.output))
+            self.add_module(f"if{i}", _neurons(layer, counted=coding.persistent and layer is plan.output))
 
     @property
     def stateful(self) -> list[nn.Module]:

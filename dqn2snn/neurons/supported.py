@@ -17,8 +17,8 @@ def check_supported(plan: SpikingPlan) -> None:
     Raises:
         PlanError: If its spikes are times.
     """
-    if plan.coding not in ("rate", "delta"):
+    if plan.coding.windowed:
         raise PlanError(
-            'Expected a plan in "rate" or "delta" coding, for which there are neuron modules. Found '
-            f'coding={plan.coding!r}. Simulate it with engine="torch".'
+            "Expected a coding for which there are neuron modules, in which a spike reaches the next layer within its "
+            f'step. Found coding={plan.coding.name!r}. Simulate it with engine="torch".'
         )

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.utils import skip_init
 
-from dqn2snn.dynamics.encode import most_spikes
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.graph import AffineLayer, per_channel
 from dqn2snn.plan.grid import rounded
@@ -82,7 +81,7 @@ class CurrentEncoder(nn.Module):
         self.register_buffer("threshold", per_channel(first.threshold, first.shape).float().clone())
         self.input_bits = plan.input_bits
         self.fraction_bits = first.fraction_bits
-        self.most_spikes = most_spikes(plan)
+        self.most_spikes = plan.coding.most(first, 1)
 
     def forward(self, observations: Tensor) -> Tensor:
         """Current `[B, *shape]` of observations `[B, *input_shape]`."""

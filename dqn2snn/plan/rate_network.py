@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from dqn2snn.errors import PlanError
-from dqn2snn.plan import PlanOrNetwork, SpikingLayer, SpikingPlan, plan_of
+from dqn2snn.plan import Coding, PlanOrNetwork, SpikingLayer, SpikingPlan, plan_of
 from dqn2snn.plan.graph import per_channel
 from dqn2snn.plan.grid import rounded
 
@@ -37,13 +37,13 @@ class RateLayer:
         layer: Of the plan, cast.
         constant: What is added to the affine map, broadcasts over `[*shape]`.
         phase: V(0) / theta that rounds: 0 rounds down and 1/2 to the nearest spike; broadcasts over `[*shape]`.
-        delta: Whether rates are levels.
+        coding: How counts tell rates.
     """
 
     layer: SpikingLayer
     constant: Tensor
     phase: Tensor
-    delta: bool
+    coding: Coding
 
     @property
     def name(self) -> str:
@@ -57,15 +57,11 @@ class RateLayer:
 
     def quanta(self, num_steps: int) -> int:
         """Spikes that tell a rate of one."""
-        return 1 if self.delta else num_steps
+        return self.coding.quanta(num_steps)
 
     def most(self, num_steps: int) -> int:
         """Spikes that a neuron can have sent after `num_steps` steps of a decision, or at any time of a stream."""
-        sent = self.layer.max_spikes * num_steps
-        limit = self.layer.max_count
-        if self.delta and limit is not None:
-            return limit
-        return sent if limit is None else min(sent, limit)
+        return self.coding.most(self.layer, num_steps)
 
     def told(self, z: Tensor, num_steps: int) -> Tensor:
         """The rate that neurons tell of a constant z: whole spikes, no more than they can send in `num_steps`."""
@@ -102,15 +98,15 @@ class RateNetwork:
             PlanError: If the plan is in another coding.
         """
         plan = plan_of(plan)
-        if plan.coding not in ("rate", "delta"):
+        if not plan.coding.counted:
             raise PlanError(
-                f'Expected a plan in "rate" or "delta" coding, whose spikes are counted. Found {plan.coding!r}. '
+                f'Expected a coding whose spikes are counted, as "rate" or "delta". Found {plan.coding.name!r}. '
                 "Measure agreement of this one by simulation."
             )
         cast = plan.cast(dtype)
-        delta = plan.coding == "delta"
-        hidden = tuple(_read(layer, delta, _LEVEL_PHASE) for layer in cast.layers)
-        return RateNetwork(cast, hidden, _read(cast.output, delta, 0.0))
+        coding = plan.coding
+        hidden = tuple(_read(layer, coding, _LEVEL_PHASE) for layer in cast.layers)
+        return RateNetwork(cast, hidden, _read(cast.output, coding, 0.0))
 
     def inputs(self, observations: Tensor) -> Tensor:
         """Observations as the first layer sees them: of the network's dtype, and on the plan's grid."""
@@ -148,12 +144,12 @@ class RateNetwork:
         return self.q(rates)
 
 
-def _read(layer: SpikingLayer, delta: bool, level_phase: float) -> RateLayer:
+def _read(layer: SpikingLayer, coding: Coding, level_phase: float) -> RateLayer:
     constant = torch.zeros_like(layer.threshold)
     phase = layer.v_init / layer.threshold
     if layer.step_bias is not None:
         constant = constant + per_channel(layer.step_bias.mean(0), layer.shape)
-    if delta:
+    if coding.once:
         phase = torch.full_like(phase, level_phase)
         constant = constant + layer.v_init - level_phase * layer.threshold
-    return RateLayer(layer, constant, phase, delta)
+    return RateLayer(layer, constant, phase, coding)

@@ -9,26 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from dqn2snn.errors import PlanError
+from dqn2snn.plan.coding import Coding, ReadoutKind, coding_named
 from dqn2snn.plan.layer import SpikingLayer
 from dqn2snn.plan.ops import Shape
 from dqn2snn.plan.steps import check_num_steps
 from dqn2snn.plan.summary import headline, summary
 from dqn2snn.plan.synapses import synapses
 
-__all__ = ["Coding", "ReadoutKind", "SpikingPlan"]
-
-ReadoutKind = Literal["rate", "slope"]
-"""How Q-values are read from the output's charge: its mean per step, or its slope over time (`readout.RobustSlope`)."""
-
-Coding = Literal["rate", "delta", "latency"]
-"""What spikes mean: how often they come ("rate"), changes of a level that persists from one decision to the next
-("delta"), or the time at which the only one comes ("latency")."""
+__all__ = ["SpikingPlan"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +38,10 @@ class SpikingPlan:
         reference: The paper that describes it.
         input_bits: Observations are rounded to multiples of 2^-input_bits; None for raw floats.
         report: What calibration found, for people: numbers and strings only.
-        coding: What spikes mean. In "delta" coding the first layer receives the *change* of its current at the first
-            step of a decision, biases of later layers are part of `v_init`, and state persists between decisions.
+        coding: What spikes mean; see `dqn2snn.dynamics.codings`.
         carry: Of what a decision leaves in a membrane, the part that the next decision starts with.
         warmup_steps: Additional steps of the first decision of an episode, in which a "delta" network settles.
-        readout: How Q-values are read in "rate" coding.
+        readout: How Q-values are read.
     """
 
     layers: tuple[SpikingLayer, ...]
@@ -59,7 +52,7 @@ class SpikingPlan:
     reference: str
     input_bits: int | None = None
     report: Mapping[str, Any] = field(default_factory=dict)
-    coding: Coding = "rate"
+    coding: Coding = field(default_factory=lambda: coding_named("rate"))
     carry: float = 0.0
     warmup_steps: int = 0
     readout: ReadoutKind = "rate"
@@ -70,21 +63,7 @@ class SpikingPlan:
                 "Expected output neurons that send one spike a step at most, and a first layer without step_bias. "
                 "Found others. Their robust rate is exact as it is, and the first layer's current is constant."
             )
-        if self.coding == "delta" and any(layer.max_count is None for layer in self.layers):
-            raise PlanError(
-                "Expected hidden layers with max_count, their number of levels, in delta coding. Found one without. "
-                "Use the recipe sigma_delta."
-            )
-        if self.readout != "rate" and self.coding != "rate":
-            raise PlanError(
-                f'Expected readout="rate" in {self.coding} coding, whose charge does not grow with time. Found '
-                f"{self.readout!r}. Leave it as it is."
-            )
-        if not 0 <= self.carry <= 1 or self.carry * 16 % 1 or (self.carry and self.coding != "rate"):
-            raise PlanError(
-                f"Expected a carry that is a multiple of 1/16 from 0 to 1, and 0 but in rate coding. Found "
-                f"{self.carry!r} in {self.coding} coding. Use 0.5, say."
-            )
+        self.coding.check(self)
 
     @property
     def input_shape(self) -> Shape:
@@ -109,7 +88,12 @@ class SpikingPlan:
     @property
     def stateful(self) -> bool:
         """Whether a decision depends on those before it in the episode."""
-        return self.coding == "delta" or self.carry != 0
+        return self.coding.remembers(self)
+
+    @property
+    def settling_steps(self) -> int:
+        """Steps of one decision from rest, a warm-up included."""
+        return self.num_steps + self.warmup_steps
 
     @property
     def on_grid(self) -> bool:

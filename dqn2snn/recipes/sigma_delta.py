@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from dqn2snn.dynamics.codings.delta import CODING as DELTA
 from dqn2snn.errors import ArgumentError
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.plan.graph import LayerGraph
@@ -91,7 +92,7 @@ def sigma_delta(
     first, *others = plan.layers
     plan = replace(
         plan,
-        coding="delta",
+        coding=DELTA,
         layers=(first, *map(_bias_at_start, others)),
         output=_bias_at_start(plan.output),
         warmup_steps=settled if warmup_steps is None else warmup_steps,

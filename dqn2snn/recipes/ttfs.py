@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from dqn2snn.dynamics.codings.latency import CODING as LATENCY
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.graph import LayerGraph
 from dqn2snn.recipes._assemble import placed
@@ -65,4 +66,4 @@ def ttfs(
         recipe="ttfs",
         reference="after Stanojevic et al., Neural Networks 2023, arXiv 2212.12522",
     )
-    return placed(replace(plan, coding="latency"), stats, grid)
+    return placed(replace(plan, coding=LATENCY), stats, grid)

@@ -55,7 +55,11 @@ class SpikingNetwork(nn.Module):
     def __init__(self, plan: SpikingPlan) -> None:
         super().__init__()
         layers = plan.all_layers
-        if plan.coding != "rate" or not all(layer.plain and layer.step_bias is None for layer in layers):
+        if (
+            plan.coding.once
+            or plan.coding.windowed
+            or not all(layer.plain and layer.step_bias is None for layer in layers)
+        ):
             raise PlanError(
                 "Expected integrate-and-fire neurons without signs, bursts or currents for single steps. Found a plan "
                 f'of the recipe {plan.recipe!r}. Use recipe="rate_if".'

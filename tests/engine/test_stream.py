@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import dqn2snn
 from dqn2snn.dynamics.record import Record
-from dqn2snn.dynamics.state import at_rest, merged, next_decision, resynchronised, selected
+from dqn2snn.dynamics.state import at_rest, merged, selected
 from dqn2snn.engine.layerwise import advance_layerwise
 from dqn2snn.errors import ArgumentError, ObservationError
 from dqn2snn.network import Engine, SpikingQNetwork
@@ -102,8 +102,8 @@ def test_nothing_drifts(kind: str) -> None:
     plan = plan_of(kind).cast(torch.float32)
     state = at_rest(plan, 2)
     for observations in film(300, 2):
-        _, state = advance_layerwise(plan, observations, 2, next_decision(plan, state))
-    again = resynchronised(plan, state)
+        _, state = advance_layerwise(plan, observations, 2, plan.coding.between(plan, state))
+    again = plan.coding.resynchronised(plan, state)
     for one, other in zip(state.layers, again.layers, strict=True):
         assert torch.equal(one.membrane, other.membrane)
 
@@ -117,7 +117,7 @@ def test_resynchronising_takes_rounding_errors_away() -> None:
     state = at_rest(plan, 2)
     for observations in film(300, 2):
         _, state = advance_layerwise(plan, observations, 2, state)
-    again = resynchronised(plan, state)
+    again = plan.coding.resynchronised(plan, state)
     differences = [
         float((one.membrane - other.membrane).abs().max())
         for one, other in zip(state.layers, again.layers, strict=True)

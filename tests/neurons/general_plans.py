@@ -9,6 +9,7 @@ from hypothesis import reject
 from hypothesis import strategies as st
 from torch import Tensor
 
+from dqn2snn.dynamics.codings.rate import CODING as RATE
 from dqn2snn.errors import CalibrationError, PlanError
 from dqn2snn.plan import Coding, SpikingLayer, SpikingPlan
 from dqn2snn.plan.graph import per_channel
@@ -34,7 +35,7 @@ class Episodes:
 
 
 @st.composite
-def general_plans(draw: st.DrawFn, coding: Coding = "rate") -> tuple[SpikingPlan, Episodes]:
+def general_plans(draw: st.DrawFn, coding: Coding = RATE) -> tuple[SpikingPlan, Episodes]:
     """A plan on the grid, and a few decisions for it."""
     case = draw(cases())
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**32 - 1)))
@@ -43,7 +44,7 @@ def general_plans(draw: st.DrawFn, coding: Coding = "rate") -> tuple[SpikingPlan
         stats = calibrate(case.graph, case.observations)
         raw = diehl2015(case.graph, stats, num_steps=decisions * steps, grid=None)
         layers = [_neurons(draw, raw, i, generator) for i in range(len(raw.all_layers))]
-        if coding == "delta":
+        if coding.persistent:
             layers = [_persistent(draw, layer, i, len(raw.layers)) for i, layer in enumerate(layers)]
         plan = replace(raw, layers=tuple(layers[:-1]), output=layers[-1], coding=coding)
         plan = on_grid(plan, "auto", stats.observation_magnitude)

@@ -22,6 +22,7 @@ from dqn2snn.errors import PlanError
 from dqn2snn.neurons.norse import GradedIFCell, IFCell, to_norse
 from dqn2snn.neurons.snntorch import IF, GradedIF, to_snntorch
 from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan.coding import coding_named
 from tests import agents
 from tests.kinds import of_kind
 from tests.neurons.adapting import adapted
@@ -160,6 +161,6 @@ def test_plain_layers_keep_plain_neurons() -> None:
 
 @pytest.mark.parametrize("make", MAKERS)
 def test_spikes_that_are_times_are_refused(make: Callable[[SpikingPlan], Any]) -> None:
-    plan = replace(plain_plan(), coding="latency")
+    plan = replace(plain_plan(), coding=coding_named("latency"))
     with pytest.raises(PlanError, match=r"Found coding='latency'.*engine=\"torch\""):
         make(plan)

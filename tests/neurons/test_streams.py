@@ -15,8 +15,9 @@ from snntorch import utils
 from torch import Tensor
 
 import dqn2snn
+from dqn2snn.dynamics.codings.delta import CODING as DELTA
 from dqn2snn.dynamics.record import Record
-from dqn2snn.dynamics.state import NetworkState, at_rest, merged, next_decision
+from dqn2snn.dynamics.state import NetworkState, at_rest, merged
 from dqn2snn.engine.modules import advance_modules
 from dqn2snn.engine.reference import advance_reference
 from dqn2snn.neurons import norse as ours
@@ -34,7 +35,7 @@ DTYPES = st.sampled_from([torch.float32, torch.float64])
 
 def begun(plan: SpikingPlan, state: NetworkState, done: Tensor) -> NetworkState:
     """The state before a decision, at rest where an episode begins."""
-    return merged(next_decision(plan, state), done, at_rest(plan, int(done.sum())))
+    return merged(plan.coding.between(plan, state), done, at_rest(plan, int(done.sum())))
 
 
 def oracle(plan: SpikingPlan, episodes: Episodes) -> Iterator[tuple[Record, NetworkState]]:
@@ -92,7 +93,7 @@ def assert_streams_as_the_oracle(
 
 @pytest.mark.parametrize("make", MAKERS)
 @settings(max_examples=25)
-@given(case=general_plans("delta"), dtype=DTYPES)
+@given(case=general_plans(DELTA), dtype=DTYPES)
 def test_networks_that_remember_go_on_as_the_oracle(
     make: Callable[[SpikingPlan], Any], case: tuple[SpikingPlan, Episodes], dtype: torch.dtype
 ) -> None:
@@ -111,7 +112,7 @@ def test_what_is_left_in_membranes_can_be_carried_over(
 
 
 @settings(max_examples=25)
-@given(case=general_plans("delta"), dtype=DTYPES)
+@given(case=general_plans(DELTA), dtype=DTYPES)
 def test_states_of_snntorch_are_handed_in_and_out(
     case: tuple[SpikingPlan, Episodes], dtype: torch.dtype
 ) -> None:
@@ -132,7 +133,7 @@ def test_states_of_snntorch_are_handed_in_and_out(
 
 
 @settings(max_examples=25)
-@given(case=general_plans("delta"), dtype=DTYPES)
+@given(case=general_plans(DELTA), dtype=DTYPES)
 def test_a_sequential_of_snntorch_keeps_its_state(
     case: tuple[SpikingPlan, Episodes], dtype: torch.dtype
 ) -> None:
@@ -152,7 +153,7 @@ def test_a_sequential_of_snntorch_keeps_its_state(
 
 
 @settings(max_examples=25)
-@given(case=general_plans("delta"), dtype=DTYPES)
+@given(case=general_plans(DELTA), dtype=DTYPES)
 def test_states_of_norse_are_handed_in_and_out(
     case: tuple[SpikingPlan, Episodes], dtype: torch.dtype
 ) -> None:

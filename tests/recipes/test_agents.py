@@ -17,7 +17,7 @@ from tests.agents import NAMES, agent, observations
 
 def both(plan: SpikingPlan, name: str, steps: int) -> tuple[Record, Record]:
     seen = observations(name)[:6]
-    if plan.coding == "latency":
+    if plan.coding.windowed:
         return latency_reference(plan, seen, steps, spikes=True), simulate_latency(
             plan, seen, steps, spikes=True
         )

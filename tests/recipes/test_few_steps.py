@@ -151,7 +151,7 @@ def test_a_settled_sigma_delta_network_is_the_one_of_rounded_activations(
 def test_sigma_delta_keeps_biases_in_membranes_and_levels_in_bounds() -> None:
     _, seen, graph, stats = calibrated(1, 3, 9, 7, 4)
     plan = sigma_delta(graph, stats, levels=16, max_spikes=4)
-    assert (plan.coding, plan.num_steps, plan.warmup_steps) == ("delta", 4, 2 * 4 + 2 * 3)
+    assert (plan.coding.name, plan.num_steps, plan.warmup_steps) == ("delta", 4, 2 * 4 + 2 * 3)
     assert all(layer.max_count == 16 and layer.signed for layer in plan.layers)
     assert all(not bool(layer.affine.bias.any()) for layer in plan.all_layers[1:])
     assert bool(plan.layers[0].affine.bias.any())

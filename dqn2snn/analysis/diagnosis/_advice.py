@@ -54,12 +54,12 @@ def _remedy(cause: str, plan: SpikingPlan, num_steps: int) -> str:
             return f"take more steps, {2 * num_steps} instead of {num_steps}, for which thresholds clip less"
         return "raise the percentile (at 100, nothing that calibration has seen is clipped)"
     if cause == "quantisation":
-        if plan.coding == "delta":
+        if plan.coding.persistent:
             return "take more levels"
         several = "" if plan.layers[0].max_spikes > 1 else ', or send several spikes a step (recipe="burst")'
         return f"take more steps, {2 * num_steps} instead of {num_steps}{several}"
     if cause == "unevenness":
-        if plan.coding == "delta":
+        if plan.coding.persistent:
             return "take more steps, or more spikes a step, so that the network settles between decisions"
         if not all(layer.signed for layer in plan.layers):
             return 'let spikes be taken back (recipe="rate"), or take more steps'

@@ -97,7 +97,7 @@ def _decisions(
     snn: SpikingQNetwork, network: RateNetwork, observations: Tensor, num_steps: int, first: Tensor
 ) -> Iterator[tuple[Tensor, Tensor, tuple[Tensor, ...]]]:
     """Observations, Q-values and rates of the hidden layers, in batches."""
-    if snn.plan.coding == "rate":
+    if not snn.plan.coding.persistent:
         for x in observations.split(_BATCH):
             record = snn.record(x, num_steps, spikes=snn.plan.readout == "slope")
             yield x, record.q[-1].cpu().double(), told_rates(network, record)

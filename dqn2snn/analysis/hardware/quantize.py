@@ -95,8 +95,8 @@ def quantize(
         else:
             arriving = batch if index == 0 else mean_spikes(made, batch, [index - 1])[0]
             rounded = _fitted(layer, exponent, bits, wanted[index], arriving)
-            delta = plan.coding == "delta" and index > 0
-            rounded = _shifted(rounded, _missing(layer, wanted[index], rounded, arriving), delta=delta)
+            at_start = plan.coding.once and index > 0
+            rounded = _shifted(rounded, _missing(layer, wanted[index], rounded, arriving), at_start=at_start)
         made, found = _with_layer(made, index, rounded), [*found, exponent]
     return _noted(regridded(made) if plan.on_grid else made, bits, per, batch, found)
 
@@ -124,9 +124,9 @@ def _check(per: Per, samples: int) -> None:
 
 
 def _chosen(plan: SpikingPlan, observations: Observations, samples: int) -> Tensor:
-    if plan.coding == "latency":
+    if not plan.coding.counted:
         raise PlanError(
-            "Expected spikes that are counted, to calibrate on. Found latency coding. Leave observations out."
+            f"Expected spikes that are counted, to calibrate on. Found {plan.coding} coding. Leave observations out."
         )
     batch = check_observations(observations, plan.input_shape)
     if len(batch) == 0:
@@ -167,13 +167,13 @@ def _mean(affine: AffineLayer, x: Tensor) -> Tensor:
     return affine(x.double().mean(0, keepdim=True))[0]  # the map is affine: of the mean it is the mean
 
 
-def _shifted(layer: SpikingLayer, missing: Tensor, *, delta: bool) -> SpikingLayer:
+def _shifted(layer: SpikingLayer, missing: Tensor, *, at_start: bool) -> SpikingLayer:
     """The layer with what is missing in its bias, which in delta coding is part of the initial membrane."""
 
     def more(values: Tensor) -> Tensor:
         return values + (missing if values.ndim < 2 else per_channel(missing, layer.shape))
 
-    if delta:
+    if at_start:
         return replace(layer, v_init=more(layer.v_init))
     affine = layer.affine
     return replace(layer, affine=affine.with_parameters(affine.weight, more(affine.bias)))

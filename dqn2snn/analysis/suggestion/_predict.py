@@ -152,7 +152,7 @@ def _errors(network: RateNetwork, found: Sensitivity, steps: Sequence[int]) -> I
     """Of the Q-values: in closed form where what was sent before does not matter, over time where it does."""
     plan = network.plan
     signed = all(layer.signed for layer in plan.layers)
-    if plan.coding == "delta" or (signed and plan.readout == "rate"):
+    if plan.coding.persistent or (signed and plan.readout == "rate"):
         return (q_error_moments(network, found, num_steps) for num_steps in steps)
     return (Moments(error, error.new_zeros(())) for error in q_errors_over_time(network, found, steps))
 

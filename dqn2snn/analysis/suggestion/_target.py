@@ -105,7 +105,7 @@ def plan_for_target(
         torch.linspace(0, len(held_out) - 1, min(_PREDICTED_ON, len(held_out)), device="cpu").round().long()
     )
     few, q_few = held_out[rows], q_dqn[rows]
-    counted = plain(_FIRST_OF_DELTA).coding == "rate"
+    anew = not plain(_FIRST_OF_DELTA).coding.persistent
     trials: dict[int, tuple[SpikingPlan, Trial]] = {}
     with tqdm(desc="simulate", unit="T", leave=False, disable=not progress) as bar:
 
@@ -115,14 +115,14 @@ def plan_for_target(
                 plan = final(num_steps)
                 guess = (
                     predict_agreement(plan, few, q_few, steps=(num_steps,)).agreement[0].mean
-                    if counted
+                    if anew
                     else None
                 )
                 trials[num_steps] = plan, Trial(num_steps, guess, _measured(plan, held_out, q_dqn, engine))
                 bar.update()
             return trials[num_steps][1].measured.mean >= target
 
-        begin = predict_over_steps(plain, few, q_few, STEPS, until=target) if counted else None
+        begin = predict_over_steps(plain, few, q_few, STEPS, until=target) if anew else None
         chosen = _search(reaches, _start(begin, target))
     made = [trial for _, (_, trial) in sorted(trials.items())]
     if chosen is None:

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from dqn2snn.dynamics.record import Record, read_out
+from dqn2snn.dynamics.codings.rate import by_readout
+from dqn2snn.dynamics.record import Record
 from dqn2snn.engine.event.arrays import RecordArrays
 from dqn2snn.engine.event.network import EventNetwork
 from dqn2snn.engine.event.prepare import refusal
@@ -43,7 +44,7 @@ def q_event(network: EventNetwork, observations: Tensor, num_steps: int, *, thre
         if slope:
             q = np.empty((num_steps, *values[part].shape), np.float32)
             network.run(observations[part], num_steps, threads, q=q)
-            values[part] = read_out(plan, torch.from_numpy(q))[-1].numpy()
+            values[part] = by_readout(plan, torch.from_numpy(q))[-1].numpy()
         else:
             network.run(observations[part], num_steps, threads, q=values[part])
     return torch.from_numpy(values)

@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dqn2snn.dynamics.record import Record, read_out
+from dqn2snn.dynamics.codings.rate import by_readout
+from dqn2snn.dynamics.record import Record
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 
 __all__ = ["RecordArrays"]
@@ -60,8 +61,8 @@ class RecordArrays:
         return Record(
             num_steps=len(self.q),
             layer_names=plan.layer_names,
-            q=read_out(plan, torch.from_numpy(self.q)),
-            q_spike=read_out(plan, torch.from_numpy(self.q_spike)),
+            q=by_readout(plan, torch.from_numpy(self.q)),
+            q_spike=by_readout(plan, torch.from_numpy(self.q_spike)),
             counts=tuple(counts),
             sent=tuple(
                 count if sent is None else torch.from_numpy(sent)

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dqn2snn._utils.host import on_host
-from dqn2snn.dynamics.encode import most_spikes
 from dqn2snn.engine.available import why_not
 from dqn2snn.engine.decide import separations
 from dqn2snn.engine.event.lower import Synapses, image, lower
@@ -54,17 +53,17 @@ def refusal(plan: SpikingPlan) -> str | None:
 
 def _unspoken(plan: SpikingPlan) -> str | None:
     """What a plan says that the engine does not know, as a clause."""
-    if plan.coding == "latency":
-        return "its neurons say by when they spike what they have to say"
+    if plan.coding.compiled is None:
+        return f"{plan.coding} coding is not compiled into it"
     if plan.stateful and not plan.on_grid:
         return "rounding errors of raw floats would gather from one decision to the next"
-    if plan.coding == "delta":
+    if plan.coding.persistent:
         for layer in plan.all_layers:
             if layer.reset == "zero":
-                return f"neurons of layer {layer.name!r} forget at each spike what a delta network has to remember"
+                return f"neurons of layer {layer.name!r} forget at each spike what {plan.coding} coding has to remember"
         for layer in plan.all_layers[1:]:
             if layer.step_bias is not None or bool(layer.affine.bias.any()):
-                return f"layer {layer.name!r} of a delta network has a bias current"
+                return f"layer {layer.name!r} of a {plan.coding} network has a bias current"
     return _too_large(plan)
 
 
@@ -73,10 +72,10 @@ def _too_large(plan: SpikingPlan) -> str | None:
     first = plan.layers[0]
     if first.fraction_bits is None:
         return None
-    charge = most_spikes(plan) * float(first.threshold.max()) * 2.0**first.fraction_bits
+    charge = plan.coding.most(first, 1) * float(first.threshold.max()) * 2.0**first.fraction_bits
     if charge > _FLOAT_MAX:
         return f"currents of layer {first.name!r} are too large for exact floats of 32 bits"
-    gathers = plan.coding == "rate" and first.max_count is not None
+    gathers = not plan.coding.once and first.max_count is not None
     if gathers and charge * plan.num_steps > _INT32_MAX:
         return f"membranes of layer {first.name!r} leave 32 bits"
     return None
@@ -122,10 +121,10 @@ def build(plan: SpikingPlan, module: ModuleType) -> tuple[Any, bool]:
         layers=layers,
         output_distance=separations(plan).double().numpy(),
         readout_scale=plan.readout_scale,
-        most_spikes=most_spikes(plan),
-        delta=plan.coding == "delta",
+        most_spikes=plan.coding.most(plan.layers[0], 1),
         warmup_steps=plan.warmup_steps,
         carry=plan.carry,
+        **(plan.coding.compiled or {}),
     )
     return network, isinstance(first, Synapses) and len(first.weights) > 0
 

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dqn2snn.dynamics.record import Record, read_out
+from dqn2snn.dynamics.codings.rate import by_readout
+from dqn2snn.dynamics.record import Record
 from dqn2snn.engine.event.arrays import RecordArrays
 from dqn2snn.engine.event.network import EventNetwork
 
@@ -48,7 +49,7 @@ class EventStream:
         """
         plan = self._network.plan
         arrays = RecordArrays.empty(
-            plan, len(observations), num_steps, spikes=spikes, remembers=plan.coding == "delta"
+            plan, len(observations), num_steps, spikes=spikes, remembers=plan.coding.persistent
         )
         self._run(observations, num_steps, rows, first, **vars(arrays))
         return arrays.record(plan)
@@ -69,7 +70,7 @@ class EventStream:
         steps = (num_steps,) if plan.readout == "slope" else ()
         q = np.empty((*steps, len(observations), plan.num_actions), np.float32)
         self._run(observations, num_steps, rows, first, q=q)
-        return read_out(plan, torch.from_numpy(q))[-1] if steps else torch.from_numpy(q)
+        return by_readout(plan, torch.from_numpy(q))[-1] if steps else torch.from_numpy(q)
 
     def reset(self) -> None:
         """Forget everything."""

@@ -51,7 +51,7 @@ def hard_reset(plan: PlanOrNetwork, graph: LayerGraph, observations: Observation
         ('zero', ())
     """
     plan = plan_of(plan)
-    if plan.coding != "rate" or not all(layer.plain for layer in plan.layers):
+    if plan.coding.once or plan.coding.windowed or not all(layer.plain for layer in plan.layers):
         raise PlanError(
             f"Expected neurons that send one spike a step and take none back, in rate coding. Found those of "
             f'{plan.recipe!r}: {plan.spikes_kind}. Use the recipe "tan2021", "rate_if" or "diehl2015".'

@@ -20,7 +20,7 @@ class NoModules(nn.Module):
 
     def __init__(self, plan: SpikingPlan) -> None:
         super().__init__()
-        self.coding = plan.coding
+        self.coding = plan.coding.name
         self.register_buffer("place", torch.zeros(()), persistent=False)
 
     def forward(self, observations: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ def native_network(plan: SpikingPlan, backend: Backend) -> nn.Module:
         ArgumentError: If the backend makes something else.
         PlanError: If the backend has no neurons for the plan.
     """
-    if plan.coding == "latency":
+    if plan.coding.windowed:
         return NoModules(plan)
     network = backend.build(plan)
     if isinstance(network, nn.Module) and any(True for _ in (*network.parameters(), *network.buffers())):

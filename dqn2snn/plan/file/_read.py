@@ -10,7 +10,8 @@ from typing import Any, TypeVar, get_args
 import torch
 from torch import Tensor
 
-from dqn2snn.plan import Coding, ReadoutKind, SpikingLayer, SpikingPlan
+from dqn2snn.plan import ReadoutKind, SpikingLayer, SpikingPlan
+from dqn2snn.plan.coding import coding_named
 from dqn2snn.plan.file._write import OPS, TENSORS
 from dqn2snn.plan.graph import AffineLayer
 from dqn2snn.plan.ops import Conv, Dense, LinearOp, run
@@ -54,7 +55,7 @@ def read_plan(header: dict[str, Any], tensors: dict[str, Tensor]) -> SpikingPlan
         reference=_of_type(header["reference"], str),
         input_bits=_bits(header["input_bits"]),
         report=_of_type(header["report"], dict),
-        coding=_one_of(header["coding"], Coding),
+        coding=coding_named(_of_type(header["coding"], str)),
         carry=_of_type(header["carry"], float),
         warmup_steps=_whole(header["warmup_steps"], 0),
         readout=_one_of(header["readout"], ReadoutKind),

@@ -41,7 +41,7 @@ def described_plan(plan: SpikingPlan) -> dict[str, Any]:
         "readout_scale": float(plan.readout_scale),
         "input_bits": plan.input_bits,
         "report": dict(plan.report),
-        "coding": plan.coding,
+        "coding": plan.coding.name,
         "carry": float(plan.carry),
         "warmup_steps": int(plan.warmup_steps),
         "readout": plan.readout,

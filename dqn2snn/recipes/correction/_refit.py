@@ -10,7 +10,6 @@ from torch import Tensor
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.plan.graph import per_channel
 from dqn2snn.plan.ops import Dense, run
-from dqn2snn.recipes.correction._spikes import step_weights
 
 __all__ = ["arriving", "is_dense", "noted", "refitted", "step_current", "with_layer"]
 
@@ -29,7 +28,7 @@ def step_current(plan: SpikingPlan, layer: SpikingLayer) -> Tensor:
     """The mean of what a layer receives at single steps beside `W s + b`, weighted like its spikes."""
     if layer.step_bias is None:
         return torch.zeros((), dtype=torch.float64)
-    return per_channel(step_weights(plan) @ layer.step_bias, layer.shape)
+    return per_channel(plan.coding.worth(plan) @ layer.step_bias, layer.shape)
 
 
 def refitted(

@@ -79,7 +79,7 @@ def scales_of(plan: SpikingPlan, graph: LayerGraph) -> tuple[Scale, ...]:
     before = Scale(torch.ones((), dtype=torch.float64), torch.zeros((), dtype=torch.float64))
     found = []
     for made, given in zip(plan.layers, graph.layers, strict=True):
-        before = _scale(made, given, before, delta=plan.coding == "delta")
+        before = _scale(made, given, before, at_start=plan.coding.once)
         found.append(before)
     return tuple(found)
 
@@ -95,9 +95,9 @@ def check_correctable(plan: SpikingPlan, graph: LayerGraph) -> None:
             "Expected a plan in raw numbers. Found one on a grid. Convert with grid=None, correct it, and put the "
             "result on the grid with dqn2snn.plan.grid.on_grid."
         )
-    if plan.coding == "latency":
+    if not plan.coding.counted:
         raise PlanError(
-            "Expected spikes that are counted. Found latency coding, which is exact. Leave corrections out."
+            f"Expected spikes that are counted. Found {plan.coding} coding. Leave corrections out."
         )
     found = [plan.input_shape, *(layer.shape for layer in plan.all_layers)]
     expected = [graph.input_shape, *(layer.out_shape for layer in graph.all_layers)]
@@ -110,7 +110,7 @@ def check_correctable(plan: SpikingPlan, graph: LayerGraph) -> None:
 
 def _check_biases(plan: SpikingPlan) -> None:
     done = plan.report.get("corrections")
-    moved = {"light", "ridge_all", *(("potential",) if plan.coding == "delta" else ())}
+    moved = {"light", "ridge_all", *(("potential",) if plan.coding.once else ())}
     before = moved.intersection(done) if isinstance(done, list) else moved & set()
     if before:
         raise PlanError(
@@ -119,7 +119,7 @@ def _check_biases(plan: SpikingPlan) -> None:
         )
 
 
-def _scale(made: SpikingLayer, given: AffineLayer, before: Scale, *, delta: bool) -> Scale:
+def _scale(made: SpikingLayer, given: AffineLayer, before: Scale, *, at_start: bool) -> Scale:
     """The scale from what the linear parts make of the same random inputs, the baseline from the biases."""
     shape, threshold = made.shape, per_channel(made.threshold, made.shape)
     generator = torch.Generator().manual_seed(0)
@@ -136,7 +136,7 @@ def _scale(made: SpikingLayer, given: AffineLayer, before: Scale, *, delta: bool
     inflow = run(given.ops, _arriving(before.baseline, made.affine.in_shape))[0]
     total = per_channel(given.bias, shape) + inflow
     shown = per_channel(made.affine.bias, shape)
-    if delta:
+    if at_start:
         shown = shown + per_channel(made.v_init, shape) - threshold / 2
     baseline = torch.where(torch.isfinite(scale), total - scale * shown / threshold, 0.0)
     negligible = baseline.abs() < _TOLERANCE * float(total.abs().max())

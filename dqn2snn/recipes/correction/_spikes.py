@@ -15,10 +15,10 @@ from dqn2snn.dynamics.neuron import if_step
 from dqn2snn.dynamics.state import at_rest
 from dqn2snn.engine.choice import PreparedPlan
 from dqn2snn.errors import ArgumentError, PlanError
-from dqn2snn.plan import PlanOrNetwork, SpikingPlan, plan_of
+from dqn2snn.plan import PlanOrNetwork, plan_of
 from dqn2snn.tracing.observations import Observations, check_observations
 
-__all__ = ["BATCH", "mean_spikes", "mean_spikes_of", "step_weights"]
+__all__ = ["BATCH", "mean_spikes", "mean_spikes_of"]
 
 _KEPT = 2**25
 """Bytes of spikes that are kept at a time, a byte for each neuron, step and observation."""
@@ -27,31 +27,10 @@ BATCH = 256
 """Observations that are simulated at once, at most; memory does not grow with their number."""
 
 
-def step_weights(plan: SpikingPlan) -> Tensor:
-    """How much a spike at each step counts in the readout, `[T]`, float64.
-
-    The mean rate counts all alike, 1 / T. The slope of the charge, sum_t t C(t) / sum_t t^2, counts an early spike,
-    which is in every later C(t), for more: w_s = sum_{t >= s} t / sum_t t^2. Both sum to one. In "delta" coding
-    spikes are summed.
-
-    Example:
-        >>> import dqn2snn
-        >>> net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
-        >>> step_weights(dqn2snn.convert(net, torch.rand(64, 4), recipe="tan2021", num_steps=4).plan)
-        tensor([0.2500, 0.2500, 0.2500, 0.2500], dtype=torch.float64)
-    """
-    if plan.coding == "delta":
-        return torch.ones(plan.warmup_steps + plan.num_steps, dtype=torch.float64)
-    steps = torch.arange(1, plan.num_steps + 1, dtype=torch.float64)
-    if plan.readout == "slope":
-        return steps.flip(0).cumsum(0).flip(0) / (steps * steps).sum()
-    return torch.full_like(steps, 1 / plan.num_steps)
-
-
 def mean_spikes(
     plan: PlanOrNetwork, observations: Observations, layers: Sequence[int] | None = None
 ) -> tuple[Tensor, ...]:
-    """The mean over time of the spikes of hidden neurons, weighted by `step_weights`.
+    """The mean over time of the spikes of hidden neurons, weighted by `Coding.worth`.
 
     A decision starts from rest. In "delta" coding it takes the steps of the first decision of an episode, after
     which the levels have settled, and spikes are summed.
@@ -77,9 +56,9 @@ def mean_spikes(
         [torch.Size([64, 8])]
     """
     plan = plan_of(plan)
-    if plan.coding == "latency":
+    if not plan.coding.counted:
         raise PlanError(
-            "Expected spikes that are counted. Found latency coding, where spikes are times. Use record."
+            f"Expected spikes that are counted. Found {plan.coding} coding, where their times say more. Use record."
         )
     batch, hidden = check_observations(observations, plan.input_shape), range(len(plan.layers))
     wanted = hidden if layers is None else layers
@@ -116,7 +95,7 @@ def mean_spikes_of(prepared: PreparedPlan, observations: Tensor, layers: Sequenc
 
 def _by_events(prepared: PreparedPlan, observations: Tensor, wanted: Sequence[int]) -> tuple[Tensor, ...]:
     """The event engine is several times as fast as the steps below, also where it keeps every spike."""
-    plan, weights = prepared.plan, step_weights(prepared.plan).float()
+    plan, weights = prepared.plan, prepared.plan.coding.worth(prepared.plan).float()
     spikes: list[NDArray[np.int8] | None] = [
         np.empty((plan.num_steps, len(observations), *layer.shape), np.int8) if i in wanted else None
         for i, layer in enumerate(plan.all_layers)
@@ -128,14 +107,13 @@ def _by_events(prepared: PreparedPlan, observations: Tensor, wanted: Sequence[in
 
 def _by_steps(prepared: PreparedPlan, observations: Tensor, wanted: Sequence[int]) -> tuple[Tensor, ...]:
     plan = prepared.tensors
-    current, zero = constant_current(plan, observations).float(), None
     layers = plan.layers[: max(wanted, default=-1) + 1]
     states = list(at_rest(plan, len(observations)).layers[: len(layers)])
     means = [torch.zeros_like(state.membrane) for state in states]
-    for t, weight in enumerate(step_weights(plan).tolist()):
-        if t and plan.coding == "delta":
-            current = zero = torch.zeros_like(current) if zero is None else zero
-        fired = current
+    current = constant_current(plan, observations).float()
+    first, later = plan.coding.drive(current, torch.zeros_like(current))
+    for t, weight in enumerate(plan.coding.worth(plan).tolist()):
+        fired = later if t else first
         for i, layer in enumerate(layers):
             arriving = fired if i == 0 else layer.affine(fired)
             if layer.step_bias is not None:

@@ -85,7 +85,7 @@ def ftbc(
             f"Expected positive alpha, rounds and samples. Found {alpha}, {rounds} and {samples}. Try 0.5, 4 and 1024."
         )
     batch, scales = checked(observations, graph), scales_of(plan, graph)
-    if plan.coding != "rate":
+    if plan.coding.once or plan.coding.windowed:
         raise PlanError(
             f"Expected rate coding, in which every decision has the same steps. Found {plan.coding} coding. Use ridge."
         )

@@ -75,7 +75,7 @@ def light(
         for _ in range(rounds):
             error = mean_error(plan, graph, batch, index, scale, progress=progress)
             by_channel = error.reshape(len(error), -1).mean(1)
-            layer = _shifted(plan.layers[index], by_channel, at_start=plan.coding == "delta" and index > 0)
+            layer = _shifted(plan.layers[index], by_channel, at_start=plan.coding.once and index > 0)
             plan = with_layer(plan, index, layer)
     return noted(plan, "light")
 

@@ -18,7 +18,6 @@ from dqn2snn.plan.graph import LayerGraph, per_channel
 from dqn2snn.recipes.correction._rates import checked, mean_error
 from dqn2snn.recipes.correction._refit import noted, with_layer
 from dqn2snn.recipes.correction._scales import scales_of
-from dqn2snn.recipes.correction._spikes import step_weights
 from dqn2snn.tracing.observations import Observations
 
 __all__ = ["potential"]
@@ -76,7 +75,11 @@ def potential(
     plan = plan_of(plan)
     if per not in ("neuron", "channel"):
         raise ArgumentError(f'Expected per="neuron" or "channel". Found {per!r}. The paper corrects neurons.')
-    batch, scales, first = checked(observations, graph), scales_of(plan, graph), float(step_weights(plan)[0])
+    batch, scales, first = (
+        checked(observations, graph),
+        scales_of(plan, graph),
+        float(plan.coding.worth(plan)[0]),
+    )
     for index, scale in enumerate(scales):
         error = mean_error(plan, graph, batch, index, scale, progress=progress)
         if per == "channel":

@@ -83,7 +83,7 @@ def ridge(
         raise PlanError(
             f"Expected a readout {plan.output.name!r} that is a matrix. Found another. Leave ridge out."
         )
-    batch, output, delta = checked(observations, graph), plan.output, plan.coding == "delta"
+    batch, output, at_start = checked(observations, graph), plan.output, plan.coding.once
     weights = decision_weights(graph, batch) if near_ties else torch.ones(len(batch), dtype=torch.float64)
     unit, beside = output.threshold / plan.readout_scale, step_current(plan, output)
     pairs = [
@@ -91,12 +91,12 @@ def ridge(
         for part in shown(plan, graph, batch, len(plan.layers) - 1, progress=progress, label="ridge")
     ]
     h, q = (torch.cat(values).double() for values in zip(*pairs, strict=True))
-    before = (output.v_init if delta else output.affine.bias) + beside
+    before = (output.v_init if at_start else output.affine.bias) + beside
     prior = (output.affine.weight / unit.reshape(-1, 1), (before / unit).expand(plan.num_actions))
     found = best_readout(h, q, weights, prior, strength)
     if found is None:
         return noted(plan, "ridge")
     weight, bias = found
-    nothing: Tensor | None = torch.zeros_like(bias) if delta else None
+    nothing: Tensor | None = torch.zeros_like(bias) if at_start else None
     made = refitted(output, weight * unit.reshape(-1, 1), bias * unit - beside, nothing)
     return noted(replace(plan, output=made), "ridge")

@@ -72,7 +72,7 @@ def ridge_all(
         ['ridge_all']
     """
     plan = plan_of(plan)
-    batch, scales, delta = checked(observations, graph), scales_of(plan, graph), plan.coding == "delta"
+    batch, scales, at_start = checked(observations, graph), scales_of(plan, graph), plan.coding.once
     corrected = plan
     for index, layer in list(enumerate(plan.layers))[1:]:
         if not is_dense(layer):
@@ -84,7 +84,7 @@ def ridge_all(
             samples.add(arriving(layer, part.rates), due)
         weight, bias = samples.solve(layer.affine.weight, strength)
         corrected = with_layer(
-            corrected, index, refitted(layer, weight, bias, layer.threshold / 2 if delta else None)
+            corrected, index, refitted(layer, weight, bias, layer.threshold / 2 if at_start else None)
         )
     corrected = ridge(corrected, graph, batch, strength=strength, near_ties=near_ties, progress=progress)
     return noted(replace(corrected, report=plan.report), "ridge_all")

@@ -27,9 +27,7 @@ __all__ = [
     "answer",
     "clipped",
     "counts_of",
-    "most_spikes",
     "quantised",
-    "settling_steps",
     "simulated",
 ]
 
@@ -104,34 +102,22 @@ def answer(
     Returns:
         Answer: With gradients.
     """
-    delta = plan.coding == "delta"
-    steps = 1 if delta else plan.num_steps
+    coding, steps = plan.coding, plan.coding.quanta(plan.num_steps)
     x, features = observations, []
     for layer, activation in zip(plan.layers, activations, strict=True):
         room = (layer.v_init + steps * _current(layer, x)) / layer.threshold
-        x = activation(room, most_spikes(layer, plan)) / steps
+        x = activation(room, float(coding.most(layer, plan.num_steps))) / steps
         features.append(x)
-    charge = _current(plan.output, x) + (plan.output.v_init if delta else 0)
+    charge = _current(plan.output, x) + (plan.output.v_init if coding.once else 0)
     smooth = plan.readout_scale * charge / plan.output.threshold
     return Answer(smooth if q is None else _straight_through(q, smooth), tuple(features))
-
-
-def most_spikes(layer: SpikingLayer, plan: SpikingPlan) -> float:
-    """That a neuron of a hidden layer can have sent at the end of a decision."""
-    limit = float("inf") if layer.max_count is None else float(layer.max_count)
-    return limit if plan.coding == "delta" else min(limit, float(plan.num_steps * layer.max_spikes))
-
-
-def settling_steps(plan: SpikingPlan) -> int:
-    """Steps of one decision from rest; of a "delta" network those of the first of an episode."""
-    return plan.num_steps + (plan.warmup_steps if plan.coding == "delta" else 0)
 
 
 def simulated(plan: SpikingPlan, observations: Tensor) -> Record:
     """What really happens in one decision from rest, without gradients."""
     with torch.no_grad():
         record, _ = advance_layerwise(
-            plan, observations, settling_steps(plan), at_rest(plan, len(observations))
+            plan, observations, plan.settling_steps, at_rest(plan, len(observations))
         )
     return record
 

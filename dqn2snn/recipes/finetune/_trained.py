@@ -117,13 +117,12 @@ class Trained:
                 number.copy_(kept)
 
     def _bias_at_start(self, index: int) -> bool:
-        return self.made.coding == "delta" and index > 0
+        return self.made.coding.once and index > 0
 
     def _largest_input(self, index: int) -> float:
         if index == 0:
             return 1.0
-        before = self.made.layers[index - 1]
-        return float(before.max_count or 1) if self.made.coding == "delta" else float(before.max_spikes)
+        return float(self.made.coding.most(self.made.layers[index - 1], 1))
 
     def _leaves(self, index: int) -> _Numbers:
         layer = self._cast.all_layers[index]
@@ -163,9 +162,9 @@ def check_trainable(plan: SpikingPlan, graph: LayerGraph) -> None:
         raise PlanError(
             "Expected a plan in raw numbers, which can change a little. Found one on a grid. Convert with grid=None."
         )
-    if plan.coding == "latency":
+    if not plan.coding.counted:
         raise PlanError(
-            "Expected spikes that are counted. Found latency coding, which computes what the DQN does. "
+            f"Expected spikes that are counted. Found {plan.coding} coding. "
             "Fine-tune a plan of another recipe."
         )
     if any(layer.reset == "zero" for layer in plan.all_layers):

@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 
 from dqn2snn._utils.host import on_host
-from dqn2snn.dynamics.record import read_out
 from dqn2snn.plan import PlanOrNetwork, SpikingPlan, plan_of
 from dqn2snn.plan.graph import LayerGraph
 from dqn2snn.recipes.finetune._loop import Schedule, lesson, noted, train
-from dqn2snn.recipes.finetune._rates import Answer, settling_steps
+from dqn2snn.recipes.finetune._rates import Answer
 from dqn2snn.recipes.finetune._scan import scan
 from dqn2snn.recipes.finetune._trained import Trained
 from dqn2snn.tracing.observations import Observations
@@ -81,27 +80,15 @@ def surrogate(
 
 
 def _forward(plan: SpikingPlan, observations: Tensor) -> Answer:
-    delta, steps = plan.coding == "delta", settling_steps(plan)
+    coding, steps = plan.coding, plan.settling_steps
     constant = plan.layers[0].affine(observations)
-    currents = constant.expand(steps, *constant.shape)
-    if delta:
-        currents = torch.cat([constant[None], torch.zeros_like(currents[1:])])
+    first, later = coding.drive(constant, torch.zeros_like(constant))
+    currents = torch.cat([first[None], later.expand(steps - 1, *later.shape)])
     features = []
     for layer, after in zip(plan.layers, plan.all_layers[1:], strict=True):
         spikes = scan(currents, layer)
-        features.append(spikes.sum(0) / (1 if delta else steps))
+        features.append(spikes.sum(0) / coding.quanta(steps))
         currents = after.affine(spikes.flatten(0, 1)).unflatten(0, spikes.shape[:2])
         if after.step_bias is not None:
             currents = currents + after.step_bias[:, None]
-    return Answer(_read(plan, currents), tuple(features))
-
-
-def _read(plan: SpikingPlan, currents: Tensor) -> Tensor:
-    """Q-values of the output's currents `[T, B, A]`."""
-    scale = plan.readout_scale / plan.output.threshold
-    if plan.coding == "delta":
-        return scale * (plan.output.v_init + currents.sum(0))
-    if plan.readout == "rate":
-        return scale * currents.mean(0)
-    steps = torch.arange(1, len(currents) + 1, dtype=currents.dtype).reshape(-1, 1, 1)
-    return read_out(plan, scale * currents.cumsum(0) / steps)[-1]
+    return Answer(coding.decode(plan, currents.cumsum(0))[-1], tuple(features))

@@ -117,7 +117,7 @@ def test_networks_that_remember_are_measured_in_sequence() -> None:
     make = partial(sigma_delta, graph, stats)
     x, q = observations("acrobot")[:60], q_dqn("acrobot")[:60]
     found = plan_for_target(lambda t: make(num_steps=t, grid=None), lambda t: make(num_steps=t), x, q, 0.8)
-    assert found.coding == "delta"
+    assert found.coding.name == "delta"
     assert all(trial["predicted"] is None for trial in found.report["tried"])
 
 

@@ -10,7 +10,7 @@ from dqn2snn.plan import SpikingPlan
 from dqn2snn.recipes.correction import ftbc
 from dqn2snn.recipes.correction._rates import shown
 from dqn2snn.recipes.correction._refit import step_current
-from dqn2snn.recipes.correction._spikes import mean_spikes, step_weights
+from dqn2snn.recipes.correction._spikes import mean_spikes
 from tests.recipes.correction.subjects import RECIPES, graph, observations, plan
 
 
@@ -19,7 +19,7 @@ def assert_q_is_linear_in_what_is_shown(made: SpikingPlan, kind: str) -> None:
     (part,) = shown(made, graph(kind), x, len(made.layers) - 1)
     output = made.output
     charge = output.affine(part.rates.double()) + step_current(made, output)
-    if made.coding == "delta":
+    if made.coding.persistent:
         charge = charge + output.v_init
     steps = made.num_steps + made.warmup_steps
     expected = simulate_reference(made, x, steps).q[-1]
@@ -43,8 +43,8 @@ def test_the_weights_of_steps_are_those_of_the_slope() -> None:
     made = plan("rate", "dense", 5)
     charge = torch.eye(5, dtype=torch.float64).cumsum(1)  # a spike at one step each
     steps = torch.arange(1, 6, dtype=torch.float64)
-    torch.testing.assert_close(step_weights(made), charge @ steps / (steps @ steps))
-    assert float(step_weights(made).sum()) == pytest.approx(1.0)
+    torch.testing.assert_close(made.coding.worth(made), charge @ steps / (steps @ steps))
+    assert float(made.coding.worth(made).sum()) == pytest.approx(1.0)
 
 
 def test_batches_come_in_order_and_the_layer_as_asked_for() -> None:

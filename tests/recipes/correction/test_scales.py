@@ -25,7 +25,7 @@ def drives(made: SpikingPlan, x: Tensor) -> Iterator[Tensor]:
     """Currents of the hidden layers in steady state, as if neurons told real numbers: the plan as a network."""
     for i, layer in enumerate(made.layers):
         z = layer.affine(x)
-        if made.coding == "delta" and i > 0:
+        if made.coding.once and i > 0:
             z = z + per_channel(layer.v_init - layer.threshold / 2, layer.shape)
         yield z
         x = z.relu()

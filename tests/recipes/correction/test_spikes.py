@@ -13,7 +13,6 @@ from dqn2snn.errors import ArgumentError, ObservationError, PlanError
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.recipes._assemble import placed
 from dqn2snn.recipes.correction import _spikes, ftbc, mean_spikes
-from dqn2snn.recipes.correction._spikes import step_weights
 from dqn2snn.tracing.calibration import calibrate
 from tests.engine.compiled import needs_extension
 from tests.recipes.correction.subjects import RECIPES, graph, network, observations, plan
@@ -27,7 +26,7 @@ def on_grid(made: SpikingPlan, kind: str) -> SpikingPlan:
 
 
 def expected(made: SpikingPlan, x: Tensor, layers: list[int]) -> list[Tensor]:
-    weights = step_weights(made)
+    weights = made.coding.worth(made)
     spikes = simulate_reference(made, x, len(weights), spikes=True).spikes
     assert spikes is not None
     return [torch.tensordot(weights, spikes[i].double(), 1).float() for i in layers]

@@ -18,7 +18,6 @@ from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.graph import LayerGraph
 from dqn2snn.plan.grid import on_grid
 from dqn2snn.recipes.finetune import FINETUNES, dsr, qcfs, tandem
-from dqn2snn.recipes.finetune._rates import settling_steps
 from dqn2snn.recipes.finetune._trained import Trained
 from dqn2snn.recipes.finetune.dsr import _forward
 from tests.agents import agent, observations
@@ -43,7 +42,7 @@ def converted(recipe: str = "rate", num_steps: int = 3) -> SpikingPlan:
 
 
 def q_values(plan: SpikingPlan, states: Tensor) -> Tensor:
-    return simulate_layerwise(plan, states, settling_steps(plan)).q[-1]
+    return simulate_layerwise(plan, states, plan.settling_steps).q[-1]
 
 
 def error(plan: SpikingPlan) -> float:
@@ -106,9 +105,9 @@ def test_the_exported_plan_sends_the_spikes_of_the_trained_one(kind: str) -> Non
     plan, states = KINDS[kind](converted("tan2021", 4)), observations(NAME)
     tuned = dsr(plan, graph(), states, steps=20)
     said = _forward(Trained(tuned).plan(), states)
-    record = simulate_layerwise(tuned, states, settling_steps(tuned))
+    record = simulate_layerwise(tuned, states, tuned.settling_steps)
     for feature, counts in zip(said.features, record.counts, strict=False):
-        assert torch.equal(feature * (1 if tuned.coding == "delta" else tuned.num_steps), counts)
+        assert torch.equal(feature * tuned.coding.quanta(tuned.num_steps), counts)
     assert torch.equal(said.q, record.q[-1])
 
 

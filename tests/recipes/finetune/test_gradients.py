@@ -13,7 +13,7 @@ import dqn2snn
 from dqn2snn.dynamics.neuron import if_step, initial_state
 from dqn2snn.engine.layerwise import simulate_layerwise
 from dqn2snn.plan import SpikingLayer, SpikingPlan
-from dqn2snn.recipes.finetune._rates import clipped, counts_of, quantised, settling_steps
+from dqn2snn.recipes.finetune._rates import clipped, counts_of, quantised
 from dqn2snn.recipes.finetune._scan import pseudo_derivative, scan
 from dqn2snn.recipes.finetune.surrogate import _forward
 from tests.kinds import KINDS
@@ -89,11 +89,11 @@ def test_the_loop_by_hand_has_the_gradients_of_torchs_graph(kind: str) -> None:
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - {"carry"}))
 def test_what_is_trained_through_time_is_what_the_engine_simulates(kind: str) -> None:
     made = raw_plan(kind)
-    plan, steps = made.cast(torch.float64), settling_steps(made)
+    plan, steps = made.cast(torch.float64), made.settling_steps
     record = simulate_layerwise(made, OBSERVATIONS.double(), steps, dtype=torch.float64)
     said = _forward(plan, OBSERVATIONS.double())
     torch.testing.assert_close(said.q, record.q[-1])
-    counts = [found if plan.coding == "delta" else found * steps for found in said.features]
+    counts = [found * plan.coding.quanta(steps) for found in said.features]
     for mine, theirs in zip(counts, record.counts, strict=False):
         torch.testing.assert_close(mine, theirs)
 
