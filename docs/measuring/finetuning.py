@@ -10,15 +10,15 @@ import itertools
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import torch
-from tqdm.auto import tqdm
-
 from dqn2snn._utils.arguments import Parser, positive_number
 from dqn2snn._utils.table import format_table
+from dqn2snn.benchmark.schedule import Task, carry_out
+from dqn2snn.benchmark.spread import spreading
+from dqn2snn.benchmark.store import Entry, append
 from dqn2snn.io import zoo
 from dqn2snn.metrics import ActionAgreement, GapWeightedAgreement, Regret
 from dqn2snn.network import SpikingQNetwork
@@ -44,24 +44,26 @@ AGENTS = ("acrobot", "cartpole", "lunarlander", "minatar-breakout")
 STEPS = (2, 8)
 
 
-def main(argv: Sequence[str]) -> None:
+def main(argv: Sequence[str]) -> int:
     """Measure what is missing and print the table.
 
     Args:
         argv: The arguments.
+
+    Returns:
+        int: The exit status: 0; 1 if something broke in a cell, which is then missing.
     """
     args = _parser().parse_args(argv)
-    torch.set_num_threads(1)
     args.output.mkdir(parents=True, exist_ok=True)
     path = args.output / "finetuning.jsonl"
-    done = {(entry["agent"], entry["num_steps"], entry["way"]): entry for entry in read(path)}
+    done = {(entry["agent"], entry["num_steps"], entry["way"]) for entry in read(path)}
     wanted = list(itertools.product(args.agents, args.steps, WAYS))
-    for cell in tqdm(wanted, disable=None):
-        if cell not in done:
-            done[cell] = _measured(*cell)
-            with path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(done[cell], allow_nan=False) + "\n")
-    sys.stdout.write(format_table(*table([done[cell] for cell in wanted])) + "\n")
+    todo = [Task("{} T={} {}".format(*cell), _measured, cell) for cell in wanted if cell not in done]
+    with spreading(1) as spread:
+        broken = carry_out(todo, lambda entries: append(path, entries), spread)
+    sys.stdout.write(format_table(*table(read(path))) + "\n")
+    sys.stderr.writelines(f"{reason}\n" for reason in broken)
+    return 1 if broken else 0
 
 
 def _parser() -> Parser:
@@ -80,7 +82,7 @@ def _parser() -> Parser:
     return parser
 
 
-def _measured(agent: str, num_steps: int, way: str) -> dict[str, Any]:
+def _measured(agent: str, num_steps: int, way: str) -> Iterator[Entry]:
     who = subject(agent, Protocol())
     graph = trace(who.agent, tuple(who.calibration.shape[1:]))
     stats = calibrate(graph, who.calibration, (99.9, 99.99))
@@ -89,7 +91,7 @@ def _measured(agent: str, num_steps: int, way: str) -> dict[str, Any]:
     plan = _changed(plan, graph, who, way)
     seconds = time.process_time() - began
     snn = SpikingQNetwork(on_grid(plan, "auto", stats.observation_magnitude))
-    return {
+    yield {
         "agent": agent,
         "num_steps": num_steps,
         "way": way,

@@ -18,14 +18,16 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from dqn2snn._utils.arguments import Parser, positive_number
 from dqn2snn._utils.table import format_table
+from dqn2snn.benchmark.schedule import Task, carry_out
+from dqn2snn.benchmark.spread import spreading
+from dqn2snn.benchmark.store import Entry, append
 from dqn2snn.io.checkpoints import QNetwork, load_q_network
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.file import load_plan, save_plan
@@ -65,25 +67,29 @@ ROWS: Final = (
     Row("single-converted", 6),
 )
 
-Entry = dict[str, Any]
 
-
-def main(argv: Sequence[str]) -> None:
+def main(argv: Sequence[str]) -> int:
     """Measure what is missing and print the table.
 
     Args:
         argv: The arguments.
+
+    Returns:
+        int: The exit status: 0; 1 if something broke in a row, which is then missing.
     """
     args = _parser().parse_args(argv)
-    torch.set_num_threads(1)
     rows = [row for row in ROWS if not args.rows or str(row.network) in args.rows]
-    with tqdm(total=len(args.games) * len(rows), disable=None) as bar:
-        for game in args.games:
-            _Game(game, args.output, args.episodes or EPISODES[game], args.seed, Training()).run(rows, bar)
+    broken = []
+    with spreading(1) as spread:
+        for name in args.games:
+            game = _Game(name, args.output, args.episodes or EPISODES[name], args.seed, Training())
+            broken += carry_out(game.tasks(rows), game.keep, spread, name)
     found = {game: _read(args.output / f"{game}.jsonl") for game in GAMES}
     results = summary(found, args.seed)
     (args.output / "minatar.json").write_text(json.dumps(results) + "\n", encoding="utf-8")
     sys.stdout.write(format_table(*table(results)) + "\n")
+    sys.stderr.writelines(f"{reason}\n" for reason in broken)
+    return 1 if broken else 0
 
 
 def _parser() -> Parser:
@@ -110,16 +116,19 @@ class _Game:
         self._episodes, self._seed = episodes, seed
         self._file = output / f"{game}.jsonl"
 
-    def run(self, rows: Sequence[Row], bar: tqdm[Any]) -> None:
-        """Measure the rows that are not in the file, and add them to it."""
+    def tasks(self, rows: Sequence[Row]) -> list[Task]:
+        """The rows that are not in the file."""
         done = {_row(entry) for entry in _read(self._file)}
-        for row in rows:
-            bar.set_description(f"{self._game} {row.network} T={row.num_steps}")
-            if row not in done:
-                entry = {**row._asdict(), **self._measured(row)}
-                with self._file.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(entry, allow_nan=False) + "\n")
-            bar.update()
+        return [
+            Task(f"{row.network} T={row.num_steps}", self._row, (row,)) for row in rows if row not in done
+        ]
+
+    def keep(self, entries: list[Entry]) -> None:
+        """Add rows to the file."""
+        append(self._file, entries)
+
+    def _row(self, row: Row) -> Iterator[Entry]:
+        yield {**row._asdict(), **self._measured(row)}
 
     def _measured(self, row: Row) -> Entry:
         protocol = self._protocol()

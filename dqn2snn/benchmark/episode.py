@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from dqn2snn.benchmark.lines import Entry
 from dqn2snn.benchmark.network import agent_of, clipped_of, dqn_of, network_of, weights_of
 from dqn2snn.benchmark.perturb import NONE, WEIGHTS, Perturbation, perturbed
 from dqn2snn.benchmark.settings import CLIPPED, DQN, Settings, Unit
+from dqn2snn.benchmark.store import Entry
 from dqn2snn.metrics import synaptic_operations
 from dqn2snn.play.players import player_of
 from dqn2snn.play.rollout import Places, QFunctions, Step, play

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dqn2snn.benchmark.game import Game
-from dqn2snn.benchmark.lines import Entry
 from dqn2snn.benchmark.perturb import NONE
 from dqn2snn.benchmark.settings import DQN, Unit
 from dqn2snn.benchmark.statistics import bootstrap_interval, quotient
+from dqn2snn.benchmark.store import Entry
 from dqn2snn.metrics.confidence import Interval
 
 __all__ = ["Robustness", "robustness_of"]

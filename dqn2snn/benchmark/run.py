@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import os
-import threading
-import traceback
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import torch
-from tqdm.auto import tqdm
-
-from dqn2snn.benchmark import lines
+from dqn2snn.benchmark import store
 from dqn2snn.benchmark.episode import play_episodes
-from dqn2snn.benchmark.lines import Entry
 from dqn2snn.benchmark.network import plan_of, plan_path, weights_of
+from dqn2snn.benchmark.results import FILE, Results, begin, check_weights
+from dqn2snn.benchmark.schedule import Task, carry_out
 from dqn2snn.benchmark.settings import DQN, Protocol, Settings, Unit, check, units
-from dqn2snn.benchmark.spread import Spread, spreading
-from dqn2snn.benchmark.store import FILE, Results, begin, check_weights, refusal_of
+from dqn2snn.benchmark.spread import spreading
+from dqn2snn.benchmark.store import Entry
 from dqn2snn.errors import Dqn2SnnError
 
 __all__ = ["run"]
@@ -57,13 +51,20 @@ def run(
     """
     check(settings)
     home = Path(directory).absolute()
-    with lines.only_writer(home / FILE):
+    path = home / FILE
+    with store.only_writer(path):
         results = begin(home, settings.protocol)
         check_weights(results, {agent: weights_of(agent) for agent in settings.agents})
+
+        def keep(entries: list[Entry]) -> None:
+            store.append(path, entries)
+            results.add(entries)
+
         with spreading(jobs, backend, address) as spread:
-            broken = _convert(settings, home, results, spread, progress)
+            broken = carry_out(_conversions(settings, home, results), keep, spread, "convert", progress)
             alone = jobs == 1 and backend == "loky"  # bars of many processes would write over each other
-            broken += _play(settings, home, results, spread, progress, decisions=progress and alone)
+            todo = _episodes(settings, home, results, progress and alone)
+            broken += carry_out(todo, keep, spread, "play", progress)
     return results, broken
 
 
@@ -74,91 +75,27 @@ def _missing(settings: Settings, results: Results) -> Iterator[tuple[Unit, list[
             yield unit, todo
 
 
-def _convert(
-    settings: Settings, home: Path, results: Results, spread: Spread[Any], progress: bool
-) -> list[str]:
-    """Make the plans that are missing, or find out that there are none."""
-    protocol, broken = settings.protocol, []
-    todo = [
-        (unit, protocol, home)
+def _conversions(settings: Settings, home: Path, results: Results) -> list[Task]:
+    """The plans that are missing."""
+    return [
+        Task(str(unit), _convert, (unit, settings.protocol, home))
         for unit, _ in _missing(settings, results)
-        if unit.recipe != DQN and not plan_path(unit, protocol, home).exists()
+        if unit.recipe != DQN and not plan_path(unit, settings.protocol, home).exists()
     ]
-    for unit, refused, failed in _shown(spread(_convert_one, todo), len(todo), "convert", progress):
-        if refused:
-            entry = refusal_of(unit, refused)
-            lines.append(home / FILE, [entry])
-            results.add([entry])
-        broken += [f"{unit}: {failed}"] if failed else []
-    return broken
 
 
-def _play(
-    settings: Settings, home: Path, results: Results, spread: Spread[Any], progress: bool, decisions: bool
-) -> list[str]:
-    """Play the episodes that are missing."""
-    broken = []
-    todo = [
-        (unit, numbers[start : start + settings.batch], settings, home, decisions)
+def _episodes(settings: Settings, home: Path, results: Results, bars: bool) -> list[Task]:
+    """The episodes that are missing, as many at a time as the settings say."""
+    return [
+        Task(str(unit), play_episodes, (unit, numbers[start : start + settings.batch], settings, home, bars))
         for unit, numbers in _missing(settings, results)
         for start in range(0, len(numbers), settings.batch)
     ]
-    for unit, entries, failed in _shown(spread(_play_some, todo), len(todo), "play", progress):
-        if entries:
-            lines.append(home / FILE, entries)
-            results.add(entries)
-        broken += [f"{unit}: {failed}"] if failed else []
-    return broken
 
 
-def _convert_one(unit: Unit, protocol: Protocol, home: Path) -> tuple[Unit, str, str]:
-    """Who it was, why it cannot be, and what broke."""
+def _convert(unit: Unit, protocol: Protocol, home: Path) -> Iterator[Entry]:
+    """Make a plan; where there can be none, yield the line that says why."""
     try:
-        with _one_thread():
-            plan_of(unit, protocol, home)
+        plan_of(unit, protocol, home)
     except Dqn2SnnError as error:
-        return unit, str(error), ""
-    except Exception:  # somebody else's bug must not cost the other units
-        return unit, "", traceback.format_exc(limit=-1)
-    return unit, "", ""
-
-
-def _play_some(
-    unit: Unit, episodes: Sequence[int], settings: Settings, home: Path, progress: bool
-) -> tuple[Unit, list[Entry], str]:
-    """Who it was, what was finished, and what broke."""
-    entries: list[Entry] = []
-    try:
-        with _one_thread():
-            entries.extend(play_episodes(unit, episodes, settings, home, progress))
-    except Dqn2SnnError as error:
-        return unit, entries, str(error)
-    except Exception:  # somebody else's bug must not cost the other units
-        return unit, entries, traceback.format_exc(limit=-1)
-    return unit, entries, ""
-
-
-_alone = threading.Lock()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """A process works on one task at a time, in one thread.
-
-    Networks and torch's number of threads belong to the process, and workers of Dask may have several threads.
-    """
-    with _alone:
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
-
-
-def _shown(outcomes: Iterable[Any], count: int, what: str, progress: bool) -> Iterator[Any]:
-    with tqdm(total=count, desc=what, disable=None if progress and count else True) as bar:
-        for outcome in outcomes:
-            bar.set_postfix_str(str(outcome[0]))
-            yield outcome
-            bar.update()
+        yield {**unit.key, "refused": str(error)}

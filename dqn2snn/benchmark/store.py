@@ -1,153 +1,139 @@
-"""The directory of a benchmark: finished episodes as lines of JSON, under one protocol."""
+"""Results that survive: a file with a line of JSON for its conditions, and one for each result.
+
+A result is there when its line has its line end. What a killed process left behind the last line end is cut off. The
+file has one writer at a time.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dqn2snn.benchmark import lines
-from dqn2snn.benchmark.lines import Entry
-from dqn2snn.benchmark.settings import DQN, Protocol, Unit
 from dqn2snn.errors import CheckpointError
 
-__all__ = ["FILE", "FORMAT_VERSION", "Results", "begin", "check_weights", "read", "refusal_of"]
+__all__ = ["Entry", "append", "begin", "only_writer", "read", "refusal", "rewrite"]
 
-FILE = "episodes.jsonl"
-FORMAT_VERSION = 2
-
-_KIND = "benchmark"
-_WHAT = "a benchmark of dqn2snn"
-_OF_ALL = ("episode", "return", "length")
-_OF_SPIKING = ("agreed", "agreed_spike_count", "spikes", "operations")
+Entry = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Results:
-    """What is known.
-
-    Attributes:
-        protocol: The conditions.
-        episodes: Finished episodes by who played and their numbers.
-        refused: Why there is no such spiking network.
-    """
-
-    protocol: Protocol
-    episodes: dict[tuple[Unit, int], Entry] = field(default_factory=dict)
-    refused: dict[Unit, str] = field(default_factory=dict)
-
-    def add(self, entries: Iterable[Entry]) -> None:
-        """Take lines of the file into account.
-
-        Args:
-            entries: The lines.
-
-        Raises:
-            CheckpointError: If one is damaged, or an episode is there already.
-        """
-        for entry in entries:
-            try:
-                unit = Unit.of(entry)
-                if "refused" in entry:
-                    self.refused[unit] = str(entry["refused"])
-                    continue
-                place = unit, _checked(entry, unit)
-                twice = place in self.episodes
-            except (KeyError, TypeError, ValueError) as error:
-                raise CheckpointError(
-                    f"Expected an episode. Found {entry}, without a right {error}. Remove the line."
-                ) from None
-            if twice:
-                raise CheckpointError(
-                    f"Expected every episode once. Found two lines of {unit}, episode {place[1]}. Remove one."
-                )
-            self.episodes[place] = entry
-
-
-def _checked(entry: Entry, unit: Unit) -> int:
-    """The number of the episode, of which all is there."""
-    for name in _OF_ALL if unit.recipe == DQN else (*_OF_ALL, *_OF_SPIKING):
-        if not isinstance(entry[name], (int, float)) or not math.isfinite(entry[name]):
-            raise ValueError(repr(name))
-    if entry["length"] < 1:
-        raise ValueError("'length'")
-    return int(entry["episode"])
-
-
-def read(directory: Path) -> Results:
-    """What a benchmark has left behind, whole lines only.
+def read(path: Path, what: str) -> tuple[Entry, list[Entry]]:
+    """All whole lines of a file.
 
     Args:
-        directory: Where it wrote.
+        path: The file.
+        what: How an error calls what the file should be.
 
     Returns:
-        Results: All of it.
+        tuple[dict, list[dict]]: The conditions, and the results in the order in which they came.
 
     Raises:
-        CheckpointError: If there is something else.
+        CheckpointError: If it is something else.
     """
-    path = directory / FILE
-    header, entries = lines.read(path, _WHAT)
     try:
-        protocol = Protocol(**header["protocol"])
-        if header != _header(protocol):
-            raise ValueError(f"kind {header.get('kind')!r}, format {header.get('format_version')!r}")
-    except (KeyError, TypeError, ValueError) as error:
-        raise lines.refusal(path, _WHAT, error) from None
-    return _results(path, protocol, entries)
+        found = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
+        if not found or not all(isinstance(line, dict) for line in found):
+            raise ValueError("not a JSON object in every line")
+    except (OSError, ValueError, RecursionError) as error:
+        raise refusal(path, what, error) from None
+    return found[0], found[1:]
 
 
-def begin(directory: Path, protocol: Protocol) -> Results:
-    """Make the directory, or make one that is there ready to be gone on with.
+def refusal(path: Path, what: str, found: object) -> CheckpointError:
+    """What to raise of a file that is something else."""
+    return CheckpointError(
+        f"{path}: Expected {what}. Found: {found}. Choose another directory, or remove the file."
+    )
+
+
+def begin(path: Path, header: Mapping[str, Any], what: str) -> list[Entry]:
+    """Make the file, or make one that is there ready to be gone on with.
 
     Args:
-        directory: Where to write.
-        protocol: The conditions.
+        path: The file.
+        header: The conditions.
+        what: How an error calls what the file should be.
 
     Returns:
-        Results: What is there already.
+        list[dict]: What is there already.
 
     Raises:
-        CheckpointError: If there is something else, or it has other conditions.
+        CheckpointError: If the file is something else, or has other conditions.
     """
-    path = directory / FILE
-    return _results(path, protocol, lines.begin(path, _header(protocol), _WHAT))
+    whole = path.read_bytes() if path.exists() else b""
+    if b"\n" not in whole:
+        _make_directory(path.parent)
+        rewrite(path, header, ())
+        return []
+    found, entries = read(path, what)
+    if found != header:
+        raise CheckpointError(
+            f"{path}: Expected {what} of the same protocol, {json.dumps(header)}. Found {json.dumps(found)}. "
+            "Choose another directory."
+        )
+    os.truncate(path, whole.rindex(b"\n") + 1)
+    return entries
 
 
-def refusal_of(unit: Unit, reason: str) -> Entry:
-    """The line of a spiking network that cannot be."""
-    return {**unit.key, "refused": reason}
+def append(path: Path, entries: Sequence[Mapping[str, Any]]) -> None:
+    """Add lines, and see them to the disk."""
+    with path.open("ab") as file:
+        file.write(b"".join(map(_line, entries)))
+        file.flush()
+        os.fsync(file.fileno())
 
 
-def check_weights(results: Results, weights: Mapping[str, str]) -> None:
-    """Refuse to mix episodes of different networks under one name.
+def rewrite(path: Path, header: Mapping[str, Any], entries: Iterable[Mapping[str, Any]]) -> None:
+    """Write the whole file at once: before or after it is there, never half."""
+    temporary = path.with_suffix(".part")
+    temporary.write_bytes(b"".join(map(_line, (header, *entries))))
+    os.replace(temporary, path)
+
+
+@contextmanager
+def only_writer(path: Path) -> Iterator[None]:
+    """Keep others from writing a file, for as long as the block or the process lasts.
+
+    The lock is the operating system's, on a file beside it, and so cannot be left behind. Where there is no `fcntl`,
+    as on Windows, nobody is kept away.
 
     Args:
-        results: What is there.
-        weights: Checksum of each agent.
+        path: The file.
+
+    Yields:
+        Nothing.
 
     Raises:
-        CheckpointError: If an agent's is another.
+        CheckpointError: If somebody else is writing it.
     """
-    for (unit, _), entry in results.episodes.items():
-        expected = weights.get(unit.agent, entry.get("weights"))
-        if entry.get("weights") != expected:
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    _make_directory(path.parent)
+    with path.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
             raise CheckpointError(
-                f"Expected episodes of {unit.agent} with the weights {expected}. Found {entry.get('weights')}. "
-                "The agent has changed: choose another directory."
-            )
+                f"{path}: Expected to be alone. Found another run that writes this file. Wait for it, or choose "
+                "another directory."
+            ) from None
+        yield
 
 
-def _header(protocol: Protocol) -> dict[str, Any]:
-    return {"kind": _KIND, "format_version": FORMAT_VERSION, "protocol": asdict(protocol)}
+def _line(value: Mapping[str, Any]) -> bytes:
+    return (json.dumps(value, allow_nan=False) + "\n").encode()
 
 
-def _results(path: Path, protocol: Protocol, entries: Iterable[Entry]) -> Results:
-    results = Results(protocol)
+def _make_directory(path: Path) -> None:
     try:
-        results.add(entries)
-    except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}") from None
-    return results
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise CheckpointError(
+            f"Expected a directory to write to. Found that {str(path)!r} is a file, or below one. Choose another."
+        ) from None

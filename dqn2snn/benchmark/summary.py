@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from dqn2snn.benchmark.game import Game, Runs, game_of
-from dqn2snn.benchmark.lines import Entry
 from dqn2snn.benchmark.overall import Overall, overall_of
 from dqn2snn.benchmark.perturb import NONE, Perturbation
+from dqn2snn.benchmark.results import Results
 from dqn2snn.benchmark.robustness import Robustness, robustness_of
 from dqn2snn.benchmark.settings import DQN, Unit
-from dqn2snn.benchmark.store import Results
+from dqn2snn.benchmark.store import Entry
 from dqn2snn.io.zoo import Reference
 from dqn2snn.play.evaluate._policy import plain
 

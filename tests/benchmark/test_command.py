@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from dqn2snn import zoo
-from dqn2snn.benchmark import Settings, episode, lines, run
+from dqn2snn.benchmark import Settings, episode, run, store
 from dqn2snn.benchmark.network import references_of
 from dqn2snn.benchmark.report import FILES
+from dqn2snn.benchmark.results import FILE
 from dqn2snn.benchmark.spread import BACKENDS, spreading
-from dqn2snn.benchmark.store import FILE
 from dqn2snn.cli import bench, main
 from dqn2snn.engine.choice import ENGINES
 from dqn2snn.errors import ArgumentError, CheckpointError
@@ -167,7 +167,7 @@ def test_a_directory_without_a_benchmark_has_no_report(
 
 @pytest.mark.skipif(os.name != "posix", reason="needs fcntl")
 def test_two_runs_do_not_write_one_file(copy: Path) -> None:
-    with lines.only_writer(copy / FILE), pytest.raises(CheckpointError, match="Expected to be alone"):
+    with store.only_writer(copy / FILE), pytest.raises(CheckpointError, match="Expected to be alone"):
         run(SETTINGS, copy, progress=False)
     run(SETTINGS, copy, progress=False)
 

@@ -19,8 +19,8 @@ import pytest
 
 from dqn2snn.benchmark import Settings, Unit, read, run
 from dqn2snn.benchmark.network import plan_of, plan_path
+from dqn2snn.benchmark.results import FILE
 from dqn2snn.benchmark.settings import units
-from dqn2snn.benchmark.store import FILE
 from dqn2snn.plan.file import plan_bytes
 from tests.benchmark.subjects import LONG, SMALL, work
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from dqn2snn import load_q_network
+from dqn2snn.benchmark.store import append
 from dqn2snn.errors import ArgumentError, CheckpointError
 from dqn2snn.metrics import action_agreement
 from measuring.__main__ import main
@@ -22,7 +23,7 @@ from measuring.table.picture import draw_agreement, draw_return, share_of_dqn
 from measuring.table.report import MISSING, QUANTITIES, markdown, refusals, shown, text
 from measuring.table.run import run
 from measuring.table.settings import DQN, Cell, Protocol, Settings, cells
-from measuring.table.store import Entries, append, begin, read
+from measuring.table.store import Entries, begin, read
 from measuring.table.subject import subject
 from measuring.table.summary import judged, least_steps, reasons, shares, spikes_of_control
 
@@ -190,7 +191,7 @@ def test_a_recipe_that_does_not_apply_says_why(tmp_path: Path) -> None:
     assert "n/a" in markdown(table, "cartpole", "agreement", (2**24,))
     path = tmp_path / "table.jsonl"
     begin(path, TINY.protocol)
-    append(path, entry)
+    append(path, [entry])
     assert read(path) == (TINY.protocol, table)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
 import dqn2snn
 from dqn2snn.benchmark.rule import Rule
+from dqn2snn.benchmark.store import Entry
 from dqn2snn.errors import Dqn2SnnError
 from dqn2snn.metrics import ActionAgreement, GapWeightedAgreement, Regret
 from dqn2snn.metrics._streaming import StreamingMetric
@@ -26,8 +26,6 @@ from measuring.table.settings import DQN, Cell, Settings
 from measuring.table.subject import Subject, subject
 
 __all__ = ["measure"]
-
-Entry = dict[str, Any]
 
 
 def measure(cell: Cell, settings: Settings) -> Entry:

@@ -93,6 +93,9 @@ class Cell:
         """How a line of the file begins."""
         return {"agent": self.agent, "recipe": self.recipe, "num_steps": self.num_steps}
 
+    def __str__(self) -> str:
+        return f"{self.agent} {self.recipe} T={self.num_steps}"
+
 
 def cells(settings: Settings) -> Iterator[Cell]:
     """All places in the order in which they are measured: few steps first, since they are cheap.

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from dqn2snn.benchmark import lines
+from dqn2snn.benchmark import store
+from dqn2snn.benchmark.store import Entry
 from measuring.table.settings import Cell, Protocol
 
-__all__ = ["FORMAT_VERSION", "Entries", "append", "begin", "read", "rewrite"]
+__all__ = ["FORMAT_VERSION", "Entries", "begin", "by_cell", "header_of", "read"]
 
 FORMAT_VERSION = 1
 
-Entries = dict[Cell, dict[str, Any]]
+Entries = dict[Cell, Entry]
 """Lines of the file by their places."""
 
 _WHAT = "a table of dqn2snn"
@@ -32,13 +32,13 @@ def read(path: Path) -> tuple[Protocol, Entries]:
     Raises:
         CheckpointError: If it is something else.
     """
-    header, entries = lines.read(path, _WHAT)
+    header, entries = store.read(path, _WHAT)
     try:
         if header["format_version"] != FORMAT_VERSION:
             raise ValueError(f"format {header['format_version']}")
-        return Protocol(**header["protocol"]), _by_cell(entries)
+        return Protocol(**header["protocol"]), by_cell(entries)
     except (ValueError, KeyError, TypeError) as error:
-        raise lines.refusal(path, _WHAT, error) from None
+        raise store.refusal(path, _WHAT, error) from None
 
 
 def begin(path: Path, protocol: Protocol) -> Entries:
@@ -54,26 +54,18 @@ def begin(path: Path, protocol: Protocol) -> Entries:
     Raises:
         CheckpointError: If the file is something else, or was measured under other conditions.
     """
-    entries = lines.begin(path, _header(protocol), _WHAT)
+    entries = store.begin(path, header_of(protocol), _WHAT)
     try:
-        return _by_cell(entries)
+        return by_cell(entries)
     except KeyError as error:
-        raise lines.refusal(path, _WHAT, error) from None
+        raise store.refusal(path, _WHAT, error) from None
 
 
-def append(path: Path, entry: dict[str, Any]) -> None:
-    """Add a line, and see it to the disk."""
-    lines.append(path, [entry])
-
-
-def rewrite(path: Path, protocol: Protocol, entries: Iterable[dict[str, Any]]) -> None:
-    """Write the whole file at once: before or after it is there, never half."""
-    lines.rewrite(path, _header(protocol), entries)
-
-
-def _header(protocol: Protocol) -> Mapping[str, Any]:
+def header_of(protocol: Protocol) -> Entry:
+    """The first line of the file."""
     return {"format_version": FORMAT_VERSION, "protocol": asdict(protocol)}
 
 
-def _by_cell(entries: Iterable[dict[str, Any]]) -> Entries:
+def by_cell(entries: Iterable[Entry]) -> Entries:
+    """Lines of the file by their places."""
     return {Cell.of(entry): entry for entry in entries}

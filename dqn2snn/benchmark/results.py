@@ -1,0 +1,148 @@
+"""The directory of a benchmark: finished episodes as lines of JSON, under one protocol."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dqn2snn.benchmark import store
+from dqn2snn.benchmark.settings import DQN, Protocol, Unit
+from dqn2snn.benchmark.store import Entry
+from dqn2snn.errors import CheckpointError
+
+__all__ = ["FILE", "FORMAT_VERSION", "Results", "begin", "check_weights", "read"]
+
+FILE = "episodes.jsonl"
+FORMAT_VERSION = 2
+
+_KIND = "benchmark"
+_WHAT = "a benchmark of dqn2snn"
+_OF_ALL = ("episode", "return", "length")
+_OF_SPIKING = ("agreed", "agreed_spike_count", "spikes", "operations")
+
+
+@dataclass(frozen=True)
+class Results:
+    """What is known.
+
+    Attributes:
+        protocol: The conditions.
+        episodes: Finished episodes by who played and their numbers.
+        refused: Why there is no such spiking network.
+    """
+
+    protocol: Protocol
+    episodes: dict[tuple[Unit, int], Entry] = field(default_factory=dict)
+    refused: dict[Unit, str] = field(default_factory=dict)
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Take lines of the file into account.
+
+        Args:
+            entries: The lines.
+
+        Raises:
+            CheckpointError: If one is damaged, or an episode is there already.
+        """
+        for entry in entries:
+            try:
+                unit = Unit.of(entry)
+                if "refused" in entry:
+                    self.refused[unit] = str(entry["refused"])
+                    continue
+                place = unit, _checked(entry, unit)
+                twice = place in self.episodes
+            except (KeyError, TypeError, ValueError) as error:
+                raise CheckpointError(
+                    f"Expected an episode. Found {entry}, without a right {error}. Remove the line."
+                ) from None
+            if twice:
+                raise CheckpointError(
+                    f"Expected every episode once. Found two lines of {unit}, episode {place[1]}. Remove one."
+                )
+            self.episodes[place] = entry
+
+
+def _checked(entry: Entry, unit: Unit) -> int:
+    """The number of the episode, of which all is there."""
+    for name in _OF_ALL if unit.recipe == DQN else (*_OF_ALL, *_OF_SPIKING):
+        if not isinstance(entry[name], (int, float)) or not math.isfinite(entry[name]):
+            raise ValueError(repr(name))
+    if entry["length"] < 1:
+        raise ValueError("'length'")
+    return int(entry["episode"])
+
+
+def read(directory: Path) -> Results:
+    """What a benchmark has left behind, whole lines only.
+
+    Args:
+        directory: Where it wrote.
+
+    Returns:
+        Results: All of it.
+
+    Raises:
+        CheckpointError: If there is something else.
+    """
+    path = directory / FILE
+    header, entries = store.read(path, _WHAT)
+    try:
+        protocol = Protocol(**header["protocol"])
+        if header != _header(protocol):
+            raise ValueError(f"kind {header.get('kind')!r}, format {header.get('format_version')!r}")
+    except (KeyError, TypeError, ValueError) as error:
+        raise store.refusal(path, _WHAT, error) from None
+    return _results(path, protocol, entries)
+
+
+def begin(directory: Path, protocol: Protocol) -> Results:
+    """Make the directory, or make one that is there ready to be gone on with.
+
+    Args:
+        directory: Where to write.
+        protocol: The conditions.
+
+    Returns:
+        Results: What is there already.
+
+    Raises:
+        CheckpointError: If there is something else, or it has other conditions.
+    """
+    path = directory / FILE
+    return _results(path, protocol, store.begin(path, _header(protocol), _WHAT))
+
+
+def check_weights(results: Results, weights: Mapping[str, str]) -> None:
+    """Refuse to mix episodes of different networks under one name.
+
+    Args:
+        results: What is there.
+        weights: Checksum of each agent.
+
+    Raises:
+        CheckpointError: If an agent's is another.
+    """
+    for (unit, _), entry in results.episodes.items():
+        expected = weights.get(unit.agent, entry.get("weights"))
+        if entry.get("weights") != expected:
+            raise CheckpointError(
+                f"Expected episodes of {unit.agent} with the weights {expected}. Found {entry.get('weights')}. "
+                "The agent has changed: choose another directory."
+            )
+
+
+def _header(protocol: Protocol) -> dict[str, Any]:
+    return {"kind": _KIND, "format_version": FORMAT_VERSION, "protocol": asdict(protocol)}
+
+
+def _results(path: Path, protocol: Protocol, entries: Iterable[Entry]) -> Results:
+    results = Results(protocol)
+    try:
+        results.add(entries)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+    return results
