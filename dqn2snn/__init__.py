@@ -40,9 +40,6 @@ if TYPE_CHECKING:
     from dqn2snn.io.checkpoints import load_q_network as load_q_network
     from dqn2snn.io.interop import from_nir as from_nir
     from dqn2snn.io.interop import to_nir as to_nir
-    from dqn2snn.io.sharing import from_pretrained as from_pretrained
-    from dqn2snn.io.sharing import push_to_hub as push_to_hub
-    from dqn2snn.io.sharing import save_pretrained as save_pretrained
     from dqn2snn.metrics import action_agreement as action_agreement
     from dqn2snn.metrics import agreement_curve as agreement_curve
     from dqn2snn.network import SpikingQNetwork as SpikingQNetwork
@@ -95,16 +92,13 @@ _NAMES = {
     "diagnose": "analysis.diagnosis",
     "evaluate_policy": "play.evaluate",
     "from_nir": "io.interop",
-    "from_pretrained": "io.sharing",
     "load_plan": "plan.file",
     "load_q_network": "io.checkpoints",
     "make_env": "play.envs",
     "plot_agreement": "plot",
     "plot_raster": "plot",
-    "push_to_hub": "io.sharing",
     "record_video": "plot.video",
     "save_plan": "plan.file",
-    "save_pretrained": "io.sharing",
     "suggest": "analysis.suggestion",
     "to_nir": "io.interop",
     "trace": "tracing",

@@ -25,6 +25,7 @@ from dqn2snn.engine.streaming import streaming, timed
 from dqn2snn.errors import ArgumentError
 from dqn2snn.neurons.backends import Adapter, Backend, backend_named, native_network
 from dqn2snn.plan import PlanOrNetwork, ReadoutKind, plan_of
+from dqn2snn.plan.sharing import Sharing
 from dqn2snn.plan.summary import COLUMNS, layer_rows
 from dqn2snn.tracing.observations import Observations, check_observations
 
@@ -33,7 +34,7 @@ __all__ = ["Engine", "SpikingQNetwork", "network_of"]
 _Slot = tuple[nn.Module, Mapping[str, Tensor | None], str]
 
 
-class SpikingQNetwork(nn.Module):
+class SpikingQNetwork(Sharing, nn.Module):
     """A spiking Q-network: `q = snn(observations)`, in the units of the DQN.
 
     Its `network` is made of native modules of snnTorch, Norse or another backend, to be used like any other network of
@@ -47,6 +48,7 @@ class SpikingQNetwork(nn.Module):
             "torch", layer by layer; "modules", the native modules step by step; "reference", the float64 oracle.
         num_threads: Threads of the event engine, each of which decides other observations; None takes as many as
             torch does. May be set later.
+        env_id: Gymnasium id of the environment where it plays; by default that of the network given as `plan`, if any.
 
     Raises:
         ArgumentError: If the backend or the engine is unknown, or the event engine asked for where it does not apply.
@@ -69,12 +71,15 @@ class SpikingQNetwork(nn.Module):
         backend: str = "snntorch",
         engine: Engine = "auto",
         num_threads: int | None = None,
+        env_id: str = "",
     ) -> None:
         super().__init__()
         self.plan = plan_of(plan)
         self.backend = backend
         self.engine = check_engine(engine)
         self.num_threads = num_threads
+        self.env_id: str = env_id or getattr(plan, "env_id", "")
+        self.config: dict[str, Any] = {}
         self._backend: Backend | None = backend_named(backend)
         self.network = native_network(self.plan, self._backend)
         self._slot: _Slot | None = None

@@ -30,7 +30,7 @@ INNER = (
 ENGINES = tuple(f"dqn2snn.engine.{name}" for name in ("choice", "event", "latency", "layerwise", "modules"))
 STREAMS = tuple(f"dqn2snn.engine.{name}" for name in ("reference", "simulate_", "stream", "streaming"))
 MODULES = tuple(f"dqn2snn.neurons.{name}" for name in ("backends", "supported"))
-SLOW = ("exact_sinabs", "exact_spikingjelly", "record_video", "push_to_hub", "save_pretrained")
+SLOW = ("exact_sinabs", "exact_spikingjelly", "record_video")
 POLICIES = ("compare_policies", "readouts_of")
 """These take any function that gives Q-values."""
 

@@ -124,7 +124,7 @@ def aggregate(
     returns = [each.score for each in done]
     said = {"round": done.index(best), "returns": returns, "episodes": episodes, "states": len(seen)}
     plan = replace(best.snn.plan, report={**best.snn.plan.report, "aggregate": said})
-    return SpikingQNetwork(plan, backend, engine)
+    return SpikingQNetwork(plan, backend, engine, env_id=best.snn.env_id)
 
 
 def _on(seen: Tensor, name: str) -> Correction:

@@ -110,12 +110,13 @@ def convert(
     def plan(corrections: Corrections | None, grid: int | str | None, num_steps: int | None) -> SpikingPlan:
         return _plan(rule.at(num_steps), corrections, graph, stats, batch, grid)
 
+    env_id = getattr(q_network, "env_id", "")
     if target is None or judges is None:
-        return SpikingQNetwork(plan(wanted, grid, num_steps), backend, engine)
+        return SpikingQNetwork(plan(wanted, grid, num_steps), backend, engine, env_id=env_id)
     q_dqn = q_values(graph, judges)
     raw, final = partial(plan, (), None), partial(plan, wanted, grid)
     found = plan_for_target(raw, final, judges, q_dqn, target, engine=engine, progress=progress)
-    return SpikingQNetwork(found, backend, engine)
+    return SpikingQNetwork(found, backend, engine, env_id=env_id)
 
 
 def _plan(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from dqn2snn.play._atari import MACHADO2018, TAN2021, AtariProtocol, atari_protocol
+from dqn2snn._utils.atari import MACHADO2018, TAN2021, AtariProtocol, atari_protocol
 
 __all__ = ["PRESETS", "Preset", "preset_differences", "preset_of"]
 

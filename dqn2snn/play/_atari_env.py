@@ -18,8 +18,8 @@ from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
+from dqn2snn._utils.atari import AtariProtocol, atari_protocol
 from dqn2snn.errors import ArgumentError
-from dqn2snn.play._atari import AtariProtocol, atari_protocol
 
 __all__ = ["AtariGame", "make"]
 

@@ -10,9 +10,9 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from dqn2snn._utils.atari import AtariProtocol, atari_protocol
 from dqn2snn._utils.extras import require
 from dqn2snn.errors import ArgumentError, EnvironmentMismatchError, MissingExtraError
-from dqn2snn.play._atari import AtariProtocol, atari_protocol
 
 if TYPE_CHECKING:
     import gymnasium

@@ -76,15 +76,16 @@ def test_it_survives_copies(
 
 
 def test_saved_networks_name_it(installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    saved = dqn2snn.save_pretrained(converted("cartpole"), tmp_path / "cart")
-    assert dqn2snn.from_pretrained(saved).snn.backend == "plain_torch"
+    saved = converted("cartpole").save_pretrained(tmp_path / "cart")
+    load = dqn2snn.SpikingQNetwork.from_pretrained
+    assert load(saved).backend == "plain_torch"
     for file in installed.glob("*.dist-info/*"):
         file.unlink()
     with pytest.raises(
         CheckpointError, match=r"asks for 'plain_torch'\. Install its package, or pass backend="
     ):
-        dqn2snn.from_pretrained(saved)
-    assert dqn2snn.from_pretrained(saved, backend="norse").snn.backend == "norse"
+        load(saved)
+    assert load(saved, backend="norse").backend == "norse"
 
 
 def test_the_command_line_knows_it(installed: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dqn2snn._utils.atari import MACHADO2018, TAN2021, AtariProtocol
 from dqn2snn.errors import ArgumentError, MissingExtraError
 from dqn2snn.play import envs
-from dqn2snn.play._atari import MACHADO2018, TAN2021, AtariProtocol
 from dqn2snn.play.collect import collect_observations
 from dqn2snn.play.envs import Spaces, action_names, atari_protocol, make_env, spaces_of
 from dqn2snn.play.evaluate import evaluate_policy

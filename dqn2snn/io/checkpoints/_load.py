@@ -11,8 +11,8 @@ from pathlib import Path
 from torch import nn
 
 from dqn2snn._utils.host import on_host
+from dqn2snn._utils.hub import download, is_hub_id
 from dqn2snn.errors import ArgumentError, CheckpointError, MissingExtraError
-from dqn2snn.io._hub import download, is_hub_id
 from dqn2snn.io._preset import PRESETS
 from dqn2snn.io._q_network import Provenance, QNetwork
 from dqn2snn.io.checkpoints._readers import read_source

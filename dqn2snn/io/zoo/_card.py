@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from dqn2snn._utils.atari import atari_protocol, game_of
 from dqn2snn.io.zoo._config import AgentConfig, Score, Training
 from dqn2snn.io.zoo._references import human_normalised, reference_of
-from dqn2snn.play._atari import atari_protocol, game_of
 
 __all__ = ["render_card"]
 

@@ -11,13 +11,13 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from dqn2snn._utils.atari import atari_protocol
 from dqn2snn.errors import CheckpointError
 from dqn2snn.io._layers import build_network
 from dqn2snn.io._preset import preset_of
 from dqn2snn.io._q_network import Provenance, QNetwork
 from dqn2snn.io.zoo._config import AgentConfig, check_config
 from dqn2snn.io.zoo._find import CONFIG_FILE, WEIGHTS_FILE
-from dqn2snn.play._atari import atari_protocol
 
 __all__ = ["read_agent"]
 

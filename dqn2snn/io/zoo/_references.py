@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from dqn2snn.play._atari import game_of
+from dqn2snn._utils.atari import game_of
 
 __all__ = ["REFERENCES", "Reference", "human_normalised", "reference_of"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from dqn2snn._utils.extras import require
 from dqn2snn.errors import CheckpointError
@@ -28,13 +29,13 @@ def is_hub_id(name: str) -> bool:
     return re.fullmatch(r"\w[\w-]*/\w[\w.-]*", name, re.ASCII) is not None
 
 
-def download(repository: str, patterns: Sequence[str], revision: str | None = None) -> Path:
+def download(repository: str, patterns: Sequence[str], **options: Any) -> Path:
     """Fetch files of a repository, or take them from the hub's cache, which serves offline too.
 
     Args:
         repository: ``"user/name"``.
         patterns: Names of the files, with wildcards. Files in directories are left where they are.
-        revision: Branch, tag or commit; None for the main branch.
+        **options: Of huggingface_hub's ``snapshot_download``: ``revision``, ``token``, ``cache_dir``, ...
 
     Returns:
         The directory with the files.
@@ -46,7 +47,7 @@ def download(repository: str, patterns: Sequence[str], revision: str | None = No
     hub = require("huggingface_hub", extra="hub")
     try:
         found = hub.snapshot_download(
-            repository, revision=revision, allow_patterns=list(patterns), ignore_patterns=["*/*"]
+            repository, allow_patterns=list(patterns), ignore_patterns=["*/*"], **options
         )
         return Path(found)
     except (OSError, ValueError) as error:

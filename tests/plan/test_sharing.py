@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import shutil
@@ -14,8 +15,8 @@ import pytest
 import torch
 
 import dqn2snn
+from dqn2snn import SpikingQNetwork
 from dqn2snn.errors import ArgumentError, CheckpointError, MissingExtraError
-from dqn2snn.io.sharing import from_pretrained, push_to_hub, save_pretrained
 from dqn2snn.plan.file import plan_bytes
 from dqn2snn.play.evaluate import Comparison
 from tests import agents
@@ -40,9 +41,15 @@ def comparison() -> Comparison:
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
     agent = agents.agent(NAME)
-    return save_pretrained(
-        spiking(), tmp_path / "cart", env_id=agent.env_id, comparison=comparison(), license="mit"
-    )
+    return spiking().save_pretrained(tmp_path / "cart", comparison=comparison(), license="mit")
+
+
+def test_where_it_plays_comes_from_the_dqn_and_stays(saved: Path) -> None:
+    assert spiking().env_id == "CartPole-v1"
+    assert SpikingQNetwork(spiking()).env_id == "CartPole-v1"
+    assert SpikingQNetwork(spiking().plan).env_id == ""
+    bare = dqn2snn.convert(agents.agent(NAME).module, agents.observations(NAME), num_steps=8)
+    assert (bare.env_id, bare.config) == ("", {})
 
 
 @pytest.mark.parametrize("recipe", ["rate", "sigma_delta", "tan2021"])
@@ -50,20 +57,20 @@ def saved(tmp_path: Path) -> Path:
 def test_a_network_comes_back_bit_by_bit(recipe: str, backend: str, tmp_path: Path) -> None:
     pytest.importorskip(backend)
     snn = dqn2snn.SpikingQNetwork(spiking(recipe).plan, backend)
-    again = from_pretrained(save_pretrained(snn, tmp_path))
-    assert plan_bytes(again.snn.plan) == plan_bytes(snn.plan)
-    assert (again.snn.backend, again.env_id) == (backend, None)
+    again = SpikingQNetwork.from_pretrained(snn.save_pretrained(tmp_path))
+    assert plan_bytes(again.plan) == plan_bytes(snn.plan)
+    assert (again.backend, again.env_id) == (backend, "")
     seen = agents.observations(NAME)[:50]
-    assert torch.equal(again.snn(seen), snn(seen))
+    assert torch.equal(again(seen), snn(seen))
 
 
 def test_what_is_known_comes_with_it(saved: Path) -> None:
-    found = from_pretrained(str(saved))
+    found = SpikingQNetwork.from_pretrained(str(saved))
     assert found.env_id == "CartPole-v1"
     assert found.config["comparison"] == json.loads(json.dumps(comparison().to_dict()))
     assert found.config["versions"]["torch"] == torch.__version__
-    other = from_pretrained(saved, backend="snntorch")
-    assert other.snn.backend == "snntorch"
+    other = SpikingQNetwork.from_pretrained(saved, backend="snntorch")
+    assert other.backend == "snntorch"
 
 
 def test_the_card_says_what_was_measured(saved: Path) -> None:
@@ -83,27 +90,47 @@ def test_the_card_says_what_was_measured(saved: Path) -> None:
         "| Time steps of a decision | 8 |",
     ):
         assert words in body
-    plain = save_pretrained(spiking(), saved.parent / "plain") / "README.md"
+    plain = spiking().save_pretrained(saved.parent / "plain") / "README.md"
     assert "Beside its DQN" not in plain.read_text(encoding="utf-8")
     assert "model-index" not in plain.read_text(encoding="utf-8")
 
 
+def test_the_hub_reads_the_card(saved: Path) -> None:
+    hub = pytest.importorskip("huggingface_hub", reason="the hub needs the extra hub")
+    found = hub.ModelCard.load(saved / "README.md").data
+    assert (found.library_name, found.license) == ("dqn2snn", "mit")
+    rewards, agreement = found.eval_results
+    assert (rewards.metric_type, rewards.dataset_name) == ("mean_reward", "CartPole-v1")
+    assert agreement.metric_value == pytest.approx(comparison().agreement.mean, abs=1e-4)
+
+
+def test_the_signatures_are_those_of_the_hub() -> None:
+    hub = pytest.importorskip("huggingface_hub", reason="the hub needs the extra hub")
+    for name in ("save_pretrained", "from_pretrained", "push_to_hub"):
+        ours, theirs = (inspect.signature(getattr(c, name)) for c in (SpikingQNetwork, hub.ModelHubMixin))
+        positional = [p.name for p in ours.parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+        assert positional == list(theirs.parameters)[: len(positional)]
+        own = {"backend", "comparison", "license"}
+        assert set(ours.parameters) - own <= {*theirs.parameters, "backend"}
+
+
 def test_the_card_names_the_preprocessing_of_a_game(tmp_path: Path) -> None:
     env_id = "RoadRunnerNoFrameskip-v4"
-    card = (save_pretrained(spiking(), tmp_path, env_id=env_id) / "README.md").read_text(encoding="utf-8")
+    snn = SpikingQNetwork(spiking(), env_id=env_id)
+    card = (snn.save_pretrained(tmp_path) / "README.md").read_text(encoding="utf-8")
     assert "84 x 84 grey pictures" in card
 
 
 def test_saving_again_replaces_the_three_files_and_no_others(saved: Path) -> None:
     (saved / "notes.txt").write_text("mine")
-    save_pretrained(spiking("tan2021"), saved)
+    spiking("tan2021").save_pretrained(saved)
     assert sorted(path.name for path in saved.iterdir()) == [
         "README.md",
         "config.json",
         "notes.txt",
         "plan.safetensors",
     ]
-    assert from_pretrained(saved).snn.plan.recipe == "tan2021"
+    assert SpikingQNetwork.from_pretrained(saved).plan.recipe == "tan2021"
 
 
 @pytest.mark.parametrize(
@@ -126,32 +153,31 @@ def test_a_damaged_directory_is_refused(saved: Path, name: str, change: object, 
     path = saved / name
     path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
     with pytest.raises(CheckpointError, match=words):
-        from_pretrained(saved)
+        SpikingQNetwork.from_pretrained(saved)
 
 
 def test_the_plan_of_another_network_is_refused(saved: Path, tmp_path: Path) -> None:
-    other = save_pretrained(spiking("tan2021"), tmp_path / "other")
+    other = spiking("tan2021").save_pretrained(tmp_path / "other")
     shutil.copy(other / "plan.safetensors", saved)
     with pytest.raises(CheckpointError, match="another one"):
-        from_pretrained(saved)
+        SpikingQNetwork.from_pretrained(saved)
     (saved / "plan.safetensors").write_bytes(b"nothing")
     with pytest.raises(CheckpointError, match="plan"):
-        from_pretrained(saved)
+        SpikingQNetwork.from_pretrained(saved)
 
 
-def test_what_is_no_network_is_refused_and_nothing_written(tmp_path: Path) -> None:
-    for wrong in ((spiking().plan, None), (spiking(), {"agreement": 1.0})):
-        with pytest.raises(ArgumentError, match="Expected a SpikingQNetwork, and a Comparison"):
-            save_pretrained(wrong[0], tmp_path / "wrong", comparison=wrong[1])  # type: ignore[arg-type]
+def test_what_is_no_comparison_is_refused_and_nothing_written(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="Expected a Comparison of compare_policies, or None"):
+        spiking().save_pretrained(tmp_path / "wrong", comparison={"agreement": 1.0})  # type: ignore[arg-type]
     assert not (tmp_path / "wrong").exists()
 
 
 def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="can be written"):
-        save_pretrained(spiking(), tmp_path / "file")
+        spiking().save_pretrained(tmp_path / "file")
     with pytest.raises(CheckpointError, match="Found"):
-        from_pretrained(tmp_path / "nowhere")
+        SpikingQNetwork.from_pretrained(tmp_path / "nowhere")
 
 
 def test_a_network_of_the_hub_is_read_from_its_cache(saved: Path, tmp_path: Path) -> None:
@@ -161,9 +187,9 @@ def test_a_network_of_the_hub_is_read_from_its_cache(saved: Path, tmp_path: Path
     (cached / "refs").mkdir()
     (cached / "refs" / "main").write_text("0" * 40)
     code = (
-        "import dqn2snn; found = dqn2snn.from_pretrained('somebody/spiking-cart'); "
-        "print(found.env_id, found.snn.plan.num_steps)\n"
-        "try: dqn2snn.from_pretrained('somebody/spiking-cart', revision='other')\n"
+        "import dqn2snn; found = dqn2snn.SpikingQNetwork.from_pretrained('somebody/spiking-cart'); "
+        "print(found.env_id, found.plan.num_steps)\n"
+        "try: dqn2snn.SpikingQNetwork.from_pretrained('somebody/spiking-cart', revision='other')\n"
         "except dqn2snn.Dqn2SnnError as error: print(error)"
     )
     offline = {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
@@ -178,11 +204,11 @@ def test_a_network_of_the_hub_is_read_from_its_cache(saved: Path, tmp_path: Path
 def test_publishing_without_a_network_says_so(tmp_path: Path) -> None:
     pytest.importorskip("huggingface_hub", reason="the hub needs the extra hub")
     code = (
-        "import dqn2snn, sys; snn = dqn2snn.from_pretrained(sys.argv[1]).snn\n"
-        "try: dqn2snn.push_to_hub(snn, 'somebody/spiking-cart')\n"
+        "import dqn2snn, sys; snn = dqn2snn.SpikingQNetwork.from_pretrained(sys.argv[1])\n"
+        "try: snn.push_to_hub('somebody/spiking-cart')\n"
         "except dqn2snn.Dqn2SnnError as error: print(error)"
     )
-    directory = save_pretrained(spiking(), tmp_path / "cart")
+    directory = spiking().save_pretrained(tmp_path / "cart")
     offline = {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1", "HF_TOKEN": "hf_none"}
     done = subprocess.run(
         [sys.executable, "-c", code, str(directory)],
@@ -197,6 +223,6 @@ def test_publishing_without_a_network_says_so(tmp_path: Path) -> None:
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(MissingExtraError, match=r"dqn2snn\[hub\]"):
-        push_to_hub(spiking(), "somebody/spiking-cart")
+        spiking().push_to_hub("somebody/spiking-cart")
     with pytest.raises(MissingExtraError, match=r"dqn2snn\[hub\]"):
-        from_pretrained("somebody/spiking-cart")
+        SpikingQNetwork.from_pretrained("somebody/spiking-cart")

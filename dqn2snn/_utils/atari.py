@@ -1,7 +1,7 @@
 """How an Atari game is played: the protocol that an environment id stands for.
 
 ``"RoadRunnerNoFrameskip-v4"`` is the protocol of Tan et al. (2021), ``"ALE/RoadRunner-v5"`` that of Machado et al.
-(2018) as gymnasium has registered it. Nothing is imported here; the games are made by `dqn2snn._atari_env`.
+(2018) as gymnasium has registered it. Nothing is imported here; the games are made by `dqn2snn.play`.
 """
 
 from __future__ import annotations

@@ -107,10 +107,10 @@ def _percent(interval: Mapping[str, Any] | None) -> str:
 def _use(config: Mapping[str, Any]) -> str:
     play = ""
     if config["env_id"] is not None:
-        play = "\nprint(dqn2snn.evaluate_policy(shared.snn, shared.env_id, episodes=10).interval)"
+        play = "\nprint(dqn2snn.evaluate_policy(snn, snn.env_id, episodes=10).interval)"
     return f"""```python
 import dqn2snn
 
-shared = dqn2snn.from_pretrained("directory or user/name")
-snn = shared.snn  # snn.network is made of {config["backend"]} neurons{play}
+# Its `network` is made of {config["backend"]} neurons.
+snn = dqn2snn.SpikingQNetwork.from_pretrained("directory or user/name"){play}
 ```"""
