@@ -40,7 +40,6 @@ def comparison() -> Comparison:
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
-    agent = agents.agent(NAME)
     return spiking().save_pretrained(tmp_path / "cart", comparison=comparison(), license="mit")
 
 
