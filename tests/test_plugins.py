@@ -10,7 +10,7 @@ import torch
 
 import dqn2snn
 from dqn2snn._utils.plugins import plugins
-from dqn2snn.benchmark.rule import check_recipes
+from dqn2snn.benchmark._rule import check_recipes
 from dqn2snn.cli import main
 from dqn2snn.errors import ArgumentError
 from dqn2snn.plan.file import plan_bytes

@@ -16,9 +16,9 @@ from typing import Any, Final
 
 from dqn2snn._utils.arguments import Parser, positive_number
 from dqn2snn._utils.table import format_table
-from dqn2snn.benchmark.schedule import Task, carry_out
-from dqn2snn.benchmark.spread import spreading
-from dqn2snn.benchmark.store import Entry, append
+from dqn2snn.benchmark._schedule import Task, carry_out
+from dqn2snn.benchmark._spread import spreading
+from dqn2snn.benchmark._store import Entry, append
 from dqn2snn.io import zoo
 from dqn2snn.metrics import ActionAgreement, GapWeightedAgreement, Regret
 from dqn2snn.network import SpikingQNetwork

@@ -25,9 +25,9 @@ from tqdm.auto import tqdm
 
 from dqn2snn._utils.arguments import Parser, positive_number
 from dqn2snn._utils.table import format_table
-from dqn2snn.benchmark.schedule import Task, carry_out
-from dqn2snn.benchmark.spread import spreading
-from dqn2snn.benchmark.store import Entry, append
+from dqn2snn.benchmark._schedule import Task, carry_out
+from dqn2snn.benchmark._spread import spreading
+from dqn2snn.benchmark._store import Entry, append
 from dqn2snn.io.checkpoints import QNetwork, load_q_network
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.file import load_plan, save_plan

@@ -160,15 +160,14 @@ def run(args: argparse.Namespace) -> Report:
     """
     from dqn2snn._utils.extras import require
 
-    require("matplotlib", extra="bench")
-    from dqn2snn.benchmark import read, summarise
-    from dqn2snn.benchmark.network import references_of
-    from dqn2snn.benchmark.report import text, write
+    for module in ("matplotlib", "scipy"):  # before the work rather than after it
+        require(module, extra="bench")
+    from dqn2snn.benchmark import read, references_of, report_text, summarise, write_report
 
     results = read(args.output) if args.report_only else _play(args)
     summary = summarise(results, references_of(sorted({unit.agent for unit, _ in results.episodes})))
-    write(summary, args.output)
-    return Report(summary.to_dict(), f"{text(summary)}\n\nWrote {args.output}.")
+    write_report(summary, args.output)
+    return Report(summary.to_dict(), f"{report_text(summary)}\n\nWrote {args.output}.")
 
 
 def _play(args: argparse.Namespace) -> Results:
@@ -196,7 +195,7 @@ def _settings(args: argparse.Namespace) -> Settings:
 
     settings = Settings(
         recipes=tuple(args.recipes),
-        steps=tuple(args.steps),
+        num_steps=tuple(args.steps),
         percentiles=tuple(args.percentiles),
         seeds=tuple(args.seeds),
         perturbations=tuple(args.perturbations),

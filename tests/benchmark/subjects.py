@@ -6,19 +6,19 @@ from pathlib import Path
 
 from dqn2snn.benchmark import Protocol, Settings, run
 
-PROTOCOL = Protocol(calibration=200, max_steps=12)
+PROTOCOL = Protocol(calibration=200, max_episode_steps=12)
 
 SMALL = Settings(
     agents=("cartpole",),
     recipes=("rate", "sigma_delta"),
-    steps=(2,),
+    num_steps=(2,),
     seeds=(0, 1),
     episodes=3,
     protocol=PROTOCOL,
 )
 
 LONG = Settings(
-    agents=("cartpole",), recipes=("rate", "sigma_delta"), steps=(2, 4), episodes=24, protocol=PROTOCOL
+    agents=("cartpole",), recipes=("rate", "sigma_delta"), num_steps=(2, 4), episodes=24, protocol=PROTOCOL
 )
 
 

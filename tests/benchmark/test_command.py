@@ -15,11 +15,10 @@ from pathlib import Path
 import pytest
 
 from dqn2snn import zoo
-from dqn2snn.benchmark import Settings, episode, run, store
-from dqn2snn.benchmark.network import references_of
-from dqn2snn.benchmark.report import FILES
-from dqn2snn.benchmark.results import FILE
-from dqn2snn.benchmark.spread import BACKENDS, spreading
+from dqn2snn.benchmark import Settings, _episode, _store, references_of, run
+from dqn2snn.benchmark._report import FILES
+from dqn2snn.benchmark._results import FILE
+from dqn2snn.benchmark._spread import BACKENDS, spreading
 from dqn2snn.cli import bench, main
 from dqn2snn.engine.choice import ENGINES
 from dqn2snn.errors import ArgumentError, CheckpointError
@@ -29,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 SMALL = shlex.split(
     "bench --agents cartpole --steps 2 --episodes 2 --observations 200 --max-steps 12 --output"
 )
-SETTINGS = Settings(agents=("cartpole",), steps=(2,), episodes=2, protocol=PROTOCOL)
+SETTINGS = Settings(agents=("cartpole",), num_steps=(2,), episodes=2, protocol=PROTOCOL)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +57,7 @@ def test_on_a_terminal_one_process_counts_the_steps_of_a_game(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    monkeypatch.setattr(episode, "_DELAY", 0.0)  # these games are short
+    monkeypatch.setattr(_episode, "_DELAY", 0.0)  # these games are short
     assert main([*SMALL, str(tmp_path), "--jobs", str(jobs)]) == 0
     printed = capsys.readouterr().err
     assert "play: 100%" in printed
@@ -167,7 +166,7 @@ def test_a_directory_without_a_benchmark_has_no_report(
 
 @pytest.mark.skipif(os.name != "posix", reason="needs fcntl")
 def test_two_runs_do_not_write_one_file(copy: Path) -> None:
-    with store.only_writer(copy / FILE), pytest.raises(CheckpointError, match="Expected to be alone"):
+    with _store.only_writer(copy / FILE), pytest.raises(CheckpointError, match="Expected to be alone"):
         run(SETTINGS, copy, progress=False)
     run(SETTINGS, copy, progress=False)
 

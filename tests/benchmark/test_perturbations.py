@@ -10,11 +10,11 @@ import torch
 
 import dqn2snn
 from dqn2snn.benchmark import Protocol, Results, Settings, Unit, run, summarise
-from dqn2snn.benchmark.network import clipped_of, dqn_of, plan_of, plan_path
-from dqn2snn.benchmark.perturb import Perturbation
-from dqn2snn.benchmark.picture import colours_of
-from dqn2snn.benchmark.report import markdown, write
-from dqn2snn.benchmark.settings import check
+from dqn2snn.benchmark._network import clipped_of, dqn_of, plan_of, plan_path
+from dqn2snn.benchmark._perturb import Perturbation
+from dqn2snn.benchmark._picture import colours_of
+from dqn2snn.benchmark._report import markdown, write_report
+from dqn2snn.benchmark._settings import check
 from dqn2snn.errors import ArgumentError
 from dqn2snn.tracing import trace
 from tests.benchmark.subjects import PROTOCOL
@@ -24,7 +24,7 @@ CLIPPED = Unit(AGENT, "clipped", 0, 90.0, 0)
 SETTINGS = Settings(
     agents=(AGENT,),
     recipes=("tan2021", "clipped"),
-    steps=(4,),
+    num_steps=(4,),
     percentiles=(90.0, 99.0),
     perturbations=("none", "bar=5", "gaussian=0.3", "salt_and_pepper=0.2", "weights=0.3"),
     episodes=3,
@@ -120,7 +120,7 @@ def test_the_report_has_what_is_left_of_the_scores(results: Results, tmp_path: P
     assert len(summary.robustness) == 4 * 4
     assert {row.perturbation for row in summary.robustness} == set(SETTINGS.perturbations) - {"none"}
     assert "## Under perturbations" in markdown(summary)
-    write(summary, tmp_path)
+    write_report(summary, tmp_path)
     assert {"percentiles.png", "robustness.png"} <= {path.name for path in tmp_path.iterdir()}
 
 

@@ -15,8 +15,8 @@ from scipy import stats
 import dqn2snn
 from dqn2snn import zoo
 from dqn2snn.benchmark import Protocol, Results, Settings, Unit, run, summarise
-from dqn2snn.benchmark.game import Game
-from dqn2snn.benchmark.report import FILES, markdown, text, write
+from dqn2snn.benchmark._game import Game
+from dqn2snn.benchmark._report import FILES, markdown, report_text, write_report
 from dqn2snn.metrics.confidence import Interval, mean_interval, paired_interval, proportion_interval
 from tests.benchmark.subjects import PROTOCOL
 
@@ -95,7 +95,7 @@ def test_numbers_over_games_are_those_that_a_hand_computes(results: Results) -> 
 
 
 def test_the_report_says_what_compare_policies_says(tmp_path: Path) -> None:
-    settings = Settings(agents=("minatar-breakout",), steps=(4,), episodes=3, protocol=PROTOCOL)
+    settings = Settings(agents=("minatar-breakout",), num_steps=(4,), episodes=3, protocol=PROTOCOL)
     found, _ = run(settings, tmp_path, progress=False)
     (game,) = summarise(found).games
     agent = dqn2snn.load_q_network("minatar-breakout")
@@ -120,7 +120,7 @@ def test_a_network_without_its_dqn_is_left_out() -> None:
 def test_a_single_episode_is_reported_without_ends(tmp_path: Path) -> None:
     found = Results(Protocol())
     found.add(lines("up", "dqn", 0, [10.0]) + spiking("up", 0, [9.0], [10]))
-    write(summarise(found), tmp_path)
+    write_report(summarise(found), tmp_path)
     (game,) = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["games"]
     assert game["snn"] == {"mean": 9.0, "low": None, "high": None, "level": 0.95, "count": 1}
 
@@ -136,13 +136,13 @@ def test_tables_show_every_game_and_why_others_are_not_there(results: Results) -
     assert rows[0][7] == ""
     assert rows[1][7].startswith("0.8")
     assert "* up bu2022 T=8 percentile=99 seed=0: no percentile" in page
-    shown = text(summarise(refused))
+    shown = report_text(summarise(refused))
     assert "No up bu2022 T=8 percentile=99 seed=0: no percentile" in shown
     assert str(mean_interval([9.0, 15.0, 10.0, 14.0])) in shown
 
 
 def test_pictures_show_something_of_every_game(results: Results, tmp_path: Path) -> None:
-    write(summarise(results), tmp_path)
+    write_report(summarise(results), tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(FILES)
     for name in FILES[2:]:
         pixels = matplotlib.image.imread(tmp_path / name)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import stats
 
-from dqn2snn.benchmark.statistics import (
+from dqn2snn.benchmark._statistics import (
     bootstrap_interval,
     interquartile_mean,
     normalised,

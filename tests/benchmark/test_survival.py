@@ -18,16 +18,16 @@ from typing import Any
 import pytest
 
 from dqn2snn.benchmark import Settings, Unit, read, run
-from dqn2snn.benchmark.network import plan_of, plan_path
-from dqn2snn.benchmark.results import FILE
-from dqn2snn.benchmark.settings import units
+from dqn2snn.benchmark._network import plan_of, plan_path
+from dqn2snn.benchmark._results import FILE
+from dqn2snn.benchmark._settings import units
 from dqn2snn.plan.file import plan_bytes
 from tests.benchmark.subjects import LONG, SMALL, work
 
 ROOT = Path(__file__).parents[2]
 
 # What a run imports, so that most of its time is not spent on that.
-PRELOADED = ["torch._dynamo", "gymnasium", "dqn2snn.conversion", "dqn2snn.benchmark.run"]
+PRELOADED = ["torch._dynamo", "gymnasium", "dqn2snn.conversion", "dqn2snn.benchmark._run"]
 
 posix = pytest.mark.skipif(os.name != "posix", reason="sends signals")
 

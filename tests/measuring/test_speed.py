@@ -37,7 +37,7 @@ OTHER_SPIKES = {"snntorch", "snntorch-every-step", "norse", "norse-every-step"}
 
 TINY = Settings(
     networks=("cartpole",),
-    steps=(2, 4),
+    num_steps=(2, 4),
     batches=(1, 3),
     threads=(1,),
     check_steps=16,
@@ -52,7 +52,7 @@ def workload(name: str) -> Workload:
 
 
 def built(contestant: Contestant, on: Workload) -> Simulation:
-    simulation = build(contestant, on.plan, on.q_network)
+    simulation = build(contestant, on.plan, on.dqn)
     if isinstance(simulation, UnavailableError):
         pytest.skip(str(simulation))
     return simulation
@@ -185,7 +185,7 @@ def test_a_long_call_is_made_once() -> None:
 
 
 def test_cells_come_short_calls_first() -> None:
-    order = list(cells(Settings(networks=("cartpole",), threads=(1,), batches=(32, 1), steps=(64, 4))))
+    order = list(cells(Settings(networks=("cartpole",), threads=(1,), batches=(32, 1), num_steps=(64, 4))))
     assert [(cell.batch, cell.num_steps) for cell in order] == [(1, 4), (1, 64), (32, 4), (32, 64)]
 
 
@@ -250,7 +250,7 @@ def test_only_correct_peers_are_compared_with(tiny: Results) -> None:
 
 
 def test_peers_as_in_tutorials_are_a_choice_of_their_own() -> None:
-    results = run(replace(TINY, steps=(2,), batches=(1,), every_step=True))
+    results = run(replace(TINY, num_steps=(2,), batches=(1,), every_step=True))
     (tutorial,), (any_form,) = comparisons(results, every_step=True), comparisons(results)
     assert tutorial.peer is not None
     assert tutorial.peer.endswith("-every-step")

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from dqn2snn import load_q_network
-from dqn2snn.benchmark.store import append
+from dqn2snn.benchmark._store import append
 from dqn2snn.errors import ArgumentError, CheckpointError
 from dqn2snn.metrics import action_agreement
 from measuring.__main__ import main
@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 TINY = Settings(
     agents=("cartpole",),
     recipes=("tan2021", "sigma_delta"),
-    steps=(2, 4),
+    num_steps=(2, 4),
     protocol=Protocol(episodes=2, calibration=300, window=40),
 )
 COMMAND = shlex.split("--agents cartpole --recipes tan2021 sigma_delta --steps 2 4 --episodes 2 --output")
@@ -62,7 +62,7 @@ def test_every_cell_is_there_once_with_what_the_page_shows(entries: Entries) -> 
         assert entry["stateful"] == (cell.recipe == "sigma_delta")
         assert len(entry["play"]["returns"]) == 2
         for quantity in QUANTITIES:
-            assert MISSING not in markdown(entries, "cartpole", quantity, TINY.steps)
+            assert MISSING not in markdown(entries, "cartpole", quantity, TINY.num_steps)
         returned = entry["play"]["return"]["mean"]
         zero = dqn["random"]["return"]["mean"]
         assert share_of_dqn(entries, cell) == pytest.approx((returned - zero) / (500 - zero))
@@ -113,7 +113,7 @@ def test_a_stateful_network_is_judged_in_the_order_of_its_episodes(entries: Entr
 
 
 def test_networks_need_not_play_to_be_judged(entries: Entries, tmp_path: Path) -> None:
-    found, _ = run(replace(TINY, steps=(4,), play=False), tmp_path / "table.jsonl", progress=False)
+    found, _ = run(replace(TINY, num_steps=(4,), play=False), tmp_path / "table.jsonl", progress=False)
     for recipe in TINY.recipes:
         cell = Cell("cartpole", recipe, 4)
         assert found[cell] == {key: value for key, value in entries[cell].items() if key != "play"}
@@ -153,7 +153,7 @@ def test_what_is_there_is_not_measured_again(whole: Path, tmp_path: Path) -> Non
     marked = [json.dumps({**json.loads(line), "kept": True}) for line in lines]
     path = tmp_path / "table.jsonl"
     path.write_text("\n".join([header, *marked]) + "\n", encoding="utf-8")
-    found, _ = run(replace(TINY, steps=(2,)), path, progress=False)
+    found, _ = run(replace(TINY, num_steps=(2,)), path, progress=False)
     assert len(found) == len(lines)
     assert all(entry["kept"] for entry in found.values())
 
@@ -183,7 +183,7 @@ run({TINY!r}, Path({str(path)!r}), jobs=2)
 
 
 def test_a_recipe_that_does_not_apply_says_why(tmp_path: Path) -> None:
-    settings = replace(TINY, recipes=("tan2021",), steps=(2**24,))
+    settings = replace(TINY, recipes=("tan2021",), num_steps=(2**24,))
     entry = measure(Cell("cartpole", "tan2021", 2**24), settings)
     assert "Expected" in entry["refused"]
     table = {Cell.of(entry): entry}
@@ -198,7 +198,7 @@ def test_a_recipe_that_does_not_apply_says_why(tmp_path: Path) -> None:
 def test_options_and_corrections_of_a_recipe_are_part_of_its_name() -> None:
     settings = replace(TINY, recipes=("sigma_delta:levels=1+none", "sigma_delta:levels=16+none"))
     coarse, fine = (
-        measure(cell, settings) for cell in cells(replace(settings, steps=(2,))) if cell.num_steps
+        measure(cell, settings) for cell in cells(replace(settings, num_steps=(2,))) if cell.num_steps
     )
     assert coarse["held_out"]["spikes"] < fine["held_out"]["spikes"]
     assert "Expected" in measure(Cell("cartpole", "sigma_delta:levels=0", 2), settings)["refused"]

@@ -29,11 +29,10 @@ from typing import cast
 
 from dqn2snn import load_q_network, zoo
 from dqn2snn._utils.table import as_markdown
-from dqn2snn.benchmark import Summary, read, summarise
-from dqn2snn.benchmark.game import Game
-from dqn2snn.benchmark.network import references_of
-from dqn2snn.benchmark.overall import Overall
-from dqn2snn.benchmark.report import tables, write
+from dqn2snn.benchmark import Summary, read, references_of, summarise, write_report
+from dqn2snn.benchmark._game import Game
+from dqn2snn.benchmark._overall import Overall
+from dqn2snn.benchmark._report import tables
 from dqn2snn.io.zoo import AgentConfig, Score
 from measuring.places import DOCS, RESULTS, ROOT, filled_pages
 
@@ -211,4 +210,4 @@ def _score(score: Score, digits: int = 0) -> str:
 def draw() -> None:
     """Write the reports of all directories, with their pictures."""
     for name, summary in kept().items():
-        write(summary, ATARI / name)
+        write_report(summary, ATARI / name)

@@ -108,7 +108,7 @@ def agent_page(entries: Entries, agent: str) -> str:
     for quantity, (title, _) in QUANTITIES.items():
         parts += [
             f"## {title[0].upper()}{title[1:]}",
-            markdown(entries, agent, quantity, ALL.steps, recipes).rstrip(),
+            markdown(entries, agent, quantity, ALL.num_steps, recipes).rstrip(),
         ]
     return "\n\n".join(parts) + "\n"
 

@@ -78,7 +78,7 @@ def _settings(args: argparse.Namespace) -> Settings:
     return replace(
         settings,
         networks=tuple(args.networks or settings.networks),
-        steps=tuple(args.steps or settings.steps),
+        num_steps=tuple(args.steps or settings.num_steps),
         batches=tuple(args.batches or settings.batches),
         threads=tuple(args.threads or settings.threads),
         every_step=args.every_step,

@@ -118,7 +118,7 @@ def _admit(
     unavailable: dict[str, str] = {}
     for contestant in contestants:
         tell(f"{workload.name}: spikes of {contestant.name}")
-        simulation = build(contestant, plan, workload.q_network)
+        simulation = build(contestant, plan, workload.dqn)
         if isinstance(simulation, UnavailableError):
             unavailable[contestant.name] = str(simulation)
             continue

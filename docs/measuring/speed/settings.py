@@ -19,7 +19,7 @@ class Settings:
 
     Attributes:
         networks: Names for `workloads.load`.
-        steps: T.
+        num_steps: T, each of them.
         batches: B.
         threads: Threads of torch.
         every_step: Whether peers also take part in their second form, with the first layer at every step.
@@ -30,7 +30,7 @@ class Settings:
     """
 
     networks: tuple[str, ...] = ("nature", "cartpole", "lunarlander", "minatar-freeway")
-    steps: tuple[int, ...] = (4, 16, 64, 500)
+    num_steps: tuple[int, ...] = (4, 16, 64, 500)
     batches: tuple[int, ...] = (1, 32, 256)
     threads: tuple[int, ...] = (1, 2)
     every_step: bool = False
@@ -44,7 +44,7 @@ class Settings:
         """Half a minute: small agents and few steps."""
         return Settings(
             networks=("cartpole", "minatar-freeway"),
-            steps=(4, 16),
+            num_steps=(4, 16),
             batches=(1, 8),
             threads=(1,),
             check_steps=32,
@@ -76,7 +76,7 @@ def described(settings: Settings) -> dict[str, Any]:
         [4, 16, 64, 500]
     """
     plain: dict[str, Any] = json.loads(json.dumps(asdict(settings)))
-    return plain
+    return {"steps" if name == "num_steps" else name: value for name, value in plain.items()}
 
 
 def cells(settings: Settings) -> Iterator[Cell]:
@@ -89,5 +89,5 @@ def cells(settings: Settings) -> Iterator[Cell]:
     for network in settings.networks:
         for threads in settings.threads:
             for batch in sorted(settings.batches):
-                for num_steps in sorted(settings.steps):
+                for num_steps in sorted(settings.num_steps):
                     yield Cell(network, threads, batch, num_steps)

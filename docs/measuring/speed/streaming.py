@@ -111,10 +111,10 @@ def _seconds(play: Callable[[Tensor], Tensor], seen: list[Tensor]) -> float:
 
 
 def _converted(
-    q_network: nn.Module, observations: Tensor, levels: int, most: int, steps: int
+    dqn: nn.Module, observations: Tensor, levels: int, most: int, num_steps: int
 ) -> SpikingQNetwork:
     recipe = partial(sigma_delta, levels=levels, max_spikes=most, threshold="max")
-    return convert(q_network, observations, recipe=recipe, num_steps=steps)
+    return convert(dqn, observations, recipe=recipe, num_steps=num_steps)
 
 
 def _watched(snn: SpikingQNetwork, seen: list[Tensor], best: list[int]) -> dict[str, Any]:
@@ -132,8 +132,8 @@ def _watched(snn: SpikingQNetwork, seen: list[Tensor], best: list[int]) -> dict[
     }
 
 
-def _name(levels: int, most: int, steps: int) -> str:
-    return f"L={levels} k={most} T={steps}"
+def _name(levels: int, most: int, num_steps: int) -> str:
+    return f"L={levels} k={most} T={num_steps}"
 
 
 def table(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]:

@@ -37,14 +37,14 @@ class Workload:
     Attributes:
         name: As on the command line.
         note: What it is.
-        q_network: The DQN.
+        dqn: The DQN.
         plan: Its spiking network, with a first layer that float32 computes exactly.
         observations: `[N, *shape]`, on the grid of the plan.
     """
 
     name: str
     note: str
-    q_network: nn.Module
+    dqn: nn.Module
     plan: SpikingPlan
     observations: Tensor
 
@@ -102,7 +102,7 @@ def _nature() -> Workload:
     return _workload("nature", f"seeded weights, rates of about {RATE:.0%}, Atari frames", network, frames)
 
 
-def _workload(name: str, note: str, q_network: nn.Module, observations: Tensor) -> Workload:
-    plan = convert(q_network, observations, recipe="tan2021", num_steps=NUM_STEPS).plan
+def _workload(name: str, note: str, dqn: nn.Module, observations: Tensor) -> Workload:
+    plan = convert(dqn, observations, recipe="tan2021", num_steps=NUM_STEPS).plan
     plan, observations = exact_in_float32(plan, observations)
-    return Workload(name, note, q_network, plan, observations)
+    return Workload(name, note, dqn, plan, observations)

@@ -114,7 +114,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         settings,
         agents=tuple(args.agents or settings.agents),
         recipes=tuple(args.recipes or settings.recipes),
-        steps=tuple(args.steps or settings.steps),
+        num_steps=tuple(args.steps or settings.num_steps),
         protocol=Protocol(
             episodes=args.episodes,
             seed=args.seed,

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 import dqn2snn
-from dqn2snn.benchmark.rule import Rule
-from dqn2snn.benchmark.store import Entry
+from dqn2snn.benchmark._rule import Rule
+from dqn2snn.benchmark._store import Entry
 from dqn2snn.errors import Dqn2SnnError
 from dqn2snn.metrics import ActionAgreement, GapWeightedAgreement, Regret
 from dqn2snn.metrics._streaming import StreamingMetric

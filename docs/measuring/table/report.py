@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from dqn2snn._utils.table import as_markdown, format_table
-from dqn2snn.benchmark.rule import Rule
+from dqn2snn.benchmark._rule import Rule
 from dqn2snn.recipes import RECIPES
 from measuring.table.settings import DQN, STEPS, Cell
 from measuring.table.store import Entries

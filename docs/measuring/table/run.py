@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dqn2snn.benchmark.schedule import Task, carry_out
-from dqn2snn.benchmark.spread import spreading
-from dqn2snn.benchmark.store import Entry, append, only_writer, rewrite
+from dqn2snn.benchmark._schedule import Task, carry_out
+from dqn2snn.benchmark._spread import spreading
+from dqn2snn.benchmark._store import Entry, append, only_writer, rewrite
 from measuring.table.measure import measure
 from measuring.table.settings import Cell, Settings, cells, check
 from measuring.table.store import Entries, begin, by_cell, header_of

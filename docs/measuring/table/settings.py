@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dqn2snn.benchmark.rule import check_different, check_recipes
+from dqn2snn.benchmark._rule import check_different, check_recipes
 from dqn2snn.engine.choice import Engine
 from dqn2snn.errors import ArgumentError
 from dqn2snn.io import zoo
@@ -55,7 +55,7 @@ class Settings:
     Attributes:
         agents: Names of shipped agents, or of Atari agents at hand.
         recipes: Names that `Rule.of` reads.
-        steps: T.
+        num_steps: T, each of them.
         protocol: The conditions.
         engine: What simulates; on the grid all give the same.
         play: Whether everybody plays, too, or is only judged on held-out states, which costs far less.
@@ -63,7 +63,7 @@ class Settings:
 
     agents: tuple[str, ...] = zoo.names()
     recipes: tuple[str, ...] = tuple(RECIPES)
-    steps: tuple[int, ...] = STEPS
+    num_steps: tuple[int, ...] = STEPS
     protocol: Protocol = Protocol()
     engine: Engine = "auto"
     play: bool = True
@@ -101,13 +101,13 @@ def cells(settings: Settings) -> Iterator[Cell]:
     """All places in the order in which they are measured: few steps first, since they are cheap.
 
     Example:
-        >>> settings = Settings(agents=("cartpole", "acrobot"), recipes=("rate",), steps=(1, 2))
+        >>> settings = Settings(agents=("cartpole", "acrobot"), recipes=("rate",), num_steps=(1, 2))
         >>> [cell.num_steps for cell in cells(settings)]
         [0, 0, 1, 1, 2, 2]
     """
     for agent in settings.agents:
         yield Cell(agent, DQN, 0)
-    for num_steps in sorted(settings.steps):
+    for num_steps in sorted(settings.num_steps):
         for agent in settings.agents:
             for recipe in settings.recipes:
                 yield Cell(agent, recipe, num_steps)
@@ -121,7 +121,7 @@ def check(settings: Settings) -> Settings:
     """
     _known("agent", settings.agents, (*zoo.names(), *zoo.atari_names()))
     check_recipes(settings.recipes)
-    check_different(settings.agents, settings.recipes, settings.steps)
+    check_different(settings.agents, settings.recipes, settings.num_steps)
     return settings
 
 

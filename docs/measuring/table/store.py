@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-from dqn2snn.benchmark import store
-from dqn2snn.benchmark.store import Entry
+from dqn2snn.benchmark import _store as store
+from dqn2snn.benchmark._store import Entry
 from measuring.table.settings import Cell, Protocol
 
 __all__ = ["FORMAT_VERSION", "Entries", "begin", "by_cell", "header_of", "read"]

@@ -16,7 +16,7 @@ __all__ = ["CONTESTANTS"]
 _PIP = "bindsnet"
 
 
-def _converted(plan: SpikingPlan, q_network: nn.Module) -> Simulation:
+def _converted(plan: SpikingPlan, dqn: nn.Module) -> Simulation:
     conversion: Any = library("bindsnet.conversion", _PIP)
     if threshold_of(plan) != 1.0:
         raise UnavailableError("ann_to_snn makes neurons of threshold 1")

@@ -95,19 +95,19 @@ def peers(
     )
 
 
-def build(contestant: Contestant, plan: SpikingPlan, q_network: nn.Module) -> Simulation | UnavailableError:
+def build(contestant: Contestant, plan: SpikingPlan, dqn: nn.Module) -> Simulation | UnavailableError:
     """The contestant's simulation of a plan, or why there is none.
 
     Args:
         contestant: Who.
         plan: The spiking network.
-        q_network: The DQN that it was made of.
+        dqn: The DQN that it was made of.
 
     Returns:
         Simulation | UnavailableError: The outcome.
     """
     try:
-        return contestant.make(plan, q_network)
+        return contestant.make(plan, dqn)
     except UnavailableError as reason:
         return reason
 

@@ -13,18 +13,18 @@ from measuring.speed.peers.contestant import Contestant, Simulation
 __all__ = ["CONTESTANTS"]
 
 
-def _forward(plan: SpikingPlan, q_network: nn.Module) -> Simulation:
-    return _simulation(q_network)
+def _forward(plan: SpikingPlan, dqn: nn.Module) -> Simulation:
+    return _simulation(dqn)
 
 
-def _channels_last(plan: SpikingPlan, q_network: nn.Module) -> Simulation:
-    return _simulation(copy.deepcopy(q_network).to(memory_format=torch.channels_last))  # type: ignore[call-overload]
+def _channels_last(plan: SpikingPlan, dqn: nn.Module) -> Simulation:
+    return _simulation(copy.deepcopy(dqn).to(memory_format=torch.channels_last))  # type: ignore[call-overload]
 
 
-def _simulation(q_network: nn.Module) -> Simulation:
+def _simulation(dqn: nn.Module) -> Simulation:
     @torch.no_grad()
     def q(observations: Tensor, num_steps: int) -> Tensor:
-        return q_network(observations)  # type: ignore[no-any-return]
+        return dqn(observations)  # type: ignore[no-any-return]
 
     return Simulation(q, None)
 

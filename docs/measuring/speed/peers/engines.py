@@ -16,7 +16,7 @@ __all__ = ["CONTESTANTS"]
 
 
 def _engine(name: Any) -> Callable[[SpikingPlan, nn.Module], Simulation]:
-    def make(plan: SpikingPlan, q_network: nn.Module) -> Simulation:
+    def make(plan: SpikingPlan, dqn: nn.Module) -> Simulation:
         try:
             snn = SpikingQNetwork(plan, engine=name).requires_grad_(False)
         except Dqn2SnnError as error:

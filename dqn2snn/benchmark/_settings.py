@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dqn2snn.benchmark.perturb import NONE, Perturbation
-from dqn2snn.benchmark.rule import check_different, check_recipes
+from dqn2snn.benchmark._perturb import NONE, Perturbation
+from dqn2snn.benchmark._rule import check_different, check_recipes
 from dqn2snn.engine.choice import Engine
 from dqn2snn.errors import ArgumentError
 from dqn2snn.io import zoo
@@ -38,12 +38,22 @@ class Protocol:
     Attributes:
         epsilon: Probability of a random action; 0.05 in Tan et al. (2021).
         calibration: Observations that a conversion sees.
-        max_steps: Ends an episode, beside the environment's own limit.
+        max_episode_steps: Ends an episode, beside the environment's own limit.
     """
 
     epsilon: float = 0.05
     calibration: int = 5000
-    max_steps: int | None = None
+    max_episode_steps: int | None = None
+
+    @staticmethod
+    def of(entry: Mapping[str, Any]) -> Protocol:
+        """The conditions that a file names."""
+        return Protocol(entry["epsilon"], entry["calibration"], entry["max_steps"])
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """How a file names them."""
+        return {"epsilon": self.epsilon, "calibration": self.calibration, "max_steps": self.max_episode_steps}
 
 
 @dataclass(frozen=True)
@@ -98,7 +108,7 @@ class Settings:
     Attributes:
         agents: Names of shipped agents, or directories with one each.
         recipes: Names that `Rule.of` reads, "rate" or "sigma_delta:levels=32+ridge", or `CLIPPED`.
-        steps: T.
+        num_steps: T, each of them.
         percentiles: Of the activations; None for the recipe's own.
         seeds: Each is a calibration and episodes of its own.
         perturbations: Under each of which all play; names that `Perturbation.of` reads.
@@ -110,7 +120,7 @@ class Settings:
 
     agents: tuple[str, ...] = zoo.names()
     recipes: tuple[str, ...] = ("rate",)
-    steps: tuple[int, ...] = (32,)
+    num_steps: tuple[int, ...] = (32,)
     percentiles: tuple[float | None, ...] = (None,)
     seeds: tuple[int, ...] = (0,)
     perturbations: tuple[str, ...] = (NONE,)
@@ -124,7 +134,7 @@ def units(settings: Settings) -> Iterator[Unit]:
     """All networks in the order in which they play: few steps first, since they are cheap.
 
     Example:
-        >>> settings = Settings(agents=("cartpole",), recipes=("rate", "tan2021"), steps=(4,))
+        >>> settings = Settings(agents=("cartpole",), recipes=("rate", "tan2021"), num_steps=(4,))
         >>> [str(unit) for unit in units(settings)]
         ['cartpole DQN seed=0', 'cartpole rate T=4 seed=0', 'cartpole tan2021 T=4 seed=0']
     """
@@ -140,7 +150,7 @@ def units(settings: Settings) -> Iterator[Unit]:
         for base, percentile in itertools.product(bases, settings.percentiles):
             yield replace(base, recipe=CLIPPED, percentile=percentile)
     for num_steps, base, recipe, percentile in itertools.product(
-        sorted(settings.steps), bases, recipes, settings.percentiles
+        sorted(settings.num_steps), bases, recipes, settings.percentiles
     ):
         yield replace(base, recipe=recipe, num_steps=num_steps, percentile=percentile)
 
@@ -154,7 +164,9 @@ def check(settings: Settings) -> Settings:
         CheckpointError: If an agent is unknown, or damaged.
     """
     check_recipes(tuple(recipe for recipe in settings.recipes if recipe != CLIPPED))
-    check_different(settings.agents, settings.recipes, settings.steps, settings.percentiles, settings.seeds)
+    check_different(
+        settings.agents, settings.recipes, settings.num_steps, settings.percentiles, settings.seeds
+    )
     check_different(tuple(map(Perturbation.of, settings.perturbations)))
     for name in settings.agents:
         load_q_network(name)
@@ -162,7 +174,7 @@ def check(settings: Settings) -> Settings:
         if percentile is not None:
             check_percentile(percentile)
     for what, numbers, least, most in (
-        ("steps", settings.steps, 1, None),
+        ("steps", settings.num_steps, 1, None),
         ("seeds", settings.seeds, 0, _MOST_SEEDS),
         ("episodes", (settings.episodes,), 1, _MOST_EPISODES),
         ("batch", (settings.batch,), 1, None),

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dqn2snn.benchmark.settings import DQN, Unit
-from dqn2snn.benchmark.statistics import bootstrap_interval, normalised, paired_p_value, quotient
-from dqn2snn.benchmark.store import Entry
+from dqn2snn.benchmark._settings import DQN, Unit
+from dqn2snn.benchmark._statistics import bootstrap_interval, normalised, paired_p_value, quotient
+from dqn2snn.benchmark._store import Entry
 from dqn2snn.io.zoo import Reference
 from dqn2snn.metrics._clusters import ClusterSums
 from dqn2snn.metrics.confidence import (

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from dqn2snn.benchmark.network import agent_of, clipped_of, dqn_of, network_of, weights_of
-from dqn2snn.benchmark.perturb import NONE, WEIGHTS, Perturbation, perturbed
-from dqn2snn.benchmark.settings import CLIPPED, DQN, Settings, Unit
-from dqn2snn.benchmark.store import Entry
+from dqn2snn.benchmark._network import agent_of, clipped_of, dqn_of, network_of, weights_of
+from dqn2snn.benchmark._perturb import NONE, WEIGHTS, Perturbation, perturbed
+from dqn2snn.benchmark._settings import CLIPPED, DQN, Settings, Unit
+from dqn2snn.benchmark._store import Entry
 from dqn2snn.metrics import synaptic_operations
 from dqn2snn.play.players import player_of
 from dqn2snn.play.rollout import Places, QFunctions, Step, play
@@ -25,7 +25,7 @@ _DELAY = 1.0  # seconds; a bar for each short game would only flicker
 
 
 def play_episodes(
-    unit: Unit, episodes: Sequence[int], settings: Settings, directory: Path, progress: bool = False
+    unit: Unit, episode_ids: Sequence[int], settings: Settings, directory: Path, progress: bool = False
 ) -> Iterator[Entry]:
     """Play episodes side by side.
 
@@ -35,7 +35,7 @@ def play_episodes(
 
     Args:
         unit: Who plays.
-        episodes: Numbers of the episodes.
+        episode_ids: Numbers of the episodes.
         settings: Protocol and engine.
         directory: Where the benchmark writes.
         progress: Count the steps, of all these episodes at once, when standard error is a terminal.
@@ -50,15 +50,15 @@ def play_episodes(
     perturbation = Perturbation.of(unit.perturbation)
     if perturbation.kind not in (NONE, WEIGHTS):
         env_id = agent_of(unit).env_id
-        q_functions = perturbed(q_functions, perturbation, env_id, episodes, unit.first_seed)
+        q_functions = perturbed(q_functions, perturbation, env_id, episode_ids, unit.first_seed)
     steps = play(
         q_functions,
         agent_of(unit).env_id,
-        episodes=episodes,
+        episodes=episode_ids,
         seed=unit.first_seed,
         epsilon=settings.protocol.epsilon,
-        num_envs=len(episodes),
-        max_steps=settings.protocol.max_steps,
+        num_envs=len(episode_ids),
+        max_steps=settings.protocol.max_episode_steps,
     )
     sums: dict[int, dict[str, float]] = defaultdict(lambda: defaultdict(int))
     with closing(steps):

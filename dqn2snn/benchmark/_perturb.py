@@ -67,21 +67,21 @@ class Perturbation:
 
 
 def perturbed(
-    q_functions: QFunctions, perturbation: Perturbation, env_id: str, episodes: Sequence[int], seed: int
+    q_functions: QFunctions, perturbation: Perturbation, env: str, episode_ids: Sequence[int], seed: int
 ) -> QFunctions:
     """Q-values of observations that are spoilt before anybody sees them.
 
     Args:
         q_functions: The networks.
         perturbation: Of observations.
-        env_id: Where they come from.
-        episodes: The episode in each environment.
+        env: Where they come from.
+        episode_ids: The episode in each environment.
         seed: Determines the noise, with the episode and the number of the decision.
 
     Returns:
         QFunctions: The same, for networks that see badly.
     """
-    low, high, whole = _range(env_id)
+    low, high, whole = _range(env)
     spoil = _spoiler(perturbation, low, high)
     decisions: Counter[int] = Counter()
 
@@ -89,7 +89,7 @@ def perturbed(
         seen = []
         for observation, place in zip(observations, places.rows.tolist(), strict=True):
             stream = torch.Generator().manual_seed(
-                (seed + episodes[place]) * _STEPS % 2**62 + decisions[place]
+                (seed + episode_ids[place]) * _STEPS % 2**62 + decisions[place]
             )
             decisions[place] += 1
             seen.append(spoil(observation, stream))

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,9 +15,9 @@ from torch import Tensor
 
 import dqn2snn
 from dqn2snn.analysis.perturbation import noisy_graph, weight_noise
-from dqn2snn.benchmark.perturb import NONE, WEIGHTS, Perturbation
-from dqn2snn.benchmark.rule import Rule
-from dqn2snn.benchmark.settings import CLIPPED, DQN, Protocol, Unit
+from dqn2snn.benchmark._perturb import NONE, WEIGHTS, Perturbation
+from dqn2snn.benchmark._rule import Rule
+from dqn2snn.benchmark._settings import CLIPPED, DQN, Protocol, Unit
 from dqn2snn.engine.choice import Engine
 from dqn2snn.io import zoo
 from dqn2snn.network import SpikingQNetwork
@@ -53,14 +53,7 @@ def agent_of(unit: Unit) -> dqn2snn.QNetwork:
 
 
 def dqn_of(unit: Unit) -> QFunction:
-    """The DQN, with noisy weights if the unit has such.
-
-    Args:
-        unit: Who plays, or whom it looks on.
-
-    Returns:
-        QFunction: A module or a function.
-    """
+    """The DQN, with noisy weights if the unit has such."""
     network = agent_of(unit)
     noise = Perturbation.of(unit.perturbation)
     return _noisy(unit.agent, noise.amount, unit.seed) if noise.kind == WEIGHTS else network
@@ -74,14 +67,7 @@ def _noisy(agent: str, sigma: float, seed: int) -> QFunction:
 
 
 def weights_of(agent: str) -> str:
-    """A checksum that tells one training of an agent from another.
-
-    Args:
-        agent: Name or directory.
-
-    Returns:
-        str: 16 hexadecimal digits.
-    """
+    """A checksum that tells one training of an agent from another."""
     dqn = _agent(agent)
     return str(dqn.config.get("weights_sha256", dqn.provenance.sha256))[:16]
 
@@ -100,18 +86,9 @@ def references_of(agents: Iterable[str]) -> dict[str, zoo.Reference]:
 
 
 def plan_path(unit: Unit, protocol: Protocol, directory: Path) -> Path:
-    """The file of a conversion; named after all that determines it.
-
-    Args:
-        unit: Who plays.
-        protocol: The conditions.
-        directory: Where the benchmark writes.
-
-    Returns:
-        Path: The file, whether it is there or not.
-    """
+    """The file of a conversion; named after all that determines it."""
     made_of = unit if _is_noisy(unit) else replace(unit, perturbation=NONE)
-    conditions = [made_of.key, weights_of(unit.agent), asdict(protocol), dqn2snn.__version__]
+    conditions = [made_of.key, weights_of(unit.agent), protocol.key, dqn2snn.__version__]
     name = hashlib.sha256(json.dumps(conditions, sort_keys=True).encode()).hexdigest()[:16]
     return directory / "plans" / f"{name}.safetensors"
 
@@ -121,14 +98,6 @@ def plan_of(unit: Unit, protocol: Protocol, directory: Path) -> SpikingPlan:
 
     Workers that do not share the directory make files of their own in it; they are the same, since a conversion
     depends on nothing but its unit and the protocol.
-
-    Args:
-        unit: Who plays.
-        protocol: The conditions.
-        directory: Where the benchmark writes.
-
-    Returns:
-        SpikingPlan: The plan.
     """
     path = plan_path(unit, protocol, directory)
     if path.exists():
@@ -143,32 +112,13 @@ def plan_of(unit: Unit, protocol: Protocol, directory: Path) -> SpikingPlan:
 
 @lru_cache(maxsize=4)
 def network_of(unit: Unit, protocol: Protocol, directory: Path, engine: Engine) -> SpikingQNetwork:
-    """The spiking network of a unit, which needs one thread.
-
-    Args:
-        unit: Who plays.
-        protocol: The conditions.
-        directory: Where the benchmark writes.
-        engine: What simulates.
-
-    Returns:
-        SpikingQNetwork: The network.
-    """
+    """The spiking network of a unit, which needs one thread."""
     return SpikingQNetwork(plan_of(unit, protocol, directory), engine=engine, num_threads=1)
 
 
 @lru_cache(maxsize=4)
 def clipped_of(unit: Unit, protocol: Protocol, directory: Path) -> RateNetwork:
-    """The DQN of a unit whose activations are clipped.
-
-    Args:
-        unit: Who plays.
-        protocol: The conditions.
-        directory: Where the benchmark writes.
-
-    Returns:
-        RateNetwork: Call its `saturated`.
-    """
+    """The DQN of a unit whose activations are clipped."""
     return RateNetwork.of(plan_of(unit, protocol, directory))
 
 
@@ -209,6 +159,6 @@ def _observations(agent: str, seed: int, protocol: Protocol) -> Tensor:
         protocol.calibration,
         seed=seed,
         epsilon=protocol.epsilon,
-        max_steps=protocol.max_steps,
+        max_steps=protocol.max_episode_steps,
         progress=False,
     )

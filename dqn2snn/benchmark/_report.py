@@ -10,15 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from dqn2snn._utils.table import as_markdown, format_table
-from dqn2snn.benchmark.game import Game
-from dqn2snn.benchmark.overall import Overall
-from dqn2snn.benchmark.picture import draw_agreement, draw_returns
-from dqn2snn.benchmark.robustness import Robustness
-from dqn2snn.benchmark.studies import draw_percentiles, draw_robustness
-from dqn2snn.benchmark.summary import Summary
+from dqn2snn.benchmark._game import Game
+from dqn2snn.benchmark._overall import Overall
+from dqn2snn.benchmark._picture import draw_agreement, draw_returns
+from dqn2snn.benchmark._robustness import Robustness
+from dqn2snn.benchmark._studies import draw_percentiles, draw_robustness
+from dqn2snn.benchmark._summary import Summary
 from dqn2snn.metrics.confidence import Interval
 
-__all__ = ["FILES", "markdown", "tables", "text", "write"]
+__all__ = ["FILES", "markdown", "report_text", "tables", "write_report"]
 
 FILES = ("report.md", "report.json", "returns.png", "agreement.png")
 """That every report has; with several percentiles there is a percentiles.png, under perturbations a robustness.png."""
@@ -61,7 +61,7 @@ _ROBUSTNESS = (
 _NONE = ""
 
 
-def text(summary: Summary) -> str:
+def report_text(summary: Summary) -> str:
     """The games for a terminal.
 
     Args:
@@ -92,14 +92,7 @@ def text(summary: Summary) -> str:
 
 
 def markdown(summary: Summary) -> str:
-    """The whole report.
-
-    Args:
-        summary: The numbers.
-
-    Returns:
-        str: A page in Markdown.
-    """
+    """The whole report."""
     protocol = summary.protocol
     limit = "" if protocol["max_steps"] is None else f" of at most {protocol['max_steps']} steps"
     parts = tables(summary)
@@ -127,14 +120,7 @@ those whose references are known. Agreement is the mean over games.
 
 
 def tables(summary: Summary) -> dict[str, str]:
-    """The tables of the report.
-
-    Args:
-        summary: The numbers.
-
-    Returns:
-        dict[str, str]: "games", "overall" and "robustness", in Markdown, without text around them.
-    """
+    """The tables of the report."""
     return {
         "games": as_markdown(_GAMES, [_game_row(game) for game in summary.games], left=2),
         "overall": as_markdown(_OVERALL, [_overall_row(overall) for overall in summary.overall]),
@@ -142,7 +128,7 @@ def tables(summary: Summary) -> dict[str, str]:
     }
 
 
-def write(summary: Summary, directory: Path) -> None:
+def write_report(summary: Summary, directory: Path) -> None:
     """Write `FILES` and the pictures of studies, each whole or not at all.
 
     Args:

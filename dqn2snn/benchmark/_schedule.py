@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import torch
 from tqdm.auto import tqdm
 
-from dqn2snn.benchmark.spread import Spread
-from dqn2snn.benchmark.store import Entry
+from dqn2snn.benchmark._spread import Spread
+from dqn2snn.benchmark._store import Entry
 from dqn2snn.errors import Dqn2SnnError
 
 __all__ = ["Task", "carry_out"]

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dqn2snn.benchmark.game import Game
-from dqn2snn.benchmark.perturb import NONE
-from dqn2snn.benchmark.settings import DQN, Unit
-from dqn2snn.benchmark.statistics import bootstrap_interval, quotient
-from dqn2snn.benchmark.store import Entry
+from dqn2snn.benchmark._game import Game
+from dqn2snn.benchmark._perturb import NONE
+from dqn2snn.benchmark._settings import DQN, Unit
+from dqn2snn.benchmark._statistics import bootstrap_interval, quotient
+from dqn2snn.benchmark._store import Entry
 from dqn2snn.metrics.confidence import Interval
 
 __all__ = ["Robustness", "robustness_of"]
@@ -39,17 +39,7 @@ class Robustness:
 
 
 def robustness_of(perturbation: str, game: Game, seeds: Sequence[Unit], by_unit: Episodes) -> Robustness:
-    """Compare a game with the same one without perturbation.
-
-    Args:
-        perturbation: Its name.
-        game: The game under it.
-        seeds: The units of all its seeds.
-        by_unit: Finished episodes of each unit by their numbers, the DQNs' too.
-
-    Returns:
-        Robustness: The game with what is left of the scores.
-    """
+    """Compare a game with the same one without perturbation."""
     dqns = [replace(unit, recipe=DQN, num_steps=0, percentile=None) for unit in seeds]
     return Robustness(perturbation, game, _share(dqns, by_unit), _share(seeds, by_unit))
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dqn2snn.benchmark.game import Game
-from dqn2snn.benchmark.panels import draw_intervals, save_panels
-from dqn2snn.benchmark.perturb import Perturbation
-from dqn2snn.benchmark.robustness import Robustness
+from dqn2snn.benchmark._game import Game
+from dqn2snn.benchmark._panels import draw_intervals, save_panels
+from dqn2snn.benchmark._perturb import Perturbation
+from dqn2snn.benchmark._robustness import Robustness
 from dqn2snn.metrics.confidence import Interval
 from dqn2snn.plot._style import action_colours, ordered_colours
 
@@ -27,15 +27,7 @@ _AMOUNTS = {
 
 
 def draw_percentiles(games: Sequence[Game], path: Path) -> None:
-    """Agreement over the percentile: solid by the robust readout, dotted by the spike-count readout.
-
-    Args:
-        games: Numbers of the games.
-        path: Where to save.
-
-    Raises:
-        MissingExtraError: If matplotlib is not installed.
-    """
+    """Agreement over the percentile: solid by the robust readout, dotted by the spike-count readout."""
     chosen = [game for game in games if game.percentile is not None]
     percentiles = sorted({game.percentile for game in chosen if game.percentile is not None})
     ways = sorted({(game.recipe, game.num_steps) for game in chosen})
@@ -61,15 +53,7 @@ def draw_percentiles(games: Sequence[Game], path: Path) -> None:
 
 
 def draw_robustness(rows: Sequence[Robustness], path: Path) -> None:
-    """Score over the strength of a perturbation, as a share of the score without; a panel for each agent and kind.
-
-    Args:
-        rows: Numbers of the games under perturbations.
-        path: Where to save.
-
-    Raises:
-        MissingExtraError: If matplotlib is not installed.
-    """
+    """Score over the strength of a perturbation, as a share of the score without; a panel for each agent and kind."""
     agents = sorted({row.game.agent for row in rows})
     kinds = sorted({Perturbation.of(row.perturbation).kind for row in rows})
     ways = sorted({_way(row) for row in rows}, key=lambda way: (way[1], way[0], way[2]))

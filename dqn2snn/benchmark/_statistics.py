@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from dqn2snn._utils.extras import require
 from dqn2snn.errors import ArgumentError
 from dqn2snn.metrics.confidence import Interval
 
@@ -21,8 +22,6 @@ Array = NDArray[np.float64]
 
 Episodes = Sequence[Array]
 """The episodes of each seed of one game, ``[N, ...]`` each."""
-
-_EXACT = 14  # paired episodes, up to which all 2^n signs are tried
 
 
 def interquartile_mean(scores: Array) -> Array:
@@ -122,30 +121,29 @@ def _resampled(runs: Episodes, resamples: int, rng: np.random.Generator) -> Arra
 def paired_p_value(differences: Array, *, resamples: int = 9999, seed: int = 0) -> float:
     """Two-sided p-value of a mean paired difference: how often chance signs make it as large.
 
-    If two players are alike, a difference is as likely as its negative. All signs of up to 14 differences are tried,
-    else random ones; then p is (1 + those as extreme) / (1 + R), which is never 0 (Phipson and Smyth 2010).
+    If two players are alike, a difference is as likely as its negative. All signs are tried where there are no more
+    than R of them, else R random ones. Then p is (1 + those as extreme) / (1 + R), which is never 0 (Phipson and Smyth
+    2010).
 
     Args:
         differences: ``[N]``, N >= 1.
         resamples: R.
-        seed: Of the signs.
+        seed: Determines the random signs.
 
     Returns:
         p in (0, 1].
+
+    Raises:
+        MissingExtraError: If SciPy is not installed.
 
     Example:
         >>> paired_p_value(np.array([1.0, 2.0, 3.0, 4.0]))  # 2 of 16 sign patterns are as extreme
         0.125
     """
-    count = len(differences)
-    if count <= _EXACT:
-        signs = np.where((np.arange(2**count)[:, None] >> np.arange(count)) & 1, 1.0, -1.0)
-    else:
-        signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(resamples, count))
-    reached = abs(differences.sum())
-    # Sums in another order may differ by rounding, and must still count as equal.
-    extreme = int((abs(signs @ differences) >= reached * (1 - 1e-12)).sum())
-    return extreme / len(signs) if count <= _EXACT else (1 + extreme) / (1 + resamples)
+    test = require("scipy.stats", extra="bench").permutation_test
+    rng = np.random.default_rng(seed)
+    found = test((differences,), np.mean, permutation_type="samples", n_resamples=resamples, rng=rng)
+    return float(found.pvalue)
 
 
 def quotient(a: Array, b: Array) -> Array:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dqn2snn.benchmark.game import Game, Runs
-from dqn2snn.benchmark.statistics import bootstrap_interval, interquartile_mean, normalised, quotient
+from dqn2snn.benchmark._game import Game, Runs
+from dqn2snn.benchmark._statistics import bootstrap_interval, interquartile_mean, normalised, quotient
 from dqn2snn.io.zoo import Reference
 from dqn2snn.metrics.confidence import Interval
 
@@ -46,15 +46,7 @@ class Overall:
 
 
 def overall_of(found: Sequence[tuple[Game, Runs]], references: Mapping[str, Reference]) -> Overall:
-    """Aggregate one way to convert.
-
-    Args:
-        found: What `game_of` gives, of every game; at least one.
-        references: Scores of random play and of a human, of the agents that have them.
-
-    Returns:
-        Overall: The numbers.
-    """
+    """Aggregate one way to convert."""
     first = found[0][0]
     positive = [runs for game, runs in found if game.ratio is not None]
     known = [(runs, references[game.agent]) for game, runs in found if game.agent in references]

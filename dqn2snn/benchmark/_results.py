@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dqn2snn.benchmark import store
-from dqn2snn.benchmark.settings import DQN, Protocol, Unit
-from dqn2snn.benchmark.store import Entry
+from dqn2snn.benchmark import _store as store
+from dqn2snn.benchmark._settings import DQN, Protocol, Unit
+from dqn2snn.benchmark._store import Entry
 from dqn2snn.errors import CheckpointError
 
 __all__ = ["FILE", "FORMAT_VERSION", "Results", "begin", "check_weights", "read"]
@@ -39,14 +39,7 @@ class Results:
     refused: dict[Unit, str] = field(default_factory=dict)
 
     def add(self, entries: Iterable[Entry]) -> None:
-        """Take lines of the file into account.
-
-        Args:
-            entries: The lines.
-
-        Raises:
-            CheckpointError: If one is damaged, or an episode is there already.
-        """
+        """Take lines of the file into account."""
         for entry in entries:
             try:
                 unit = Unit.of(entry)
@@ -91,7 +84,7 @@ def read(directory: Path) -> Results:
     path = directory / FILE
     header, entries = store.read(path, _WHAT)
     try:
-        protocol = Protocol(**header["protocol"])
+        protocol = Protocol.of(header["protocol"])
         if header != _header(protocol):
             raise ValueError(f"kind {header.get('kind')!r}, format {header.get('format_version')!r}")
     except (KeyError, TypeError, ValueError) as error:
@@ -100,32 +93,13 @@ def read(directory: Path) -> Results:
 
 
 def begin(directory: Path, protocol: Protocol) -> Results:
-    """Make the directory, or make one that is there ready to be gone on with.
-
-    Args:
-        directory: Where to write.
-        protocol: The conditions.
-
-    Returns:
-        Results: What is there already.
-
-    Raises:
-        CheckpointError: If there is something else, or it has other conditions.
-    """
+    """Make the directory, or make one that is there ready to be gone on with."""
     path = directory / FILE
     return _results(path, protocol, store.begin(path, _header(protocol), _WHAT))
 
 
 def check_weights(results: Results, weights: Mapping[str, str]) -> None:
-    """Refuse to mix episodes of different networks under one name.
-
-    Args:
-        results: What is there.
-        weights: Checksum of each agent.
-
-    Raises:
-        CheckpointError: If an agent's is another.
-    """
+    """Refuse to mix episodes of different networks under one name."""
     for (unit, _), entry in results.episodes.items():
         expected = weights.get(unit.agent, entry.get("weights"))
         if entry.get("weights") != expected:
@@ -136,7 +110,7 @@ def check_weights(results: Results, weights: Mapping[str, str]) -> None:
 
 
 def _header(protocol: Protocol) -> dict[str, Any]:
-    return {"kind": _KIND, "format_version": FORMAT_VERSION, "protocol": asdict(protocol)}
+    return {"kind": _KIND, "format_version": FORMAT_VERSION, "protocol": protocol.key}
 
 
 def _results(path: Path, protocol: Protocol, entries: Iterable[Entry]) -> Results:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dqn2snn.benchmark.game import Game
-from dqn2snn.benchmark.panels import draw_intervals, save_panels
+from dqn2snn.benchmark._game import Game
+from dqn2snn.benchmark._panels import draw_intervals, save_panels
 from dqn2snn.metrics.confidence import Interval
 from dqn2snn.plot._style import action_colours
 
@@ -21,15 +21,7 @@ Way = tuple[str, float | None]
 
 
 def draw_returns(games: Sequence[Game], path: Path) -> None:
-    """Mean returns with 95 % intervals; the band is the DQN's.
-
-    Args:
-        games: Numbers of the games.
-        path: Where to save.
-
-    Raises:
-        MissingExtraError: If matplotlib is not installed.
-    """
+    """Mean returns with 95 % intervals; the band is the DQN's."""
 
     def begin(panel: Axes, here: Sequence[Game]) -> None:
         dqn = max((game.dqn for game in here), key=lambda interval: interval.count)
@@ -41,15 +33,7 @@ def draw_returns(games: Sequence[Game], path: Path) -> None:
 
 
 def draw_agreement(games: Sequence[Game], path: Path) -> None:
-    """Agreement with 95 % intervals: solid by the robust readout, dotted by the spike-count readout.
-
-    Args:
-        games: Numbers of the games.
-        path: Where to save.
-
-    Raises:
-        MissingExtraError: If matplotlib is not installed.
-    """
+    """Agreement with 95 % intervals: solid by the robust readout, dotted by the spike-count readout."""
 
     def begin(panel: Axes, here: Sequence[Game]) -> None:
         panel.axhline(100, color="#BBBBBB", linewidth=1, zorder=0)
@@ -93,14 +77,7 @@ def _draw(
 
 
 def colours_of(games: Sequence[Game]) -> dict[Way, str]:
-    """Give each way its colour: the clipped DQN that of the first spiking network with its percentile.
-
-    Args:
-        games: Numbers of the games.
-
-    Returns:
-        dict[Way, str]: By recipe and percentile, spiking networks first.
-    """
+    """Give each way its colour: the clipped DQN that of the first spiking network with its percentile."""
     spiking = _ways(game for game in games if game.num_steps)
     others = [way for way in _ways(games) if way not in spiking]
     partners = {way: next((other for other in spiking if other[1] == way[1]), way) for way in others}

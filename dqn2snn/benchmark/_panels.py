@@ -72,16 +72,7 @@ def draw_intervals(
     hollow: bool = False,
     **look: Any,
 ) -> None:
-    """Draw a line through means, with the intervals as bars.
-
-    Args:
-        panel: Where.
-        places: Of the means on the horizontal axis.
-        found: Intervals, and what each is multiplied with.
-        style: Of the line.
-        hollow: Whether markers are.
-        **look: Colour, label and the like.
-    """
+    """Draw a line through means, with the intervals as bars."""
     below, above = (
         [scale * _distance(interval, side) for interval, scale in found] for side in ("low", "high")
     )

@@ -21,18 +21,7 @@ Entry = dict[str, Any]
 
 
 def read(path: Path, what: str) -> tuple[Entry, list[Entry]]:
-    """All whole lines of a file.
-
-    Args:
-        path: The file.
-        what: How an error calls what the file should be.
-
-    Returns:
-        tuple[dict, list[dict]]: The conditions, and the results in the order in which they came.
-
-    Raises:
-        CheckpointError: If it is something else.
-    """
+    """All whole lines of a file."""
     try:
         found = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
         if not found or not all(isinstance(line, dict) for line in found):
@@ -50,19 +39,7 @@ def refusal(path: Path, what: str, found: object) -> CheckpointError:
 
 
 def begin(path: Path, header: Mapping[str, Any], what: str) -> list[Entry]:
-    """Make the file, or make one that is there ready to be gone on with.
-
-    Args:
-        path: The file.
-        header: The conditions.
-        what: How an error calls what the file should be.
-
-    Returns:
-        list[dict]: What is there already.
-
-    Raises:
-        CheckpointError: If the file is something else, or has other conditions.
-    """
+    """Make the file, or make one that is there ready to be gone on with."""
     whole = path.read_bytes() if path.exists() else b""
     if b"\n" not in whole:
         _make_directory(path.parent)
@@ -99,15 +76,6 @@ def only_writer(path: Path) -> Iterator[None]:
 
     The lock is the operating system's, on a file beside it, and so cannot be left behind. Where there is no `fcntl`,
     as on Windows, nobody is kept away.
-
-    Args:
-        path: The file.
-
-    Yields:
-        Nothing.
-
-    Raises:
-        CheckpointError: If somebody else is writing it.
     """
     try:
         import fcntl

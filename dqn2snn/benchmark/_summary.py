@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from dqn2snn.benchmark.game import Game, Runs, game_of
-from dqn2snn.benchmark.overall import Overall, overall_of
-from dqn2snn.benchmark.perturb import NONE, Perturbation
-from dqn2snn.benchmark.results import Results
-from dqn2snn.benchmark.robustness import Robustness, robustness_of
-from dqn2snn.benchmark.settings import DQN, Unit
-from dqn2snn.benchmark.store import Entry
+from dqn2snn.benchmark._game import Game, Runs, game_of
+from dqn2snn.benchmark._overall import Overall, overall_of
+from dqn2snn.benchmark._perturb import NONE, Perturbation
+from dqn2snn.benchmark._results import Results
+from dqn2snn.benchmark._robustness import Robustness, robustness_of
+from dqn2snn.benchmark._settings import DQN, Unit
+from dqn2snn.benchmark._store import Entry
 from dqn2snn.io.zoo import Reference
 from dqn2snn.play.evaluate._policy import plain
 
@@ -74,7 +74,7 @@ def summarise(results: Results, references: Mapping[str, Reference] | None = Non
     for way, found in paired.items():
         everywhere[replace(way, agent="")].append(found)
     return Summary(
-        protocol=asdict(results.protocol),
+        protocol=results.protocol.key,
         games=tuple(game for game, _ in paired.values()),
         overall=tuple(overall_of(everywhere[way], known) for way in sorted(everywhere, key=_order)),
         robustness=tuple(robustness),

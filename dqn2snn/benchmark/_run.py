@@ -6,14 +6,14 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from dqn2snn.benchmark import store
-from dqn2snn.benchmark.episode import play_episodes
-from dqn2snn.benchmark.network import plan_of, plan_path, weights_of
-from dqn2snn.benchmark.results import FILE, Results, begin, check_weights
-from dqn2snn.benchmark.schedule import Task, carry_out
-from dqn2snn.benchmark.settings import DQN, Protocol, Settings, Unit, check, units
-from dqn2snn.benchmark.spread import spreading
-from dqn2snn.benchmark.store import Entry
+from dqn2snn.benchmark import _store as store
+from dqn2snn.benchmark._episode import play_episodes
+from dqn2snn.benchmark._network import plan_of, plan_path, weights_of
+from dqn2snn.benchmark._results import FILE, Results, begin, check_weights
+from dqn2snn.benchmark._schedule import Task, carry_out
+from dqn2snn.benchmark._settings import DQN, Protocol, Settings, Unit, check, units
+from dqn2snn.benchmark._spread import spreading
+from dqn2snn.benchmark._store import Entry
 from dqn2snn.errors import Dqn2SnnError
 
 __all__ = ["run"]
