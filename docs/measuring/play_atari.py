@@ -1,7 +1,4 @@
-"""Record a video of every Atari agent of the zoo: the game, spikes, Q-values, and where DQN and SNN differ.
-
-python docs/measure.py play_atari [GAME ...]
-"""
+"""Record a video of every Atari agent of the zoo: the game, spikes, Q-values, and where DQN and SNN differ."""
 
 from __future__ import annotations
 
@@ -12,6 +9,7 @@ import torch
 
 import dqn2snn
 from dqn2snn import zoo
+from dqn2snn._utils.arguments import Parser
 from measuring.places import RESULTS
 
 VIDEOS = RESULTS / "atari" / "videos"
@@ -20,12 +18,15 @@ DECISIONS = 100
 OBSERVATIONS = 3000
 
 
-def main(names: Sequence[str]) -> None:
+def main(argv: Sequence[str]) -> None:
     """Convert and play.
 
     Args:
-        names: Of the agents; all by default.
+        argv: The arguments.
     """
+    parser = Parser(prog="python docs/measure.py play_atari", description=__doc__)
+    parser.add_argument("games", nargs="*", metavar="GAME", help="names of Atari agents (all)")
+    names = parser.parse_args(argv).games
     torch.set_num_threads(1)
     VIDEOS.mkdir(parents=True, exist_ok=True)
     for name in names or zoo.atari_names():

@@ -140,6 +140,8 @@ def paired_p_value(differences: Array, *, resamples: int = 9999, seed: int = 0) 
         >>> paired_p_value(np.array([1.0, 2.0, 3.0, 4.0]))  # 2 of 16 sign patterns are as extreme
         0.125
     """
+    if len(differences) == 1:  # either sign is as extreme; SciPy wants two
+        return 1.0
     test = require("scipy.stats", extra="bench").permutation_test
     rng = np.random.default_rng(seed)
     found = test((differences,), np.mean, permutation_type="samples", n_resamples=resamples, rng=rng)

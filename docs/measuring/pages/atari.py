@@ -32,7 +32,7 @@ from dqn2snn._utils.table import as_markdown
 from dqn2snn.benchmark import Summary, read, references_of, summarise, write_report
 from dqn2snn.benchmark._game import Game
 from dqn2snn.benchmark._overall import Overall
-from dqn2snn.benchmark._report import tables
+from dqn2snn.benchmark._tables import tables
 from dqn2snn.io.zoo import AgentConfig, Score
 from measuring.places import DOCS, RESULTS, ROOT, filled_pages
 
