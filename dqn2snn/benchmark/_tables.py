@@ -29,6 +29,10 @@ def _or_none(interval: Interval | None, written: Callable[[Interval], str] = str
     return "" if interval is None else written(interval)
 
 
+def _of_game(cell: Callable[[Any], str]) -> Callable[[Any], str]:
+    return lambda row: cell(row.game)
+
+
 _WAY: Columns = {
     "recipe": lambda row: row.recipe,
     "T": lambda row: str(row.num_steps or "none"),
@@ -68,7 +72,7 @@ _OVERALL: Columns = {
 }
 _ROBUSTNESS: Columns = {
     "agent": lambda row: row.game.agent,
-    **{name: lambda row, cell=cell: cell(row.game) for name, cell in _WAY.items()},
+    **{name: _of_game(cell) for name, cell in _WAY.items()},
     "perturbation": lambda row: row.perturbation,
     "episodes": lambda row: str(row.game.episodes),
     "DQN": lambda row: str(row.game.dqn),
