@@ -79,7 +79,7 @@ BAD: dict[str, tuple[Callable[[], Any], type[Dqn2SnnError], str]] = {
         "layer '0' never fires",
     ),
     "scale <= 0": (
-        lambda: dqn2snn.convert(mlp(), varied(4), recipe="tan2021", percentile=1.5),
+        lambda: dqn2snn.convert(mlp(), varied(4), recipe="tan2021:percentile=1.5"),
         errors.CalibrationError,
         "Use a percentile above",
     ),
@@ -125,7 +125,7 @@ BAD: dict[str, tuple[Callable[[], Any], type[Dqn2SnnError], str]] = {
         "fewer steps",
     ),
     "fraction": (
-        lambda: dqn2snn.convert(mlp(), varied(4), percentile=0.999),
+        lambda: dqn2snn.convert(mlp(), varied(4), recipe="rate:threshold=0.999"),
         errors.ArgumentError,
         r"mean 99\.9\?",
     ),

@@ -68,7 +68,7 @@ def _observations() -> torch.Tensor:
 def _network(raw: bool) -> dqn2snn.SpikingQNetwork:
     """One on a grid, and one in raw numbers, which corrections ask for."""
     grid = None if raw else "auto"
-    return dqn2snn.convert(_net(), _observations(), recipe="tan2021", num_steps=8, grid=grid, corrections=())
+    return dqn2snn.convert(_net(), _observations(), recipe="tan2021", num_steps=8, grid=grid)
 
 
 def _arguments(function: Callable[..., Any], folder: Path) -> dict[str, Any]:

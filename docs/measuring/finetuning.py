@@ -25,9 +25,8 @@ from dqn2snn.network import SpikingQNetwork
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.graph import LayerGraph
 from dqn2snn.plan.grid import on_grid
-from dqn2snn.recipes import rate
+from dqn2snn.recipes import entry_named, names_of, rate
 from dqn2snn.recipes.correction import ridge, ridge_all
-from dqn2snn.recipes.finetune import FINETUNES
 from dqn2snn.tracing import trace
 from dqn2snn.tracing.calibration import calibrate
 from measuring.table.settings import Protocol
@@ -37,7 +36,12 @@ __all__ = ["WAYS", "main", "read", "table"]
 
 Change = Callable[..., SpikingPlan]
 
-WAYS: Final[dict[str, Change | None]] = {"none": None, "ridge": ridge, "ridge_all": ridge_all, **FINETUNES}
+WAYS: Final[dict[str, Change | None]] = {
+    "none": None,
+    "ridge": ridge,
+    "ridge_all": ridge_all,
+    **{name: entry_named(name, "finetuning").function for name in names_of("finetuning")},
+}
 """What is done to the plan of a recipe, by name."""
 
 AGENTS = ("acrobot", "cartpole", "lunarlander", "minatar-breakout")

@@ -32,15 +32,11 @@ from tqdm.auto import tqdm
 import dqn2snn
 from dqn2snn import SpikingPlan
 from dqn2snn.engine.reference import simulate_reference
-from dqn2snn.io.interop import exact_sinabs, exact_spikingjelly, hard_reset, unit_thresholds
+from dqn2snn.io.interop import exact_sinabs, exact_spikingjelly, unit_thresholds
 from measuring.machine import versions
 
 AGENTS = ("cartpole", "minatar-breakout")
-PLANS: dict[str, dict[str, Any]] = {
-    "soft": {"recipe": "tan2021"},
-    "soft, initial membranes": {"recipe": "rate_if"},
-    "hard": {"recipe": "tan2021", "corrections": [hard_reset]},
-}
+PLANS = {"soft": "tan2021", "soft, initial membranes": "rate_if", "hard": "tan2021+hard_reset"}
 LIBRARIES = ("snntorch", "norse", "sinabs", "spikingjelly", "spyx", "nirtorch", "nir")
 
 
@@ -85,8 +81,8 @@ def measured(states: int, steps: int) -> Iterator[dict[str, Any]]:
     for name in AGENTS:
         dqn = dqn2snn.load_q_network(name)
         observations = dqn2snn.collect_observations(dqn.env_id, dqn, 500, progress=False)
-        for kind, options in PLANS.items():
-            plan = dqn2snn.convert(dqn, observations, num_steps=steps, **options).plan
+        for kind, recipe in PLANS.items():
+            plan = dqn2snn.convert(dqn, observations, recipe=recipe, num_steps=steps).plan
             for reader in READERS:
                 yield {"agent": name, "plan": kind, **compared(reader, plan, observations[:states].float())}
 

@@ -14,24 +14,23 @@ import argparse
 import json
 import math
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import dqn2snn
 from dqn2snn.analysis.suggestion import sweep_agreement
 from dqn2snn.play.study import fresh_rollout
-from dqn2snn.recipes import burst, rate, rate_if, tan2021
+from dqn2snn.recipes import Recipe
 
 CALIBRATION, FRESH = 5_000, 1_000
 DOUBLING = (1, 2, 4, 8, 16, 32, 64, 128)
-RULES: dict[str, tuple[Any, tuple[int, ...]]] = {
-    "rate, mean rate": (partial(rate, threshold="max", readout="rate"), DOUBLING),
-    "rate, slope": (partial(rate, threshold="max"), DOUBLING),
-    "rate, slope, auto": (rate, DOUBLING),
-    "rate_if, slope": (partial(rate_if, threshold="max"), DOUBLING),
-    "burst k=8, slope": (partial(burst, threshold="max"), (1, 2, 4, 8, 16)),
-    "tan2021": (tan2021, (*DOUBLING[3:], 500)),
+RULES: dict[str, tuple[str, tuple[int, ...]]] = {
+    "rate, mean rate": ("rate:threshold=max:readout=rate+none", DOUBLING),
+    "rate, slope": ("rate:threshold=max+none", DOUBLING),
+    "rate, slope, auto": ("rate+none", DOUBLING),
+    "rate_if, slope": ("rate_if:threshold=max+none", DOUBLING),
+    "burst k=8, slope": ("burst:threshold=max+none", (1, 2, 4, 8, 16)),
+    "tan2021": ("tan2021", (*DOUBLING[3:], 500)),
 }
 
 
@@ -43,10 +42,11 @@ def measure(name: str) -> dict[str, Any]:
     graph = dqn2snn.trace(dqn, tuple(seen.shape[1:]))
     stats = dqn2snn.calibrate(graph, seen, (99.9, 99.99))
     found = {}
-    for rule, (recipe, steps) in RULES.items():
+    for rule, (text, steps) in RULES.items():
+        recipe = Recipe(text)
 
-        def make(num_steps: int, recipe: Any = recipe) -> dqn2snn.SpikingQNetwork:
-            return dqn2snn.SpikingQNetwork(recipe(graph, stats, num_steps=num_steps))
+        def make(num_steps: int, recipe: Recipe = recipe) -> dqn2snn.SpikingQNetwork:
+            return dqn2snn.SpikingQNetwork(recipe.plan(graph, stats, seen, num_steps=num_steps))
 
         sweep = sweep_agreement(make, fresh.observations, fresh.q, steps, episodes=fresh.episodes)
         found[rule] = sweep.to_dict()

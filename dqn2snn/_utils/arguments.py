@@ -22,7 +22,8 @@ class Parser(argparse.ArgumentParser):
         Raises:
             ArgumentError: Always.
         """
-        raise ArgumentError(f"{message}. See {self.prog} --help.")
+        stop = "" if message.endswith((".", "?")) else "."
+        raise ArgumentError(f"{message}{stop} See {self.prog} --help.")
 
 
 def positive_number(text: str) -> int:

@@ -16,9 +16,9 @@ from torch import Tensor
 import dqn2snn
 from dqn2snn.analysis.perturbation import noisy_graph, weight_noise
 from dqn2snn.benchmark._perturb import NONE, WEIGHTS, Perturbation
-from dqn2snn.benchmark._rule import Rule
 from dqn2snn.benchmark._settings import CLIPPED, DQN, Protocol, Unit
 from dqn2snn.engine.choice import Engine
+from dqn2snn.errors import ArgumentError
 from dqn2snn.io import zoo
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.plan import SpikingPlan
@@ -26,7 +26,7 @@ from dqn2snn.plan.file import load_plan, save_plan
 from dqn2snn.plan.rate_network import RateNetwork
 from dqn2snn.play.collect import collect_observations
 from dqn2snn.play.rollout import QFunction
-from dqn2snn.recipes import placed
+from dqn2snn.recipes import Recipe, placed
 from dqn2snn.tracing import trace
 from dqn2snn.tracing.calibration import calibrate
 
@@ -125,16 +125,14 @@ def clipped_of(unit: Unit, protocol: Protocol, directory: Path) -> RateNetwork:
 def _convert(unit: Unit, protocol: Protocol) -> SpikingPlan:
     assert unit.recipe != DQN
     clipped = unit.recipe == CLIPPED
-    rule, network = Rule.of(_LIMIT if clipped else unit.recipe), agent_of(unit)
+    network = agent_of(unit)
     observations = _observations(unit.agent, unit.first_seed, protocol)
     noisy = _is_noisy(unit)
     plan = dqn2snn.convert(
         network,
         observations,
-        recipe=rule.build,
+        recipe=_recipe(_LIMIT if clipped else unit.recipe, unit.percentile),
         num_steps=1 if clipped else unit.num_steps,
-        percentile=unit.percentile,
-        corrections=rule.corrections,
         grid=None if noisy or clipped else "auto",
     ).plan
     if not noisy:
@@ -143,6 +141,17 @@ def _convert(unit: Unit, protocol: Protocol) -> SpikingPlan:
     sigma = Perturbation.of(unit.perturbation).amount
     spoilt = weight_noise(plan, graph, observations, sigma=sigma, seed=unit.seed)
     return spoilt if clipped else placed(spoilt, calibrate(graph, observations), "auto")
+
+
+def _recipe(text: str, percentile: float | None) -> Recipe:
+    recipe = Recipe(text)
+    if percentile is None:
+        return recipe
+    if recipe.percentile_option is None:
+        raise ArgumentError(
+            f"Expected no percentile for {recipe.rule.name}, which has none. Found {percentile!r}. Leave it out."
+        )
+    return recipe.with_options(**{recipe.percentile_option: percentile})
 
 
 def _is_noisy(unit: Unit) -> bool:

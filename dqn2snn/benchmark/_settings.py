@@ -8,14 +8,24 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dqn2snn.benchmark._perturb import NONE, Perturbation
-from dqn2snn.benchmark._rule import check_different, check_recipes
 from dqn2snn.engine.choice import Engine
 from dqn2snn.errors import ArgumentError
 from dqn2snn.io import zoo
 from dqn2snn.io.checkpoints import load_q_network
+from dqn2snn.recipes import Recipe
 from dqn2snn.tracing.calibration import check_percentile
 
-__all__ = ["CLIPPED", "DQN", "SEED_STRIDE", "Protocol", "Settings", "Unit", "check", "units"]
+__all__ = [
+    "CLIPPED",
+    "DQN",
+    "SEED_STRIDE",
+    "Protocol",
+    "Settings",
+    "Unit",
+    "check",
+    "check_different",
+    "units",
+]
 
 DQN = "dqn"
 """The name under which the DQN itself plays."""
@@ -107,7 +117,7 @@ class Settings:
 
     Attributes:
         agents: Names of shipped agents, or directories with one each.
-        recipes: Names that `Rule.of` reads, "rate" or "sigma_delta:levels=32+ridge", or `CLIPPED`.
+        recipes: Texts of `Recipe`s, "rate" or "sigma_delta:levels=32+ridge", or `CLIPPED`.
         num_steps: T, each of them.
         percentiles: Of the activations; None for the recipe's own.
         seeds: Each is a calibration and episodes of its own.
@@ -163,7 +173,9 @@ def check(settings: Settings) -> Settings:
             of range.
         CheckpointError: If an agent is unknown, or damaged.
     """
-    check_recipes(tuple(recipe for recipe in settings.recipes if recipe != CLIPPED))
+    for recipe in settings.recipes:
+        if recipe != CLIPPED:
+            Recipe(recipe)
     check_different(
         settings.agents, settings.recipes, settings.num_steps, settings.percentiles, settings.seeds
     )
@@ -187,3 +199,20 @@ def check(settings: Settings) -> Settings:
                     f"Expected {what} >= {least}{limit}. Found {number}. Pass another number."
                 )
     return settings
+
+
+def check_different(*lists: tuple[Any, ...]) -> None:
+    """Refuse what is named twice.
+
+    Args:
+        *lists: Agents, recipes, steps and the like.
+
+    Raises:
+        ArgumentError: If something stands twice in one of them.
+    """
+    for named in lists:
+        if len(set(named)) != len(named):
+            raise ArgumentError(
+                f"Expected different agents, recipes and steps. Found {', '.join(map(str, named))}. "
+                "Name each once."
+            )

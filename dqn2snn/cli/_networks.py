@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dqn2snn.io.checkpoints import QNetwork
     from dqn2snn.network import SpikingQNetwork
     from dqn2snn.plan import SpikingPlan
+    from dqn2snn.recipes import Recipe
 
 __all__ = [
     "add_agent",
@@ -93,16 +94,11 @@ def add_conversion(parser: argparse.ArgumentParser) -> None:
         help="time steps of a decision (the recipe's own, 32 of rate)",
     )
     group.add_argument(
-        "--recipe", choices=(*RECIPES, *plugins("dqn2snn.recipes")), help=f"conversion rule ({RECIPE})"
-    )
-    group.add_argument(
-        "--percentile", type=float, metavar="P", help="of the activations, in (1, 100] (the recipe's own)"
-    )
-    group.add_argument(
-        "--corrections",
-        type=_names,
-        metavar="NAME,...",
-        help="refitted on the observations afterwards, in this order; none for nothing (the recipe's own)",
+        "--recipe",
+        type=_recipe,
+        metavar="TEXT",
+        help=f"a rule with options, then corrections: burst:max_spikes=4, rate:threshold=max+ftbc+ridge_all; +none for "
+        f"no corrections. Rules: {', '.join((*RECIPES, *plugins('dqn2snn.recipes')))} ({RECIPE})",
     )
     group.add_argument(
         "--grid",
@@ -187,11 +183,7 @@ def spiking_network_of(args: argparse.Namespace, agent: QNetwork) -> SpikingQNet
     """
     if args.plan is None:
         return convert_agent(args, agent, engine=args.engine)[0]
-    given = [
-        name
-        for name in ("recipe", "percentile", "corrections", "grid", "observations")
-        if getattr(args, name) is not None
-    ]
+    given = [name for name in ("recipe", "grid", "observations") if getattr(args, name) is not None]
     if given:
         raise ArgumentError(f"Expected --plan or --{given[0]}. Found both. The plan was converted already.")
     from dqn2snn.network import SpikingQNetwork
@@ -232,10 +224,7 @@ def check_conversion(args: argparse.Namespace) -> None:
     """
     from dqn2snn.analysis.hardware import check_bits
     from dqn2snn.neurons.backends import backend_named
-    from dqn2snn.tracing.calibration import check_percentile
 
-    if args.percentile is not None:
-        check_percentile(args.percentile)
     if args.weight_bits is not None:
         check_bits(args.weight_bits)
     backend_named(args.backend)
@@ -283,19 +272,16 @@ def convert_on(
     import dqn2snn
     from dqn2snn.analysis.hardware import quantize
 
-    asked = {"target_agreement": target, "corrections": args.corrections}
-    wanted: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     snn = dqn2snn.convert(
         agent,
         observations,
         recipe=args.recipe or RECIPE,
         num_steps=num_steps,
-        percentile=args.percentile,
         grid=None if args.grid == "none" else args.grid if args.grid is not None else "auto",
         backend=args.backend,
         engine=engine,
         progress=sys.stderr.isatty(),
-        **wanted,
+        target_agreement=target,
     )
     if args.weight_bits is None:
         return snn
@@ -313,9 +299,13 @@ def _countable(plan: SpikingPlan, observations: Tensor) -> Tensor | None:
     return observations if plan.coding.counted else None
 
 
-def _names(text: str) -> tuple[str, ...]:
-    """Names with commas between them; `none` is none."""
-    return () if text == "none" else tuple(text.split(","))
+def _recipe(text: str) -> Recipe:
+    from dqn2snn.recipes import Recipe
+
+    try:
+        return Recipe(text)
+    except ArgumentError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _check_fits(plan: SpikingPlan, agent: QNetwork, path: Path) -> None:

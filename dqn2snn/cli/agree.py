@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from dqn2snn._utils.arguments import Parser, positive_number
 from dqn2snn.cli._files import check_picture, draw
 from dqn2snn.cli._networks import (
+    RECIPE,
     add_agent,
     add_conversion,
     add_plan,
@@ -123,7 +124,7 @@ def _sweep(args: argparse.Namespace, agent: QNetwork) -> Report:
     else:
         check_conversion(args)
         observations = calibration_of(args, agent)
-        recipe, last = args.recipe or "rate", args.steps or SWEPT
+        recipe, last = str(args.recipe or RECIPE), args.steps or SWEPT
 
         def make(num_steps: int) -> SpikingQNetwork:
             return convert_on(args, agent, observations, num_steps, engine=args.engine)

@@ -112,8 +112,7 @@ def _engine_for(plan: SpikingPlan) -> EngineChoice:
 
 
 def _installation() -> Report:
-    from dqn2snn._utils.plugins import plugins
-    from dqn2snn.recipes import GROUP, RECIPES, recipe_named
+    from dqn2snn.recipes import entry_named, names_of
 
     versions = {name: _version(name) for name in EXTRAS}
     agents, backends = _agents(), _backends()
@@ -124,7 +123,11 @@ def _installation() -> Report:
         "backends": {name: why_not is None for name, why_not in backends.items()},
         "engines": {name: ENGINE_NOTES[name] for name in ENGINES},
         "event_engine": _event_engine(),
-        "recipes": {name: _reference(recipe_named(name)) for name in (*RECIPES, *plugins(GROUP))},
+        "recipes": {name: _reference(entry_named(name, "rule").function) for name in names_of("rule")},
+        "corrections": {
+            name: _reference(entry_named(name, "correction", "finetuning").function)
+            for name in names_of("correction", "finetuning")
+        },
         "agents": agents,
     }
     packages = {
@@ -138,6 +141,7 @@ def _installation() -> Report:
         "Engines": data["engines"],
         "Event engine": _described(data["event_engine"]),
         "Recipes": data["recipes"],
+        "Corrections and fine-tunings": data["corrections"],
         "Agents": {
             name: f"{agent['env_id']}, mean return {agent['mean']:.1f} [{agent['ci95'][0]:.1f}, {agent['ci95'][1]:.1f}]"
             for name, agent in agents.items()
@@ -206,9 +210,9 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _reference(recipe: Callable[..., Any]) -> str:
-    """The paper, with which the docstring of a recipe's module ends."""
-    module = inspect.getmodule(recipe)
+def _reference(function: Callable[..., Any]) -> str:
+    """The paper, with which the docstring of a function's module ends."""
+    module = inspect.getmodule(function)
     return " ".join((inspect.getdoc(module) or "").split("\n\n")[-1].split())
 
 

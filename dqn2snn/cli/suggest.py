@@ -62,5 +62,12 @@ def run(args: argparse.Namespace) -> Report:
         max_spikes=args.max_spikes,
         progress=sys.stderr.isatty(),
     )
-    data = {"agent": agent.name, "env_id": agent.env_id, "seed": args.seed, **suggestion.to_dict()}
-    return Report(data, f"{agent.name}: {suggestion}")
+    command = f"dqn2snn convert {args.agent} {suggestion.best.arguments}"
+    data = {
+        "agent": agent.name,
+        "env_id": agent.env_id,
+        "seed": args.seed,
+        **suggestion.to_dict(),
+        "command": command,
+    }
+    return Report(data, f"{agent.name}: {suggestion}\n\n{command}")

@@ -7,22 +7,21 @@ Learning", AISTATS 2011, arXiv 1011.0686 (DAgger): let the imitator act, ask the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from tqdm.auto import tqdm
 
-from dqn2snn.conversion._convert import convert
 from dqn2snn.errors import ArgumentError
 from dqn2snn.network import Engine, SpikingQNetwork
 from dqn2snn.play.collect import collect_observations
 from dqn2snn.play.envs import EnvSource
 from dqn2snn.play.evaluate import evaluate_policy
 from dqn2snn.recipes import Recipe
-from dqn2snn.recipes.correction import CORRECTIONS, Correction
+from dqn2snn.tracing import trace
+from dqn2snn.tracing.calibration import calibrate
 from dqn2snn.tracing.observations import Observations, as_tensor
 
 __all__ = ["aggregate"]
@@ -35,13 +34,12 @@ _ROUND = 2**14
 
 
 def aggregate(
-    q_network: nn.Module,
+    dqn: nn.Module,
     env: EnvSource,
     observations: Observations,
     *,
-    recipe: str | Recipe = "rate",
+    recipe: str | Recipe = "rate+ridge_all",
     num_steps: int | None = None,
-    corrections: Sequence[str] = ("ridge_all",),
     rounds: int = 4,
     episodes: int = 30,
     states: int | None = None,
@@ -62,12 +60,11 @@ def aggregate(
     consulted: it does not predict the return.
 
     Args:
-        q_network: The DQN.
+        dqn: The DQN.
         env: Environment id, one environment, or a function that makes environments.
         observations: `[N, *shape]`, states that the DQN visits.
-        recipe: See `dqn2snn.convert`.
+        recipe: See `dqn2snn.convert`; its corrections are what learns from the states.
         num_steps: See `dqn2snn.convert`.
-        corrections: Names out of `dqn2snn.correction.CORRECTIONS`, in order; they are what learns from the states.
         rounds: How often the network plays and is converted again.
         episodes: That each round is scored on.
         states: That each round adds; half as many as the observations by default.
@@ -102,14 +99,15 @@ def aggregate(
             f"Expected rounds >= 0, and at least one episode and state. Found rounds={rounds}, episodes={episodes}, "
             f"states={states}. Try 4, 30 and None."
         )
-    conversion: dict[str, Any] = {"recipe": recipe, "num_steps": num_steps, "grid": grid}
     play: dict[str, Any] = {"epsilon": epsilon, "max_steps": max_steps, "progress": progress}
+    asked = Recipe.of(recipe)
+    asked.check_num_steps(num_steps)
+    graph = trace(dqn, tuple(seen.shape[1:]))
+    stats = calibrate(graph, observations, asked.percentiles)
 
     def converted() -> _Round:
-        on_all = [_on(seen, correction) for correction in corrections]
-        snn = convert(
-            q_network, observations, corrections=on_all, backend=backend, engine=engine, **conversion
-        )
+        plan = asked.plan(graph, stats, seen, num_steps=num_steps, grid=grid)
+        snn = SpikingQNetwork(plan, backend, engine, env_id=getattr(dqn, "env_id", ""))
         score = evaluate_policy(snn, env, episodes=episodes, seed=seed + _SELECTION, **play)
         return _Round(snn, score.interval.mean)
 
@@ -125,15 +123,6 @@ def aggregate(
     said = {"round": done.index(best), "returns": returns, "episodes": episodes, "states": len(seen)}
     plan = replace(best.snn.plan, report={**best.snn.plan.report, "aggregate": said})
     return SpikingQNetwork(plan, backend, engine, env_id=best.snn.env_id)
-
-
-def _on(seen: Tensor, name: str) -> Correction:
-    """A correction on other observations than those that thresholds come from."""
-    if name not in CORRECTIONS:
-        raise ArgumentError(
-            f"Expected corrections out of {', '.join(CORRECTIONS)}. Found {name!r}. Use ridge_all."
-        )
-    return lambda plan, graph, observations: CORRECTIONS[name](plan, graph, seen)
 
 
 @dataclass(frozen=True, eq=False)

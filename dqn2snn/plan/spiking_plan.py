@@ -34,7 +34,7 @@ class SpikingPlan:
         output: The output neurons, one per action.
         readout_scale: Q-value of a firing rate of one, in the DQN's units.
         num_steps: Time steps of a decision; the grid is exact in float32 up to this many.
-        recipe: Name of the conversion rule.
+        recipe: What was done, as the text of a `dqn2snn.recipes.Recipe`: the rule and all steps after it.
         reference: The paper that describes it.
         input_bits: Observations are rounded to multiples of 2^-input_bits; None for raw floats.
         report: What calibration found, for people: numbers and strings only.
@@ -142,7 +142,7 @@ class SpikingPlan:
             >>> net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
             >>> plan = dqn2snn.convert(net, torch.rand(64, 4), num_steps=16).plan
             >>> print(plan.summary().splitlines()[0])
-            rate, 16 steps, 4 inputs, 2 actions
+            rate+ridge, 16 steps, 4 inputs, 2 actions
         """
         return summary(self)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ import dqn2snn
 from dqn2snn.analysis.perturbation import bar, gaussian, noisy_graph, salt_and_pepper, weight_noise
 from dqn2snn.errors import ArgumentError
 from dqn2snn.plan.rate_network import RateNetwork
+from dqn2snn.recipes import Recipe
 from dqn2snn.tracing import trace
 
 
@@ -89,13 +89,11 @@ def test_a_plan_gets_the_noise_of_its_network(recipe: str) -> None:
         nn.Conv2d(2, 5, 3), nn.ReLU(), nn.Flatten(), nn.Linear(80, 12), nn.ReLU(), nn.Linear(12, 3)
     )
     observations = torch.rand(300, 2, 6, 6)
-    noise = {"sigma": 0.2, "seed": 3}
     plan = dqn2snn.convert(
         network,
         observations,
-        recipe=recipe,
+        recipe=Recipe(recipe).then(weight_noise, sigma=0.2, seed=3),
         num_steps=8,
-        corrections=partial(weight_noise, **noise),
         grid=None,
     ).plan
     graph = trace(network, (2, 6, 6))

@@ -27,7 +27,7 @@ from dqn2snn.network import Engine
 from dqn2snn.neurons.backends import BACKENDS
 from dqn2snn.plan.file import load_plan, plan_bytes
 from dqn2snn.play.study import fresh_rollout, study_agreement
-from dqn2snn.recipes import RECIPES
+from dqn2snn.recipes import names_of
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ("demo", "suggest", "convert", "agree", "diagnose", "evaluate", "bench", "info")
@@ -66,7 +66,11 @@ def test_convert_tells_of_the_layers_and_writes_the_plan(
     assert data["output"] == "cartpole.safetensors"
     plan = load_plan(tmp_path / "cartpole.safetensors")
     assert [layer["neurons"] for layer in data["layers"]] == [64, 64, 2]
-    assert (data["recipe"], data["num_steps"], data["calibration"]["threshold"]) == ("rate", 32, "auto")
+    assert (data["recipe"], data["num_steps"], data["calibration"]["threshold"]) == (
+        "rate+ridge",
+        32,
+        "auto",
+    )
     assert all(0 < rate < 1 for rate in data["firing_rates"].values())
     assert main(["convert", "cartpole", *SMALL, "-o", "again.safetensors"]) == 0
     assert (tmp_path / "again.safetensors").read_bytes() == plan_bytes(plan)
@@ -89,9 +93,7 @@ def test_few_weight_bits_reach_the_plan(tmp_path: Path, capsys: pytest.CaptureFi
 def test_the_options_of_a_conversion_reach_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = [
         "--recipe",
-        "rueckauer2017",
-        "--percentile",
-        "99",
+        "rueckauer2017:percentile=99",
         "--grid",
         "none",
         "--backend",
@@ -104,7 +106,7 @@ def test_the_options_of_a_conversion_reach_it(tmp_path: Path, capsys: pytest.Cap
     agent = dqn2snn.load_q_network("cartpole")
     observations = dqn2snn.collect_observations(agent.env_id, agent, 200, seed=3)
     expected = dqn2snn.convert(
-        agent, observations, recipe="rueckauer2017", percentile=99, grid=None, num_steps=32
+        agent, observations, recipe="rueckauer2017:percentile=99", grid=None, num_steps=32
     ).plan
     assert path.read_bytes() == plan_bytes(expected)
     assert data["backend"] == "norse"
@@ -182,7 +184,8 @@ def test_info_tells_of_versions_recipes_and_agents(capsys: pytest.CaptureFixture
     assert "IJCNN 2015" in data["recipes"]["diehl2015"]
     assert main(["info"]) == 0
     text = capsys.readouterr().out
-    assert all(name in text for name in (*zoo.names(), *RECIPES, *get_args(Engine), "IJCNN 2015"))
+    listed = (*zoo.names(), *names_of("rule", "correction", "finetuning"), *get_args(Engine), "IJCNN 2015")
+    assert all(name in text for name in listed)
 
 
 def test_info_tells_of_a_plan(plan_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -199,7 +202,7 @@ def test_an_agent_may_be_a_directory(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 def test_the_names_that_help_lists_are_those_of_the_library() -> None:
-    assert tuple(RECIPES) == _networks.RECIPES
+    assert names_of("rule") == _networks.RECIPES
     assert tuple(BACKENDS) == _networks.BACKENDS
     assert get_args(Engine) == _networks.ENGINES == tuple(ENGINE_NOTES)
 
@@ -262,24 +265,27 @@ REFUSED = {
     "convert nan": "Expected finite weights. Found NaN or infinity in '2.weight'",
     "convert cartpole --steps 0": "--steps/--num-steps: expected a whole number above 0. Found '0'",
     "convert cartpole --steps 1.5": "Found '1.5'",
-    "convert cartpole --recipe fried2020": "invalid choice: 'fried2020'",
+    "convert cartpole --recipe tan2020": "Did you mean 'tan2021'?",
+    "convert cartpole --recipe burst:max_spike=4": "Expected an option of burst out of max_spikes, ",
+    "convert cartpole --recipe burst:max_spikes=four": "Expected max_spikes of burst to be a whole number",
+    "convert cartpole --recipe rate+rigde": "Did you mean 'ridge'?",
+    "convert cartpole --recipe rate:num_steps=4": "Pass num_steps= to convert, or --steps",
     "convert cartpole --backend brian2": "invalid choice: 'brian2'",
-    "convert cartpole --percentile 0": "Expected a percentile in (1, 100]. Found 0.0",
-    "convert cartpole --percentile 0.999": "Did you mean 99.9?",
-    "convert cartpole --percentile nan": "Found nan",
+    "convert cartpole --recipe tan2021:percentile=0": "Expected a percentile in (1, 100]. Found 0.0",
+    "convert cartpole --recipe rate:threshold=0.999": "Did you mean 99.9?",
+    "convert cartpole --recipe tan2021:percentile=nan": "Found 'nan'",
     "convert cartpole --grid fine": "expected auto, none or a number of fraction bits. Found 'fine'",
     "convert cartpole --observations 0": "Found '0'",
     "convert cartpole --seed -1": "Found '-1'",
     "convert cartpole --output empty": "Found the directory 'empty'",
     "convert cartpole --output no/such/plan": "Found 'no/such/plan'",
-    "convert cartpole --recipe diehl2015 --percentile 99 --observations 50": "Expected no percentile for diehl2015",
+    "convert cartpole --recipe diehl2015:percentile=99": "Expected no options of diehl2015",
     "convert cartpole --target-agreement 99": "Found '99'",
     "convert cartpole --target-agreement 1": "expected an agreement in (0, 1). Found '1'",
     "convert cartpole --target-agreement 0.9 --steps 8": "Expected --steps or --target-agreement. Found both",
-    "convert cartpole --corrections glue --observations 50": "Found ('glue',)",
     "suggest cartpole --target 1": "expected an agreement in (0, 1). Found '1'",
     "suggest chess": "Found 'chess'",
-    "diagnose cartpole --plan PLAN --corrections ridge": "Expected --plan or --corrections. Found both",
+    "diagnose cartpole --plan PLAN --recipe rate+ridge": "Expected --plan or --recipe. Found both",
     "diagnose cartpole --plan PLAN --plot picture.xyz": "Found 'picture.xyz'",
     "agree cartpole --plan missing.safetensors": "No such file",
     "agree cartpole --plan truncated.safetensors": "truncated",

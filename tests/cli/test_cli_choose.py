@@ -12,6 +12,7 @@ from dqn2snn.analysis.suggestion import suggest
 from dqn2snn.cli import main
 from dqn2snn.plan.file import load_plan
 from dqn2snn.play.study import fresh_rollout
+from dqn2snn.recipes import Recipe
 from tests.cli.test_cli import run_json
 
 SMALL = ["--observations", "300"]
@@ -24,7 +25,17 @@ def test_suggest_gives_what_the_library_gives(capsys: pytest.CaptureFixture[str]
     expected = suggest(AGENT, observations, 0.9)
     assert (data["agent"], data["best"]) == ("acrobot", expected.best.arguments)
     assert main(["suggest", "acrobot", *SMALL, "--target", "0.9"]) == 0
-    assert f"Take {expected.best.arguments}" in capsys.readouterr().out
+    assert capsys.readouterr().out.endswith(f"\n{data['command']}\n")
+
+
+def test_a_shell_can_follow_what_suggest_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = run_json(capsys, "suggest", "acrobot", *SMALL, "--target", 0.9)
+    plan = tmp_path / "plan.safetensors"
+    _, *command = data["command"].split()
+    assert main([*command, *map(str, SMALL), "-o", str(plan)]) == 0
+    made, best = load_plan(plan), data["best"]
+    assert Recipe(best["recipe"]).with_default_steps(made.num_steps) == Recipe(made.recipe)
+    assert made.num_steps == best["num_steps"]
 
 
 def test_a_sweep_prints_prediction_beside_measurement(
@@ -46,7 +57,7 @@ def test_a_sweep_prints_prediction_beside_measurement(
 def test_diagnose_gives_what_the_library_gives(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plan, picture = tmp_path / "plan.safetensors", tmp_path / "shares.png"
     assert (
-        main(["convert", "acrobot", *SMALL, "--num-steps", "4", "--corrections", "none", "-o", str(plan)])
+        main(["convert", "acrobot", *SMALL, "--num-steps", "4", "--recipe", "rate+none", "-o", str(plan)])
         == 0
     )
     options = ["--plan", plan, "--test-observations", 100, "--plot", picture]

@@ -39,7 +39,7 @@ def test_the_best_round_is_kept_and_scored_on_other_episodes_than_users_play() -
 
 def test_no_rounds_is_a_conversion() -> None:
     snn, x = aggregated(rounds=0, episodes=1), observations("cartpole")
-    converted = dqn2snn.convert(agent("cartpole"), x, recipe="rate", num_steps=4, corrections=("ridge_all",))
+    converted = dqn2snn.convert(agent("cartpole"), x, recipe="rate+ridge_all", num_steps=4)
     assert torch.equal(snn(x), converted(x))
 
 
@@ -53,9 +53,7 @@ def test_a_network_that_falls_learns_to_stand() -> None:
     assert scores[1] > scores[0] + 50
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"rounds": -1}, {"episodes": 0}, {"states": 0}, {"corrections": ("ritch",)}]
-)
+@pytest.mark.parametrize("wrong", [{"rounds": -1}, {"episodes": 0}, {"states": 0}, {"recipe": "rate+ritch"}])
 def test_arguments_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ArgumentError):
         aggregated(**wrong)

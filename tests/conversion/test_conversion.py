@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import pickle
 import sys
 from dataclasses import replace
@@ -18,8 +17,8 @@ from dqn2snn.errors import ArgumentError, CalibrationError, PlanError
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.file import plan_bytes
 from dqn2snn.plan.graph import LayerGraph
-from dqn2snn.recipes import RECIPES, placed, rate, tan2021
-from dqn2snn.recipes.correction import CORRECTIONS
+from dqn2snn.recipes import Recipe, names_of, placed, rate, tan2021
+from dqn2snn.recipes.correction import ridge
 from dqn2snn.tracing import trace
 from dqn2snn.tracing.calibration import ActivationStats, calibrate
 from tests.agents import NAMES, agent, observations, plan
@@ -47,12 +46,13 @@ def test_the_network_is_left_as_it_was(name: str) -> None:
     assert snapshot(network) == before
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", names_of("rule"))
 @pytest.mark.parametrize("grid", ["auto", 10, None])
 def test_every_recipe_on_every_grid_decides_like_the_network(recipe: str, grid: int | str | None) -> None:
     network, seen = agent("minatar-breakout"), observations("minatar-breakout")[:100]
     snn = dqn2snn.convert(network, seen, recipe=recipe, grid=grid, num_steps=256)
-    assert (snn.plan.recipe, snn.plan.on_grid) == (recipe, grid is not None)
+    applied = Recipe(recipe).with_default_steps(256)
+    assert (snn.plan.recipe, snn.plan.on_grid) == (str(applied), grid is not None)
     agreement = (snn(seen).argmax(1) == network(seen).argmax(1)).float().mean()
     assert agreement > 0.85
 
@@ -148,7 +148,7 @@ def test_recipes_have_steps_of_their_own(
 
 def test_a_recipe_without_steps_of_its_own_asks_for_them(cartpole: tuple[nn.Module, Tensor]) -> None:
     with pytest.raises(ArgumentError, match="Expected num_steps for without_percentile"):
-        dqn2snn.convert(*cartpole, recipe=without_percentile)
+        dqn2snn.convert(*cartpole, recipe=Recipe(without_percentile))
 
 
 def test_one_step_is_enough(cartpole: tuple[nn.Module, Tensor]) -> None:
@@ -160,12 +160,14 @@ def test_one_step_is_enough(cartpole: tuple[nn.Module, Tensor]) -> None:
 
 @pytest.mark.parametrize("recipe", ["tan", "Tan2021", "", None, 3, ["tan2021"]])
 def test_unknown_recipes_are_refused_with_the_known(recipe: Any, cartpole: tuple[nn.Module, Tensor]) -> None:
-    with pytest.raises(ArgumentError, match=r"out of rate, .*, tan2021, .*, or a function\. Found"):
+    with pytest.raises(
+        ArgumentError, match=r"Expected (a recipe out of rate, .*|the text of a recipe).* Found"
+    ):
         dqn2snn.convert(*cartpole, recipe=recipe)
 
 
 def test_the_percentile_reaches_the_recipe(cartpole: tuple[nn.Module, Tensor]) -> None:
-    made = dqn2snn.convert(*cartpole, recipe="tan2021", percentile=99.0).plan
+    made = dqn2snn.convert(*cartpole, recipe="tan2021:percentile=99").plan
     graph = trace(cartpole[0], (4,))
     stats = calibrate(graph, cartpole[1], (99.0,))
     assert made.report["percentile"] == 99.0
@@ -177,24 +179,24 @@ def test_the_percentile_is_the_threshold_of_recipes_that_have_one(
 ) -> None:
     graph = trace(cartpole[0], (4,))
     stats = calibrate(graph, cartpole[1], (97.0,))
-    expected = plan_bytes(rate(graph, stats, threshold=97.0))
-    assert plan_bytes(dqn2snn.convert(*cartpole, percentile=97.0, corrections=()).plan) == expected
-    option = functools.partial(rate, threshold=97.0)
-    assert plan_bytes(dqn2snn.convert(*cartpole, recipe=option, corrections=()).plan) == expected
+    made = dqn2snn.convert(*cartpole, recipe="rate:threshold=97+none").plan
+    assert made.recipe == "rate:threshold=97+none"
+    expected = replace(rate(graph, stats, threshold=97.0), recipe=made.recipe)
+    assert plan_bytes(made) == plan_bytes(expected)
 
 
-@pytest.mark.parametrize("percentile", [99.9, 100.0])
-def test_diehl_has_no_percentile(percentile: float, cartpole: tuple[nn.Module, Tensor]) -> None:
+@pytest.mark.parametrize("option", ["percentile", "threshold"])
+def test_diehl_has_no_percentile(option: str) -> None:
+    with pytest.raises(ArgumentError, match="Expected no options of diehl2015, which has none"):
+        Recipe("diehl2015", **{option: 99.9})
+
+
+@pytest.mark.parametrize("percentile", [0, 0.999, 1, 100.5, -3, float("nan"), True])
+def test_percentiles_out_of_range_are_refused(percentile: Any) -> None:
     with pytest.raises(
-        ArgumentError, match=rf"Expected no percentile for diehl2015, which .* Found {percentile}"
+        ArgumentError, match=r"Expected (a percentile in \(1, 100\]|percentile of tan2021 to be)"
     ):
-        dqn2snn.convert(*cartpole, recipe="diehl2015", percentile=percentile)
-
-
-@pytest.mark.parametrize("percentile", [0, 0.999, 1, 100.5, -3, float("nan"), "99", True])
-def test_percentiles_out_of_range_are_refused(percentile: Any, cartpole: tuple[nn.Module, Tensor]) -> None:
-    with pytest.raises(ArgumentError, match=r"Expected a percentile in \(1, 100\]"):
-        dqn2snn.convert(*cartpole, percentile=percentile)
+        Recipe("tan2021", percentile=percentile)
 
 
 def doubled(
@@ -218,21 +220,18 @@ def without_percentile(
 def test_a_function_is_a_recipe_and_has_its_own_default_percentile(
     cartpole: tuple[nn.Module, Tensor],
 ) -> None:
-    made = dqn2snn.convert(*cartpole, recipe=doubled, num_steps=16).plan
-    assert (made.num_steps, made.report["percentile"]) == (32, 98.0)
-    assert (
-        dqn2snn.convert(*cartpole, recipe=doubled, num_steps=16, percentile=97).plan.report["percentile"]
-        == 97
-    )
-    partial = functools.partial(tan2021, percentile=96.0)
-    assert dqn2snn.convert(*cartpole, recipe=partial).plan.report["percentile"] == 96.0
-    made = dqn2snn.convert(*cartpole, recipe=without_percentile, num_steps=16).plan
+    made = dqn2snn.convert(*cartpole, recipe=Recipe(doubled), num_steps=16).plan
+    assert (made.recipe, made.num_steps, made.report["percentile"]) == ("doubled", 32, 98.0)
+    asked = Recipe(doubled, percentile=97)
+    made = dqn2snn.convert(*cartpole, recipe=asked, num_steps=16).plan
+    assert (made.recipe, made.report["percentile"]) == ("doubled:percentile=97", 97)
+    made = dqn2snn.convert(*cartpole, recipe=Recipe(without_percentile), num_steps=16).plan
     assert made.report["percentile"] == 99.9
 
 
-def test_a_percentile_for_a_recipe_without_one_is_refused_by_name(cartpole: tuple[nn.Module, Tensor]) -> None:
-    with pytest.raises(ArgumentError, match="Expected no percentile for without_percentile"):
-        dqn2snn.convert(*cartpole, recipe=without_percentile, num_steps=16, percentile=99.0)
+def test_functions_enter_as_recipes_only(cartpole: tuple[nn.Module, Tensor]) -> None:
+    with pytest.raises(ArgumentError, match=r"Pass dqn2snn\.recipes\.Recipe\(function\)"):
+        dqn2snn.convert(*cartpole, recipe=doubled, num_steps=16)  # type: ignore[arg-type]
 
 
 # Corrections
@@ -248,42 +247,54 @@ def test_corrections_are_made_in_order_on_raw_numbers_before_the_grid(
         assert len(observations) == len(cartpole[1])
         return replace(plan, reference=plan.reference + "!")
 
-    made = dqn2snn.convert(*cartpole, num_steps=8, corrections=("ridge", renamed, renamed)).plan
+    recipe = Recipe("rate+ridge").then(renamed).then(renamed)
+    made = dqn2snn.convert(*cartpole, recipe=recipe, num_steps=8).plan
+    assert made.recipe == "rate+ridge+renamed+renamed"
     assert [plan.on_grid for plan in seen] == [False, False]
     assert made.reference.endswith("!!")
     assert made.on_grid
     graph = trace(cartpole[0], (4,))
     stats = calibrate(graph, cartpole[1])
-    by_hand = CORRECTIONS["ridge"](rate(graph, stats, num_steps=8, grid=None), graph, cartpole[1])
-    expected = placed(replace(by_hand, reference=made.reference), stats, "auto")
+    by_hand = ridge(rate(graph, stats, num_steps=8, grid=None), graph, cartpole[1])
+    expected = placed(replace(by_hand, reference=made.reference, recipe=made.recipe), stats, "auto")
     assert plan_bytes(made) == plan_bytes(expected)
-    assert not dqn2snn.convert(*cartpole, num_steps=8, corrections="ridge", grid=None).plan.on_grid
+    assert not dqn2snn.convert(*cartpole, recipe="rate+ridge", num_steps=8, grid=None).plan.on_grid
 
 
 @pytest.mark.parametrize(
     ("recipe", "num_steps", "own"),
     [
-        ("rate", 64, ("ridge",)),
-        ("rate", 65, ()),
-        ("burst", 8, ("ridge",)),
-        ("burst", 9, ()),
-        ("tan2021", 8, ()),
+        ("rate", 64, "rate+ridge"),
+        ("rate", 65, "rate+none"),
+        ("burst", 8, "burst+ridge"),
+        ("burst", 9, "burst+none"),
+        ("burst:max_spikes=4", 16, "burst:max_spikes=4+ridge"),
+        ("tan2021", 8, "tan2021"),
     ],
 )
 def test_few_levels_have_their_readout_refitted(
-    recipe: str, num_steps: int, own: tuple[str, ...], cartpole: tuple[nn.Module, Tensor]
+    recipe: str, num_steps: int, own: str, cartpole: tuple[nn.Module, Tensor]
 ) -> None:
     made, expected = (
-        dqn2snn.convert(*cartpole, recipe=recipe, num_steps=num_steps, corrections=each).plan
-        for each in (None, own)
+        dqn2snn.convert(*cartpole, recipe=each, num_steps=num_steps).plan for each in (recipe, own)
     )
+    assert made.recipe == own
     assert plan_bytes(made) == plan_bytes(expected)
 
 
-@pytest.mark.parametrize("corrections", ["light!", ("ridge", "none"), 3, (None,)])
-def test_unknown_corrections_are_refused(corrections: Any, cartpole: tuple[nn.Module, Tensor]) -> None:
-    with pytest.raises(ArgumentError, match=r"Expected corrections out of light, .*, or functions\. Found"):
-        dqn2snn.convert(*cartpole, corrections=corrections)
+def test_what_is_done_does_not_depend_on_the_number_of_observations(
+    cartpole: tuple[nn.Module, Tensor],
+) -> None:
+    network, seen = cartpole
+    plans = [dqn2snn.convert(network, seen[:count], num_steps=8).plan for count in (1, 63, 64, 65)]
+    assert {plan.recipe for plan in plans} == {"rate+ridge"}
+    assert "rate+ridge, 8 steps" in plans[0].summary()
+
+
+@pytest.mark.parametrize("steps", ["light!", "ridge+none", "", "none+none"])
+def test_unknown_corrections_are_refused(steps: str, cartpole: tuple[nn.Module, Tensor]) -> None:
+    with pytest.raises(ArgumentError, match=r"Expected a correction or a fine-tuning out of light, .*Found"):
+        dqn2snn.convert(*cartpole, recipe=f"rate+{steps}")
 
 
 # Where the network is built

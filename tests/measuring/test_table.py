@@ -236,7 +236,7 @@ def test_json_prints_the_lines_that_were_asked_for(
     [
         (["--agents", "pong"], "agent out of"),
         (["--recipes", "tan2020"], "recipe out of"),
-        (["--recipes", "rate+magic"], "correction out of"),
+        (["--recipes", "rate+magic"], "a fine-tuning out of"),
         (["--recipes", "rate:fast"], "name=value"),
         (["--recipes", "rate:levels=3"], "option of rate out of"),
         (["--steps", "0"], "above 0"),

@@ -9,7 +9,7 @@ from dqn2snn.dynamics.record import Record
 from dqn2snn.engine import simulate_layerwise, simulate_reference
 from dqn2snn.engine.latency import latency_reference, simulate_latency
 from dqn2snn.plan import SpikingPlan
-from dqn2snn.recipes import RECIPES, burst, rate, sigma_delta
+from dqn2snn.recipes import burst, entry_named, names_of, rate, sigma_delta
 from dqn2snn.tracing import trace
 from dqn2snn.tracing.calibration import calibrate
 from tests.agents import NAMES, agent, observations
@@ -27,11 +27,11 @@ def both(plan: SpikingPlan, name: str, steps: int) -> tuple[Record, Record]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", names_of("rule"))
 def test_every_recipe_converts_every_agent_exactly(recipe: str, name: str) -> None:
     network, seen = agent(name), observations(name)
     graph = trace(network, tuple(seen.shape[1:]))
-    plan = RECIPES[recipe](graph, calibrate(graph, seen[:200]))
+    plan = entry_named(recipe, "rule").function(graph, calibrate(graph, seen[:200]))
     assert plan.on_grid
     exact, fast = both(plan, name, min(plan.num_steps, 40))
     assert exact.spikes is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,16 +16,18 @@ from dqn2snn.engine import simulate_reference
 from dqn2snn.errors import ArgumentError, CalibrationError, PlanError
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.graph import LayerGraph
-from dqn2snn.recipes import RECIPES, Recipe, bu2022, deng2021, diehl2015, rueckauer2017, tan2021
+from dqn2snn.recipes import diehl2015, entry_named, names_of, rueckauer2017, tan2021
 from dqn2snn.tracing import trace
 from dqn2snn.tracing.calibration import ActivationStats, calibrate
 from tests.agents import NAMES, agent, observations
 from tests.geometries import Case, cases
 
-LAYERWISE = {recipe.__name__: recipe for recipe in (tan2021, diehl2015, rueckauer2017, deng2021, bu2022)}
+Rule = Callable[..., SpikingPlan]
+RULES: dict[str, Rule] = {name: entry_named(name, "rule").function for name in names_of("rule")}
+LAYERWISE = {name: RULES[name] for name in ("tan2021", "diehl2015", "rueckauer2017", "deng2021", "bu2022")}
 """Recipes with one threshold for a layer."""
 
-STEPWISE = {name: recipe for name, recipe in RECIPES.items() if name != "ttfs"}
+STEPWISE = {name: recipe for name, recipe in RULES.items() if name != "ttfs"}
 """Recipes that the step loop of all layers at once simulates."""
 
 
@@ -80,8 +83,8 @@ def test_rueckauer_is_tan_where_the_percentile_is_active_and_not_below() -> None
     assert scales == [0.5, 2.0]
 
 
-@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
-def test_the_report_says_how_the_plan_came_about(recipe: Recipe) -> None:
+@pytest.mark.parametrize("recipe", RULES.values(), ids=RULES)
+def test_the_report_says_how_the_plan_came_about(recipe: Rule) -> None:
     graph, stats = calibrated(random_network(3, 8, 2), seen_by(random_network(3, 8, 2)))
     plan = recipe(graph, stats, num_steps=32)
     assert plan.report["observations"] == 200
@@ -89,7 +92,7 @@ def test_the_report_says_how_the_plan_came_about(recipe: Recipe) -> None:
         assert plan.report["percentile"] == (99.9 if recipe in (tan2021, rueckauer2017) else 100.0)
     spikes = {"burst": 8, "sigma_delta": 32}.get(plan.recipe, 1)
     assert plan.report["scales"]["2"] == plan.readout_scale * spikes
-    assert plan.recipe == recipe.__name__
+    assert RULES[plan.recipe] is recipe
     assert any(year in plan.reference for year in ("2015", "2017", "2021", "2022", "2023", "2024", "2026"))
     assert plan.recipe in plan.summary()
 
@@ -99,7 +102,7 @@ def test_the_report_says_how_the_plan_came_about(recipe: Recipe) -> None:
 
 @pytest.mark.parametrize("recipe", STEPWISE.values(), ids=STEPWISE)
 @pytest.mark.parametrize("grid", ["auto", None])
-def test_negative_q_values_keep_their_sign_and_order(recipe: Recipe, grid: str | None) -> None:
+def test_negative_q_values_keep_their_sign_and_order(recipe: Rule, grid: str | None) -> None:
     """The original code divides by the percentile, here negative, which turns best into worst."""
     network = random_network(3, 16, 4)
     with torch.no_grad():
@@ -135,7 +138,7 @@ def test_the_robust_readout_does_not_depend_on_where_q_values_lie(offset: float,
 
 
 @pytest.mark.parametrize("recipe", STEPWISE.values(), ids=STEPWISE)
-def test_a_head_that_is_zero_gives_zeros(recipe: Recipe) -> None:
+def test_a_head_that_is_zero_gives_zeros(recipe: Rule) -> None:
     network = random_network(3, 16, 4)
     with torch.no_grad():
         network[-1].weight.zero_()
@@ -204,7 +207,7 @@ def test_many_steps_lead_to_the_clipped_network() -> None:
 
 
 @pytest.mark.parametrize("recipe", STEPWISE.values(), ids=STEPWISE)
-def test_scaling_the_weights_of_the_network_scales_the_q_values(recipe: Recipe) -> None:
+def test_scaling_the_weights_of_the_network_scales_the_q_values(recipe: Rule) -> None:
     """ReLU networks are positively homogeneous, and so is every recipe."""
     network = random_network(3, 16, 4)
     seen = seen_by(network)
@@ -222,16 +225,16 @@ def test_scaling_the_weights_of_the_network_scales_the_q_values(recipe: Recipe) 
 # Refusals
 
 
-@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+@pytest.mark.parametrize("recipe", RULES.values(), ids=RULES)
 @pytest.mark.parametrize("num_steps", [0, -1, 1.5, True, "8", None])
-def test_steps_are_a_positive_whole_number(recipe: Recipe, num_steps: Any) -> None:
+def test_steps_are_a_positive_whole_number(recipe: Rule, num_steps: Any) -> None:
     graph, stats = calibrated(random_network(3, 8, 2), seen_by(random_network(3, 8, 2)))
     with pytest.raises(PlanError, match=r"positive whole number of steps\. Found num_steps="):
         recipe(graph, stats, num_steps=num_steps)
 
 
-@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
-def test_a_layer_that_never_fires_is_refused_by_name(recipe: Recipe) -> None:
+@pytest.mark.parametrize("recipe", RULES.values(), ids=RULES)
+def test_a_layer_that_never_fires_is_refused_by_name(recipe: Rule) -> None:
     network = random_network(3, 8, 8, 2)
     with torch.no_grad():
         network[2].bias.fill_(-1e3)
@@ -241,7 +244,7 @@ def test_a_layer_that_never_fires_is_refused_by_name(recipe: Recipe) -> None:
 
 
 @pytest.mark.parametrize("recipe", [tan2021, rueckauer2017])
-def test_a_layer_that_is_active_too_seldom_is_refused_with_a_percentile_that_works(recipe: Recipe) -> None:
+def test_a_layer_that_is_active_too_seldom_is_refused_with_a_percentile_that_works(recipe: Rule) -> None:
     network = random_network(1, 1, 1)
     with torch.no_grad():
         network[0].weight.fill_(1)
@@ -259,14 +262,14 @@ def test_a_layer_that_is_active_too_seldom_is_refused_with_a_percentile_that_wor
 
 @pytest.mark.parametrize("recipe", [tan2021, rueckauer2017])
 @pytest.mark.parametrize("percentile", [0, -5, 101, 0.999, float("nan")])
-def test_percentiles_out_of_range_are_refused(recipe: Recipe, percentile: float) -> None:
+def test_percentiles_out_of_range_are_refused(recipe: Rule, percentile: float) -> None:
     graph, stats = calibrated(random_network(3, 8, 2), seen_by(random_network(3, 8, 2)))
     with pytest.raises(ArgumentError, match=r"Expected a percentile in \(1, 100\]"):
         recipe(graph, stats, percentile=percentile)
 
 
 @pytest.mark.parametrize("recipe", [tan2021, rueckauer2017])
-def test_a_percentile_that_was_not_taken_is_refused(recipe: Recipe) -> None:
+def test_a_percentile_that_was_not_taken_is_refused(recipe: Rule) -> None:
     graph, stats = calibrated(random_network(3, 8, 2), seen_by(random_network(3, 8, 2)), 99.0)
     with pytest.raises(CalibrationError, match=r"Calibrate again with percentiles=\(99\.5,\)"):
         recipe(graph, stats, percentile=99.5)

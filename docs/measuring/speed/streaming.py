@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -23,7 +22,7 @@ from dqn2snn._utils.table import format_table
 from dqn2snn.conversion import convert
 from dqn2snn.io.checkpoints import load_q_network
 from dqn2snn.network import SpikingQNetwork
-from dqn2snn.recipes import sigma_delta
+from dqn2snn.recipes import Recipe
 from measuring.machine import machine, versions
 from measuring.speed.atari import ordered_play
 from measuring.speed.nature import nature_network, with_rates
@@ -113,7 +112,7 @@ def _seconds(play: Callable[[Tensor], Tensor], seen: list[Tensor]) -> float:
 def _converted(
     dqn: nn.Module, observations: Tensor, levels: int, most: int, num_steps: int
 ) -> SpikingQNetwork:
-    recipe = partial(sigma_delta, levels=levels, max_spikes=most, threshold="max")
+    recipe = Recipe("sigma_delta", levels=levels, max_spikes=most, threshold="max")
     return convert(dqn, observations, recipe=recipe, num_steps=num_steps)
 
 

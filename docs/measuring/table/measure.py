@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 import dqn2snn
-from dqn2snn.benchmark._rule import Rule
 from dqn2snn.benchmark._store import Entry
 from dqn2snn.errors import Dqn2SnnError
 from dqn2snn.metrics import ActionAgreement, GapWeightedAgreement, Regret
@@ -41,14 +40,12 @@ def measure(cell: Cell, settings: Settings) -> Entry:
     who = subject(cell.agent, settings.protocol)
     if cell.recipe == DQN:
         return {**cell.key, **_baseline(who, settings)}
-    rule = Rule.of(cell.recipe)
     try:
         snn = dqn2snn.convert(
             who.agent,
             who.calibration,
-            recipe=rule.build,
+            recipe=cell.recipe,
             num_steps=cell.num_steps,
-            corrections=rule.corrections,
             engine=settings.engine,
         )
         snn.num_threads = 1

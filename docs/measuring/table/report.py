@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from dqn2snn._utils.table import as_markdown, format_table
-from dqn2snn.benchmark._rule import Rule
-from dqn2snn.recipes import RECIPES
+from dqn2snn.recipes import Recipe, names_of
 from measuring.table.settings import DQN, STEPS, Cell
 from measuring.table.store import Entries
 
@@ -114,9 +113,9 @@ def agents_of(entries: Iterable[Cell]) -> list[str]:
 
 def recipes_of(entries: Iterable[Cell]) -> list[str]:
     """Names of the recipes that are there, ours first and in the order of the package."""
-    known = list(RECIPES)
+    known = names_of("rule")
     names = {cell.recipe for cell in entries} - {DQN}
-    return sorted(names, key=lambda name: (known.index(Rule.of(name).name), name))
+    return sorted(names, key=lambda name: (known.index(Recipe(name).rule.name), name))
 
 
 def refusals(entries: Entries) -> list[tuple[Cell, str]]:

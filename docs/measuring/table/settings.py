@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dqn2snn.benchmark._rule import check_different, check_recipes
+from dqn2snn.benchmark._settings import check_different
 from dqn2snn.engine.choice import Engine
 from dqn2snn.errors import ArgumentError
 from dqn2snn.io import zoo
-from dqn2snn.recipes import RECIPES
+from dqn2snn.recipes import Recipe
 
 __all__ = ["DQN", "Cell", "Protocol", "Settings", "cells", "check"]
 
@@ -62,7 +62,7 @@ class Settings:
     """
 
     agents: tuple[str, ...] = zoo.names()
-    recipes: tuple[str, ...] = tuple(RECIPES)
+    recipes: tuple[str, ...] = names_of("rule")
     num_steps: tuple[int, ...] = STEPS
     protocol: Protocol = Protocol()
     engine: Engine = "auto"
@@ -75,7 +75,7 @@ class Cell:
 
     Attributes:
         agent: Name of the agent.
-        recipe: Name of the recipe with its corrections, or `DQN`.
+        recipe: Text of the `Recipe`, or `DQN`.
         num_steps: T; 0 of the DQN.
     """
 
@@ -117,10 +117,11 @@ def check(settings: Settings) -> Settings:
     """The settings themselves.
 
     Raises:
-        ArgumentError: If an agent, a recipe or a correction is unknown, or one is named twice.
+        ArgumentError: If an agent, or a name in a recipe, is unknown, or one is named twice.
     """
     _known("agent", settings.agents, (*zoo.names(), *zoo.atari_names()))
-    check_recipes(settings.recipes)
+    for recipe in settings.recipes:
+        Recipe(recipe)
     check_different(settings.agents, settings.recipes, settings.num_steps)
     return settings
 

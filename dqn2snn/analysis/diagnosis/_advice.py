@@ -49,19 +49,28 @@ def advice(
 
 def _remedy(cause: str, plan: SpikingPlan, num_steps: int) -> str:
     if cause == "clipping":
-        rule = plan.report.get("threshold")
-        if rule in ("auto", "mse"):
+        if plan.report.get("threshold") in ("auto", "mse"):
             return f"take more steps, {2 * num_steps} instead of {num_steps}, for which thresholds clip less"
-        return "raise the percentile (at 100, nothing that calibration has seen is clipped)"
+        return (
+            f"raise the percentile, so that nothing is clipped that calibration has seen ({_unclipped(plan)})"
+        )
     if cause == "quantisation":
         if plan.coding.persistent:
             return "take more levels"
-        several = "" if plan.layers[0].max_spikes > 1 else ', or send several spikes a step (recipe="burst")'
+        several = "" if plan.layers[0].max_spikes > 1 else ", or send several spikes a step (recipe burst)"
         return f"take more steps, {2 * num_steps} instead of {num_steps}{several}"
     if cause == "unevenness":
         if plan.coding.persistent:
             return "take more steps, or more spikes a step, so that the network settles between decisions"
         if not all(layer.signed for layer in plan.layers):
-            return 'let spikes be taken back (recipe="rate"), or take more steps'
+            return "let spikes be taken back (recipe rate), or take more steps"
         return "take more steps: deep layers have not settled"
     return "look at what its corrections do, calibrate on more observations, or use grid=None"
+
+
+def _unclipped(plan: SpikingPlan) -> str:
+    """The recipe of a plan with the largest activations as thresholds."""
+    rule, *steps = plan.recipe.split("+")
+    name = rule.split(":")[0]
+    option = "threshold=max" if "threshold" in plan.report else "percentile=100"
+    return f"recipe {'+'.join([f'{name}:{option}', *steps])}"

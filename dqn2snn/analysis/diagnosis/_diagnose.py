@@ -71,7 +71,7 @@ def diagnose(
         >>> import dqn2snn
         >>> dqn = dqn2snn.load_q_network("acrobot")
         >>> observations = dqn2snn.collect_observations(dqn.env_id, dqn, 300, seed=0, progress=False)
-        >>> snn = dqn2snn.convert(dqn, observations, num_steps=4, percentile=100, corrections=())
+        >>> snn = dqn2snn.convert(dqn, observations, recipe="rate:threshold=max+none", num_steps=4)
         >>> diagnosis = diagnose(dqn, snn, observations)
         >>> diagnosis.share("quantisation") > 0.5
         True

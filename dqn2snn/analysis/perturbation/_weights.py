@@ -70,12 +70,12 @@ def weight_noise(
         ArgumentError: If sigma is negative.
 
     Example:
-        >>> from functools import partial
         >>> from torch import nn
         >>> import dqn2snn
         >>> net, states = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)), torch.rand(100, 4)
-        >>> noise = partial(weight_noise, sigma=0.1, seed=0)
-        >>> snn = dqn2snn.convert(net, states, num_steps=8, corrections=["ridge", noise])
+        >>> recipe = dqn2snn.recipes.Recipe("rate+ridge").then(weight_noise, sigma=0.1, seed=0)
+        >>> dqn2snn.convert(net, states, recipe=recipe, num_steps=8).plan.recipe
+        'rate+ridge+weight_noise:sigma=0.1:seed=0'
     """
     plan = plan_of(plan)
     check_sigma(sigma)

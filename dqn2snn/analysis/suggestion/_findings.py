@@ -9,36 +9,29 @@ from typing import Any
 from dqn2snn._utils.table import format_table
 from dqn2snn.analysis.suggestion._predict import Prediction
 from dqn2snn.metrics.confidence import Interval
+from dqn2snn.recipes import Recipe
 
-__all__ = ["Candidate", "Option", "Suggestion", "Threshold"]
-
-Threshold = str | float
-"""Which activation of a channel is its largest: "auto", "max", or a percentile."""
+__all__ = ["Candidate", "Option", "Suggestion"]
 
 _SHOWN = (1, 2, 4, 8, 16, 32, 64, 128)
-_USUAL_SPIKES = 8
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A recipe with a threshold rule, and what it is expected to do.
+    """A recipe, and what it is expected to do.
 
     Attributes:
-        recipe: Name of the conversion rule.
-        threshold: Of its channels.
-        max_spikes: k, spikes of a neuron in one step at most.
+        recipe: How to convert.
         prediction: Agreement over the number of steps; of "sigma_delta" over the number of levels, once it has settled.
     """
 
-    recipe: str
-    threshold: Threshold
-    max_spikes: int
+    recipe: Recipe
     prediction: Prediction
 
     @property
     def settled(self) -> bool:
         """Whether the prediction is over levels instead of steps."""
-        return self.recipe == "sigma_delta"
+        return self.recipe.rule.name == "sigma_delta"
 
     def best(self, target: float) -> Option:
         """The fewest steps that reach a target, or those of the highest agreement."""
@@ -49,46 +42,45 @@ class Candidate:
             if steps is not None
             else max(range(len(agreement)), key=lambda i: agreement[i].mean)
         )
-        return Option(self, self.prediction.steps[index], agreement[index], steps is not None)
+        number, reached = self.prediction.steps[index], steps is not None
+        if self.settled:
+            return Option(self.recipe.with_options(levels=number), None, number, agreement[index], reached)
+        return Option(self.recipe, number, number, agreement[index], reached)
 
 
 @dataclass(frozen=True)
 class Option:
-    """One way to convert.
+    """One way to convert: `convert(dqn, observations, **option)`.
 
     Attributes:
-        candidate: Recipe and threshold rule.
-        steps: T; of "sigma_delta" the levels.
+        recipe: The recipe.
+        num_steps: T; None of "sigma_delta", which is predicted as settled and has its own.
+        levels: Spikes by which T is chosen: T itself, or of "sigma_delta" the levels.
         agreement: Predicted.
         reached: Whether that is the target.
     """
 
-    candidate: Candidate
-    steps: int
+    recipe: Recipe
+    num_steps: int | None
+    levels: int
     agreement: Interval
     reached: bool
 
-    @property
-    def num_steps(self) -> int | None:
-        """T; None of "sigma_delta", which is predicted as settled."""
-        return None if self.candidate.settled else self.steps
+    def keys(self) -> tuple[str, str]:
+        """The arguments of `convert` that it gives."""
+        return "recipe", "num_steps"
+
+    def __getitem__(self, name: str) -> Any:
+        """An argument of `convert`."""
+        if name not in self.keys():
+            raise KeyError(name)
+        return getattr(self, name)
 
     @property
     def arguments(self) -> str:
-        """Of `convert`."""
-        name, k = self.candidate.recipe, self.candidate.max_spikes
-        options = []
-        if self.candidate.settled:
-            options.append(f"levels={self.steps}")
-        if k not in (1, _USUAL_SPIKES):
-            options.append(f"max_spikes={k}")
-        words = [f"recipe=partial({name}, {', '.join(options)})" if options else f'recipe="{name}"']
-        if self.num_steps is not None:
-            words.append(f"num_steps={self.num_steps}")
-        threshold = 100 if self.candidate.threshold == "max" else self.candidate.threshold
-        if threshold != "auto":
-            words.append(f"percentile={threshold}")
-        return ", ".join(words)
+        """The same for the command line: `--recipe burst:max_spikes=4 --steps 8`."""
+        steps = "" if self.num_steps is None else f" --steps {self.num_steps}"
+        return f"--recipe {self.recipe}{steps}"
 
 
 @dataclass(frozen=True)
@@ -111,7 +103,7 @@ class Suggestion:
         """The best threshold rule of each recipe."""
         found: dict[str, list[Option]] = {}
         for candidate in self.candidates:
-            found.setdefault(candidate.recipe, []).append(candidate.best(self.target))
+            found.setdefault(candidate.recipe.rule.name, []).append(candidate.best(self.target))
         return tuple(_best(options) for options in found.values())
 
     @property
@@ -121,11 +113,11 @@ class Suggestion:
         return next((option for option in options if option.reached), _best(options))
 
     def __str__(self) -> str:
-        rows = [[_name(candidate), *_cells(candidate.prediction)] for candidate in self.candidates]
+        rows = [[str(candidate.recipe), *_cells(candidate.prediction)] for candidate in self.candidates]
         options = [
             [
-                option.candidate.recipe,
-                str(option.steps),
+                option.recipe.rule.name,
+                str(option.levels),
                 _percent(option.agreement),
                 "yes" if option.reached else "no",
                 option.arguments,
@@ -136,7 +128,7 @@ class Suggestion:
         return (
             f"Predicted agreement on {self.observations:,} observations, %, by the number of steps T "
             f"(of sigma_delta: levels, once settled)\n"
-            f"{format_table(['recipe, threshold', *map(str, _SHOWN)], rows)}\n\n"
+            f"{format_table(['recipe', *map(str, _SHOWN)], rows)}\n\n"
             f"For {100 * self.target:g} %, with the 95 % interval of sampling and prediction\n"
             f"{format_table(['recipe', 'T', 'predicted', 'reached', 'convert with'], options)}\n\n"
             f"{verdict} {self.best.arguments}"
@@ -145,19 +137,14 @@ class Suggestion:
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, lists and dictionaries that `json.dumps` takes."""
         return {
-            **asdict(self),
-            "options": [
-                {
-                    "recipe": option.candidate.recipe,
-                    "threshold": option.candidate.threshold,
-                    "steps": option.steps,
-                    "agreement": asdict(option.agreement),
-                    "reached": option.reached,
-                    "arguments": option.arguments,
-                }
-                for option in self.options
+            "target": self.target,
+            "observations": self.observations,
+            "candidates": [
+                {"recipe": str(candidate.recipe), "prediction": asdict(candidate.prediction)}
+                for candidate in self.candidates
             ],
-            "best": self.best.arguments,
+            "options": [_plain(option) for option in self.options],
+            "best": _plain(self.best),
         }
 
 
@@ -165,13 +152,12 @@ def _best(options: Sequence[Option]) -> Option:
     """The fewest steps that reach the target, or the highest agreement."""
     reached = [option for option in options if option.reached]
     if reached:
-        return min(reached, key=lambda option: (option.steps, -option.agreement.mean))
+        return min(reached, key=lambda option: (option.levels, -option.agreement.mean))
     return max(options, key=lambda option: option.agreement.mean)
 
 
-def _name(candidate: Candidate) -> str:
-    spikes = f" k={candidate.max_spikes}" if candidate.max_spikes > 1 else ""
-    return f"{candidate.recipe}{spikes}, {candidate.threshold}"
+def _plain(option: Option) -> dict[str, Any]:
+    return {**asdict(option), "recipe": str(option.recipe)}
 
 
 def _cells(prediction: Prediction) -> list[str]:

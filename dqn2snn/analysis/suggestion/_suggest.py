@@ -9,24 +9,32 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from dqn2snn.analysis.suggestion._findings import Candidate, Suggestion, Threshold
+from dqn2snn._utils.nearest import unknown_name
+from dqn2snn.analysis.suggestion._findings import Candidate, Suggestion
 from dqn2snn.analysis.suggestion._predict import STEPS, Prediction, predict_agreement
 from dqn2snn.errors import ArgumentError
 from dqn2snn.metrics._clusters import Vector
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.graph import LayerGraph
-from dqn2snn.recipes import RECIPES
+from dqn2snn.recipes import Recipe, Value
 from dqn2snn.tracing import trace
 from dqn2snn.tracing.calibration import ActivationStats, calibrate
 from dqn2snn.tracing.observations import Observations, as_tensor
 
 __all__ = ["check_target", "predict_over_steps", "q_values", "suggest"]
 
-RECIPES_TO_SUGGEST = ("rate", "rate_if", "burst", "sigma_delta")
+Threshold = str | float
+"""Which activation of a channel is its largest: "auto", "max", or a percentile."""
+
+RULES = ("rate", "rate_if", "burst", "sigma_delta")
+SEVERAL_SPIKES, USUAL_SPIKES = ("burst", "sigma_delta"), 8
 THRESHOLDS: tuple[Threshold, ...] = ("auto", "max")
 
-_LEVELS = (4, 8, 16, 32, 64, 128)
 _LONGEST_BURST = 64
+_TRIED = {
+    "burst": tuple(step for step in STEPS if step <= _LONGEST_BURST),
+    "sigma_delta": (4, 8, 16, 32, 64, 128),
+}
 _FEWEST, _MOST, _NEURONS = 100, 500, 5_000_000
 """Observations to predict on, and of how many neurons altogether."""
 
@@ -36,11 +44,11 @@ _SPAN = 4
 
 @torch.inference_mode(False)
 def suggest(
-    q_network: nn.Module,
+    dqn: nn.Module,
     observations: Observations,
     target: float = 0.99,
     *,
-    recipes: Sequence[str] = RECIPES_TO_SUGGEST,
+    recipes: Sequence[str] = RULES,
     thresholds: Sequence[Threshold] = THRESHOLDS,
     steps: Sequence[int] = STEPS,
     max_spikes: int = 8,
@@ -54,7 +62,7 @@ def suggest(
     `predict_agreement`.
 
     Args:
-        q_network: Maps observations `[B, *shape]` to Q-values `[B, A]`.
+        dqn: Maps observations `[B, *shape]` to Q-values `[B, A]`.
         observations: `[N, *shape]`, states that the agent meets.
         target: Agreement that is wanted, in (0, 1).
         recipes: Out of "rate", "rate_if", "burst" and "sigma_delta", the one that you would like best first.
@@ -67,7 +75,7 @@ def suggest(
         progress: Show progress bars.
 
     Returns:
-        Suggestion: Print it for a table; `best.arguments` are those of `convert`.
+        Suggestion: Print it for a table; `convert(dqn, observations, **suggestion.best)` follows it.
 
     Raises:
         ArgumentError: If an argument is out of range.
@@ -81,28 +89,27 @@ def suggest(
         >>> observations = dqn2snn.collect_observations(dqn.env_id, dqn, 300, seed=0, progress=False)
         >>> suggestion = suggest(dqn, observations, 0.95, recipes=("rate", "burst"), thresholds=("max",))
         >>> single, several = suggestion.options
-        >>> several.num_steps < single.num_steps, suggestion.best.candidate.recipe
-        (True, 'rate')
+        >>> several.num_steps < single.num_steps, suggestion.best.recipe
+        (True, Recipe('rate:threshold=max'))
     """
     goal = check_target(target)
-    makers = _makers(recipes, max_spikes)
+    asked = list(_candidates(recipes, thresholds, max_spikes))
+    if not asked:
+        raise ArgumentError(f"Expected recipes out of {', '.join(RULES)}. Found none. Leave recipes out.")
     batch = as_tensor(observations)
-    graph = trace(q_network, tuple(batch.shape[1:]))
-    percentiles = {float(rule) for rule in thresholds if not isinstance(rule, str)}
-    stats = calibrate(graph, batch, sorted({*percentiles, 99.9, 99.99}), progress=progress)
+    graph = trace(dqn, tuple(batch.shape[1:]))
+    percentiles = {each for recipe, _ in asked for each in recipe.percentiles}
+    stats = calibrate(graph, batch, sorted(percentiles), progress=progress)
     count = min(max_observations or _enough(graph), len(batch))
     rows = torch.linspace(0, len(batch) - 1, count, device="cpu").round().long()
     some = batch[rows].cpu()
     q_dqn = q_values(graph, some)
     groups = None if episodes is None else torch.as_tensor(episodes)[rows]
-    pairs = [(recipe, rule) for recipe in makers for rule in thresholds]
     found = []
-    for recipe, rule in tqdm(pairs, desc="suggest", leave=False, disable=not progress):
-        make, k, tried = makers[recipe]
-        prediction = predict_over_steps(
-            partial(make, graph, stats, rule), some, q_dqn, tried or steps, groups, until=goal
-        )
-        found.append(Candidate(recipe, rule, k, prediction))
+    for recipe, tried in tqdm(asked, desc="suggest", leave=False, disable=not progress):
+        make = partial(_plan_of, recipe, graph, stats)
+        prediction = predict_over_steps(make, some, q_dqn, tried or steps, groups, until=goal)
+        found.append(Candidate(recipe, prediction))
     return Suggestion(goal, len(some), tuple(found))
 
 
@@ -180,29 +187,27 @@ def q_values(graph: LayerGraph, observations: Tensor) -> Tensor:
         return torch.cat([runner(batch.float()) for batch in observations.cpu().split(256)])
 
 
-_Maker = Callable[[LayerGraph, ActivationStats, Threshold, int], SpikingPlan]
+def _candidates(
+    rules: Sequence[str], thresholds: Sequence[Threshold], max_spikes: int
+) -> Iterator[tuple[Recipe, Sequence[int] | None]]:
+    """Recipes to compare, and the numbers to try where they are the rule's own."""
+    for rule in rules:
+        if rule not in RULES:
+            raise unknown_name("a recipe to suggest", rule, RULES)
+        several = rule in SEVERAL_SPIKES and max_spikes != USUAL_SPIKES
+        for threshold in thresholds:
+            options: dict[str, Value] = {"max_spikes": max_spikes} if several else {}
+            if threshold != ("max" if rule == "sigma_delta" else "auto"):
+                options["threshold"] = threshold
+            yield Recipe(rule, **options), _TRIED.get(rule)
 
 
-def _makers(recipes: Sequence[str], max_spikes: int) -> dict[str, tuple[_Maker, int, Sequence[int] | None]]:
-    """How to make a plan of each recipe, its spikes a step, and the numbers to try where they are its own."""
-
-    def made(recipe: str, **options: int) -> _Maker:
-        def make(graph: LayerGraph, stats: ActivationStats, threshold: Threshold, number: int) -> SpikingPlan:
-            counted = {"levels": number} if recipe == "sigma_delta" else {"num_steps": number}
-            return RECIPES[recipe](graph, stats, threshold=threshold, grid=None, **counted, **options)
-
-        return make
-
-    several = {"max_spikes": max_spikes}
-    known: dict[str, tuple[_Maker, int, Sequence[int] | None]] = {
-        "rate": (made("rate"), 1, None),
-        "rate_if": (made("rate_if"), 1, None),
-        "burst": (made("burst", **several), max_spikes, [step for step in STEPS if step <= _LONGEST_BURST]),
-        "sigma_delta": (made("sigma_delta", **several), max_spikes, _LEVELS),
-    }
-    if not recipes or not set(recipes) <= set(known):
-        raise ArgumentError(f"Expected recipes out of {', '.join(known)}. Found {recipes!r}.")
-    return {recipe: known[recipe] for recipe in recipes}
+def _plan_of(recipe: Recipe, graph: LayerGraph, stats: ActivationStats, number: int) -> SpikingPlan:
+    """The plan of a rule alone, for a number of steps, or of levels where they count."""
+    rule, seen = recipe.without_steps(), torch.empty(0, *graph.input_shape)
+    if rule.rule.name == "sigma_delta":
+        return rule.with_options(levels=number).plan(graph, stats, seen, grid=None)
+    return rule.plan(graph, stats, seen, num_steps=number, grid=None)
 
 
 def _same_numbers(one: SpikingPlan, other: SpikingPlan) -> bool:

@@ -130,7 +130,7 @@ def plan_for_target(
         raise PlanError(
             f"Expected an agreement of {100 * target:g} % within {TRIED[-1]} steps. "
             f"Found {100 * best.measured.mean:.2f} % on {len(held_out)} held-out observations, after "
-            f"{best.num_steps} steps. Ask for less, calibrate on more observations, or use recipe='burst'."
+            f"{best.num_steps} steps. Ask for less, calibrate on more observations, or use the recipe burst."
         )
     plan, _ = trials[TRIED[chosen]]
     found = {

@@ -5,13 +5,12 @@ simulators and neuromorphic hardware exchange networks. `to_nir` builds the grap
 plan; `from_nir` reads it back bit by bit, and graphs of others as far as they are chains of layers.
 
 NIR has no soft reset, no initial membranes and no several or negative spikes. What a plan needs of these is in the
-graph's metadata, where `from_nir` finds it and others do not look. A plan that needs none of it, one of `hard_reset`,
-is told whole by the graph itself; with ``reset="composite"``, soft resets and initial membranes are, too. What Sinabs
-and SpikingJelly have read, `exact_sinabs` and `exact_spikingjelly` make fire the spikes of the plan.
+graph's metadata, where `from_nir` finds it and others do not look. A plan that needs none of it, one of the correction
+`hard_reset`, is told whole by the graph itself; with ``reset="composite"``, soft resets and initial membranes are,
+too. What Sinabs and SpikingJelly have read, `exact_sinabs` and `exact_spikingjelly` make fire the spikes of the plan.
 """
 
 from dqn2snn.io.interop._from_nir import from_nir
-from dqn2snn.io.interop._hard_reset import hard_reset
 from dqn2snn.io.interop._imported import exact_sinabs, exact_spikingjelly, unit_thresholds
 from dqn2snn.io.interop._needs import needs
 from dqn2snn.io.interop._to_nir import to_nir
@@ -20,7 +19,6 @@ __all__ = [
     "exact_sinabs",
     "exact_spikingjelly",
     "from_nir",
-    "hard_reset",
     "needs",
     "to_nir",
     "unit_thresholds",

@@ -51,7 +51,7 @@ def read_plan(header: dict[str, Any], tensors: dict[str, Tensor]) -> SpikingPlan
         output=layers[-1],
         readout_scale=_of_type(header["readout_scale"], float),
         num_steps=_whole(header["num_steps"], 1),
-        recipe=_of_type(header["recipe"], str),
+        recipe=_recipe(header),
         reference=_of_type(header["reference"], str),
         input_bits=_bits(header["input_bits"]),
         report=_of_type(header["report"], dict),
@@ -67,6 +67,12 @@ def read_plan(header: dict[str, Any], tensors: dict[str, Tensor]) -> SpikingPlan
     ):
         raise ValueError("a scale that is not finite, or a grid in some layers only")
     return plan
+
+
+def _recipe(header: dict[str, Any]) -> str:
+    """The text of the recipe; older files have the names of its corrections in their report."""
+    corrections = _of_type(header["report"], dict).pop("corrections", [])
+    return "+".join([_of_type(header["recipe"], str), *_of_type(corrections, list)])
 
 
 def _layer(described: dict[str, Any], tensors: dict[str, Tensor], prefix: str) -> SpikingLayer:

@@ -57,13 +57,9 @@ def _header(plan: SpikingPlan, config: Mapping[str, Any]) -> str:
 
 
 def _summary(plan: SpikingPlan, config: Mapping[str, Any]) -> str:
-    percentile = plan.report.get("percentile")
-    corrections = plan.report.get("corrections")
     rows = {
         "Recipe": f"`{plan.recipe}` ({plan.reference})",
         "Time steps of a decision": plan.num_steps,
-        "Percentile of the activations": "its own rule" if percentile is None else f"{percentile:g}",
-        "Corrections": ", ".join(map(str, corrections)) if isinstance(corrections, list) else "none",
         "Spikes": plan.spikes_kind + (", state kept between decisions" if plan.stateful else ""),
         "Neurons of": config["backend"],
         "Observations": config["preprocessing"]

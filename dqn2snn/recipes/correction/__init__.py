@@ -10,9 +10,11 @@ correction is a mean or a closed form, takes seconds, and costs the network noth
     ftbc        a bias for each channel and step (Wu et al. 2024)
     ridge       the readout, by least squares
     ridge_all   every matrix behind the first layer, by least squares, then the readout
+    hard_reset  neurons for hardware that resets to zero
 
-They compose, what is in time before what is in weights: `ftbc` and then `ridge`, for instance. Judge the result on
-other observations than those it was corrected on.
+They compose, what is in time before what is in weights: `ftbc` and then `ridge`, for instance. A `Recipe` does it,
+`"tan2021+ftbc+ridge"`; each can be called by itself as well. Judge the result on other observations than those it was
+corrected on.
 
 Example:
     >>> import torch
@@ -23,36 +25,18 @@ Example:
     >>> net, states = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)), torch.rand(64, 4)
     >>> plan = dqn2snn.convert(net, states, recipe="tan2021", num_steps=8, grid=None).plan
     >>> graph = trace(net, (4,))
-    >>> for name in ("potential", "ridge"):
-    ...     plan = CORRECTIONS[name](plan, graph, states)
+    >>> plan = ridge(potential(plan, graph, states), graph, states)
     >>> snn = dqn2snn.SpikingQNetwork(on_grid(plan, "auto", 1.0))
-    >>> snn.plan.report["corrections"]
-    ['potential', 'ridge']
+    >>> snn.plan.recipe
+    'tan2021+potential+ridge'
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Final
-
-from dqn2snn.plan import SpikingPlan
 from dqn2snn.recipes.correction._spikes import mean_spikes
 from dqn2snn.recipes.correction.ftbc import ftbc
+from dqn2snn.recipes.correction.hard_reset import hard_reset
 from dqn2snn.recipes.correction.light import light
 from dqn2snn.recipes.correction.potential import potential
 from dqn2snn.recipes.correction.ridge import ridge
 from dqn2snn.recipes.correction.ridge_all import ridge_all
 
-__all__ = ["CORRECTIONS", "Correction", "ftbc", "light", "mean_spikes", "potential", "ridge", "ridge_all"]
-
-Correction = Callable[..., SpikingPlan]
-"""Called as `correction(plan, graph, observations)`, with options of its own by name."""
-
-CORRECTIONS: Final[dict[str, Correction]] = {
-    "light": light,
-    "potential": potential,
-    "ftbc": ftbc,
-    "ridge": ridge,
-    "ridge_all": ridge_all,
-}
-"""The corrections by name."""
+__all__ = ["ftbc", "hard_reset", "light", "mean_spikes", "potential", "ridge", "ridge_all"]

@@ -11,7 +11,7 @@ from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.plan.graph import per_channel
 from dqn2snn.plan.ops import Dense, run
 
-__all__ = ["arriving", "is_dense", "noted", "refitted", "step_current", "with_layer"]
+__all__ = ["arriving", "is_dense", "refitted", "step_current", "with_layer"]
 
 
 def is_dense(layer: SpikingLayer) -> bool:
@@ -55,10 +55,3 @@ def refitted(
 def with_layer(plan: SpikingPlan, index: int, layer: SpikingLayer) -> SpikingPlan:
     """The plan with another hidden layer."""
     return replace(plan, layers=(*plan.layers[:index], layer, *plan.layers[index + 1 :]))
-
-
-def noted(plan: SpikingPlan, name: str) -> SpikingPlan:
-    """The plan with a correction added to its report."""
-    before = plan.report.get("corrections")
-    done = [*(before if isinstance(before, list) else ()), name]
-    return replace(plan, report={**plan.report, "corrections": done})

@@ -109,9 +109,8 @@ def check_correctable(plan: SpikingPlan, graph: LayerGraph) -> None:
 
 
 def _check_biases(plan: SpikingPlan) -> None:
-    done = plan.report.get("corrections")
     moved = {"light", "ridge_all", *(("potential",) if plan.coding.once else ())}
-    before = moved.intersection(done) if isinstance(done, list) else moved & set()
+    before = moved.intersection(step.split(":")[0] for step in plan.recipe.split("+"))
     if before:
         raise PlanError(
             f"Expected biases as the recipe made them. Found that {' and '.join(sorted(before))} has corrected them. "

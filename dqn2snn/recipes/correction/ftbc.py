@@ -12,24 +12,23 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from dqn2snn._utils.host import on_host
 from dqn2snn.dynamics.encode import constant_current
 from dqn2snn.dynamics.neuron import NeuronState, if_step, spikes_of
 from dqn2snn.dynamics.state import at_rest
 from dqn2snn.errors import ArgumentError, PlanError
-from dqn2snn.plan import PlanOrNetwork, SpikingLayer, SpikingPlan, plan_of
+from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.plan.graph import LayerGraph, per_channel
+from dqn2snn.recipes._step import recorded
 from dqn2snn.recipes.correction._rates import checked
-from dqn2snn.recipes.correction._refit import noted
 from dqn2snn.recipes.correction._scales import Scale, scales_of
 from dqn2snn.tracing.observations import Observations
 
 __all__ = ["ftbc"]
 
 
-@on_host()
+@recorded
 def ftbc(
-    plan: PlanOrNetwork,
+    plan: SpikingPlan,
     graph: LayerGraph,
     observations: Observations,
     *,
@@ -79,7 +78,6 @@ def ftbc(
         >>> ftbc(plan, trace(net, (4,)), states).layers[1].step_bias.shape
         torch.Size([6, 8])
     """
-    plan = plan_of(plan)
     if alpha <= 0 or rounds < 1 or samples < 1:
         raise ArgumentError(
             f"Expected positive alpha, rounds and samples. Found {alpha}, {rounds} and {samples}. Try 0.5, 4 and 1024."
@@ -94,7 +92,7 @@ def ftbc(
         tables = _tables(plan, _targets(graph, scales, batch), batch, alpha, rounds, progress)
     hidden = zip(plan.layers[1:], tables, strict=True)
     corrected = tuple(replace(layer, step_bias=table.double()) for layer, table in hidden)
-    return noted(replace(plan, layers=(plan.layers[0], *corrected)), "ftbc")
+    return replace(plan, layers=(plan.layers[0], *corrected))
 
 
 def _targets(graph: LayerGraph, scales: tuple[Scale, ...], batch: Tensor) -> list[Tensor]:

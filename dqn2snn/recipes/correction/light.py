@@ -10,21 +10,21 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from dqn2snn._utils.host import on_host
 from dqn2snn.errors import ArgumentError
-from dqn2snn.plan import PlanOrNetwork, SpikingLayer, SpikingPlan, plan_of
+from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.plan.graph import LayerGraph, per_channel
+from dqn2snn.recipes._step import recorded
 from dqn2snn.recipes.correction._rates import checked, mean_error
-from dqn2snn.recipes.correction._refit import noted, with_layer
+from dqn2snn.recipes.correction._refit import with_layer
 from dqn2snn.recipes.correction._scales import scales_of
 from dqn2snn.tracing.observations import Observations
 
 __all__ = ["light"]
 
 
-@on_host()
+@recorded
 def light(
-    plan: PlanOrNetwork,
+    plan: SpikingPlan,
     graph: LayerGraph,
     observations: Observations,
     *,
@@ -64,10 +64,9 @@ def light(
         >>> from dqn2snn.tracing import trace
         >>> net, states = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)), torch.rand(64, 4)
         >>> plan = dqn2snn.convert(net, states, recipe="tan2021", num_steps=8, grid=None).plan
-        >>> light(plan, trace(net, (4,)), states).report["corrections"]
-        ['light']
+        >>> light(plan, trace(net, (4,)), states).recipe
+        'tan2021+light'
     """
-    plan = plan_of(plan)
     if rounds < 1:
         raise ArgumentError(f"Expected rounds >= 1. Found {rounds}. One is what the paper does.")
     batch, scales = checked(observations, graph), scales_of(plan, graph)
@@ -77,7 +76,7 @@ def light(
             by_channel = error.reshape(len(error), -1).mean(1)
             layer = _shifted(plan.layers[index], by_channel, at_start=plan.coding.once and index > 0)
             plan = with_layer(plan, index, layer)
-    return noted(plan, "light")
+    return plan
 
 
 def _shifted(layer: SpikingLayer, shift: Tensor, *, at_start: bool) -> SpikingLayer:

@@ -11,12 +11,12 @@ from typing import Literal
 
 from torch import Tensor
 
-from dqn2snn._utils.host import on_host
 from dqn2snn.errors import ArgumentError
-from dqn2snn.plan import PlanOrNetwork, SpikingLayer, SpikingPlan, plan_of
+from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.plan.graph import LayerGraph, per_channel
+from dqn2snn.recipes._step import recorded
 from dqn2snn.recipes.correction._rates import checked, mean_error
-from dqn2snn.recipes.correction._refit import noted, with_layer
+from dqn2snn.recipes.correction._refit import with_layer
 from dqn2snn.recipes.correction._scales import scales_of
 from dqn2snn.tracing.observations import Observations
 
@@ -26,9 +26,9 @@ _BELOW_THRESHOLD = 1 - 2.0**-12
 """Of the threshold: still below it after rounding to a grid."""
 
 
-@on_host()
+@recorded
 def potential(
-    plan: PlanOrNetwork,
+    plan: SpikingPlan,
     graph: LayerGraph,
     observations: Observations,
     *,
@@ -72,7 +72,6 @@ def potential(
         >>> potential(plan, trace(net, (4,)), states).layers[0].v_init.shape
         torch.Size([8])
     """
-    plan = plan_of(plan)
     if per not in ("neuron", "channel"):
         raise ArgumentError(f'Expected per="neuron" or "channel". Found {per!r}. The paper corrects neurons.')
     batch, scales, first = (
@@ -86,7 +85,7 @@ def potential(
             error = error.reshape(len(error), -1).mean(1)
         layer = _charged(plan.layers[index], error / first, clipped=index == 0)
         plan = with_layer(plan, index, layer)
-    return noted(plan, "potential")
+    return plan
 
 
 def _charged(layer: SpikingLayer, charge: Tensor, *, clipped: bool) -> SpikingLayer:

@@ -11,13 +11,13 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from dqn2snn._utils.host import on_host
 from dqn2snn.errors import PlanError
-from dqn2snn.plan import PlanOrNetwork, SpikingPlan, plan_of
+from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.graph import LayerGraph
+from dqn2snn.recipes._step import recorded
 from dqn2snn.recipes.correction._rates import checked, shown
 from dqn2snn.recipes.correction._readout import best_readout
-from dqn2snn.recipes.correction._refit import arriving, is_dense, noted, refitted, step_current
+from dqn2snn.recipes.correction._refit import arriving, is_dense, refitted, step_current
 from dqn2snn.recipes.correction._scales import check_correctable
 from dqn2snn.recipes.correction._weights import decision_weights
 from dqn2snn.tracing.observations import Observations
@@ -25,9 +25,9 @@ from dqn2snn.tracing.observations import Observations
 __all__ = ["ridge"]
 
 
-@on_host()
+@recorded
 def ridge(
-    plan: PlanOrNetwork,
+    plan: SpikingPlan,
     graph: LayerGraph,
     observations: Observations,
     *,
@@ -77,7 +77,6 @@ def ridge(
         >>> bool((after - q).square().mean() < (before - q).square().mean())
         True
     """
-    plan = plan_of(plan)
     check_correctable(plan, graph)
     if not is_dense(plan.output):
         raise PlanError(
@@ -95,8 +94,8 @@ def ridge(
     prior = (output.affine.weight / unit.reshape(-1, 1), (before / unit).expand(plan.num_actions))
     found = best_readout(h, q, weights, prior, strength)
     if found is None:
-        return noted(plan, "ridge")
+        return plan
     weight, bias = found
     nothing: Tensor | None = torch.zeros_like(bias) if at_start else None
     made = refitted(output, weight * unit.reshape(-1, 1), bias * unit - beside, nothing)
-    return noted(replace(plan, output=made), "ridge")
+    return replace(plan, output=made)

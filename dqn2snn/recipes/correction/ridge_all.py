@@ -6,14 +6,12 @@ which fine-tunes the layers behind one that has been converted and frozen.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from dqn2snn._utils.host import on_host
-from dqn2snn.plan import PlanOrNetwork, SpikingPlan, plan_of
+from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.graph import LayerGraph, per_channel
+from dqn2snn.recipes._step import recorded
 from dqn2snn.recipes.correction._least_squares import Samples
 from dqn2snn.recipes.correction._rates import checked, shown
-from dqn2snn.recipes.correction._refit import arriving, is_dense, noted, refitted, step_current, with_layer
+from dqn2snn.recipes.correction._refit import arriving, is_dense, refitted, step_current, with_layer
 from dqn2snn.recipes.correction._scales import scales_of
 from dqn2snn.recipes.correction.ridge import ridge
 from dqn2snn.tracing.observations import Observations
@@ -21,9 +19,9 @@ from dqn2snn.tracing.observations import Observations
 __all__ = ["ridge_all"]
 
 
-@on_host()
+@recorded
 def ridge_all(
-    plan: PlanOrNetwork,
+    plan: SpikingPlan,
     graph: LayerGraph,
     observations: Observations,
     *,
@@ -68,10 +66,9 @@ def ridge_all(
         >>> net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2))
         >>> states = torch.rand(64, 4)
         >>> plan = dqn2snn.convert(net, states, recipe="tan2021", num_steps=8, grid=None).plan
-        >>> ridge_all(plan, trace(net, (4,)), states).report["corrections"]
-        ['ridge_all']
+        >>> ridge_all(plan, trace(net, (4,)), states).recipe
+        'tan2021+ridge_all'
     """
-    plan = plan_of(plan)
     batch, scales, at_start = checked(observations, graph), scales_of(plan, graph), plan.coding.once
     corrected = plan
     for index, layer in list(enumerate(plan.layers))[1:]:
@@ -86,5 +83,4 @@ def ridge_all(
         corrected = with_layer(
             corrected, index, refitted(layer, weight, bias, layer.threshold / 2 if at_start else None)
         )
-    corrected = ridge(corrected, graph, batch, strength=strength, near_ties=near_ties, progress=progress)
-    return noted(replace(corrected, report=plan.report), "ridge_all")
+    return ridge(corrected, graph, batch, strength=strength, near_ties=near_ties, progress=progress)

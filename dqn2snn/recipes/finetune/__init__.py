@@ -10,23 +10,9 @@ observations) -> plan`, in raw numbers, and differ in what they take the gradien
 * `tandem`: of the part that is not yet spiking; layer by layer, each is converted and frozen.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Final
-
-from dqn2snn.plan import SpikingPlan
 from dqn2snn.recipes.finetune.dsr import dsr
 from dqn2snn.recipes.finetune.qcfs import qcfs
 from dqn2snn.recipes.finetune.surrogate import surrogate
 from dqn2snn.recipes.finetune.tandem import tandem
 
-__all__ = ["FINETUNES", "dsr", "qcfs", "surrogate", "tandem"]
-
-FINETUNES: Final[dict[str, Callable[..., SpikingPlan]]] = {
-    "qcfs": qcfs,
-    "dsr": dsr,
-    "surrogate": surrogate,
-    "tandem": tandem,
-}
-"""The ways of fine-tuning by name."""
+__all__ = ["dsr", "qcfs", "surrogate", "tandem"]

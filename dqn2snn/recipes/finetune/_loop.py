@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ from dqn2snn.recipes.finetune._rates import Answer, answer, clipped
 from dqn2snn.recipes.finetune._trained import Trained, check_trainable
 from dqn2snn.tracing.observations import Observations, check_observations
 
-__all__ = ["Forward", "Lesson", "Schedule", "lesson", "noted", "train"]
+__all__ = ["Forward", "Lesson", "Schedule", "lesson", "train"]
 
 Forward = Callable[[SpikingPlan, Tensor], Answer]
 """What a network in training says to observations."""
@@ -158,13 +158,6 @@ def train(trained: Trained, given: Lesson, forward: Forward, schedule: Schedule,
                 best.check()
                 bar.set_postfix(agreement=f"{best.score:.2%}")
     best.restore()
-
-
-def noted(plan: SpikingPlan, name: str) -> SpikingPlan:
-    """The plan with the name of what was done to it in its report."""
-    before = plan.report.get("corrections", ())
-    done = [*(before if isinstance(before, (list, tuple)) else ()), name]
-    return replace(plan, report={**plan.report, "corrections": done})
 
 
 def _loss(plan: SpikingPlan, given: Lesson, rows: Tensor, forward: Forward, features: float) -> Tensor:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from dqn2snn._utils.host import on_host
-from dqn2snn.plan import PlanOrNetwork, SpikingPlan, plan_of
+from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.graph import LayerGraph
-from dqn2snn.recipes.finetune._loop import Schedule, lesson, noted, train
+from dqn2snn.recipes._step import recorded
+from dqn2snn.recipes.finetune._loop import Schedule, lesson, train
 from dqn2snn.recipes.finetune._rates import Answer, answer, counts_of, simulated
 from dqn2snn.recipes.finetune._trained import Trained
 from dqn2snn.tracing.observations import Observations
@@ -19,9 +19,9 @@ from dqn2snn.tracing.observations import Observations
 __all__ = ["dsr"]
 
 
-@on_host()
+@recorded
 def dsr(
-    plan: PlanOrNetwork,
+    plan: SpikingPlan,
     graph: LayerGraph,
     observations: Observations,
     *,
@@ -66,15 +66,14 @@ def dsr(
         >>> import dqn2snn
         >>> net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
         >>> observations = torch.rand(64, 4)
-        >>> plan = dqn2snn.convert(net, observations, num_steps=4, corrections=(), grid=None).plan
-        >>> dsr(plan, dqn2snn.trace(net, (4,)), observations, steps=2).report["corrections"]
-        ['dsr']
+        >>> plan = dqn2snn.convert(net, observations, recipe="rate+none", num_steps=4, grid=None).plan
+        >>> dsr(plan, dqn2snn.trace(net, (4,)), observations, steps=2).recipe
+        'rate+dsr:steps=2'
     """
-    plan = plan_of(plan)
     schedule = Schedule(steps, batch_size, learning_rate, features, seed, progress)
     given, trained = lesson(plan, graph, observations, seed), Trained(plan)
     train(trained, given, _forward, schedule, "dsr")
-    return noted(trained.exported(), "dsr")
+    return trained.exported()
 
 
 def _forward(plan: SpikingPlan, observations: Tensor) -> Answer:

@@ -10,10 +10,10 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from dqn2snn._utils.host import on_host
-from dqn2snn.plan import PlanOrNetwork, SpikingPlan, plan_of
+from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.graph import LayerGraph
-from dqn2snn.recipes.finetune._loop import Schedule, lesson, noted, train
+from dqn2snn.recipes._step import recorded
+from dqn2snn.recipes.finetune._loop import Schedule, lesson, train
 from dqn2snn.recipes.finetune._rates import Answer, answer, quantised
 from dqn2snn.recipes.finetune._trained import Trained
 from dqn2snn.tracing.observations import Observations
@@ -21,9 +21,9 @@ from dqn2snn.tracing.observations import Observations
 __all__ = ["qcfs"]
 
 
-@on_host()
+@recorded
 def qcfs(
-    plan: PlanOrNetwork,
+    plan: SpikingPlan,
     graph: LayerGraph,
     observations: Observations,
     *,
@@ -70,16 +70,15 @@ def qcfs(
         >>> import dqn2snn
         >>> net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
         >>> observations = torch.rand(64, 4)
-        >>> plan = dqn2snn.convert(net, observations, num_steps=4, corrections=(), grid=None).plan
-        >>> qcfs(plan, dqn2snn.trace(net, (4,)), observations, steps=2).report["corrections"]
-        ['qcfs']
+        >>> plan = dqn2snn.convert(net, observations, recipe="rate+none", num_steps=4, grid=None).plan
+        >>> qcfs(plan, dqn2snn.trace(net, (4,)), observations, steps=2).recipe
+        'rate+qcfs:steps=2'
     """
-    plan = plan_of(plan)
     schedule = Schedule(steps, batch_size, learning_rate, features, seed, progress)
     given = lesson(plan, graph, observations, seed)
     trained = Trained(replace(plan, readout="rate"))
     train(trained, given, _forward, schedule, "qcfs")
-    return noted(trained.exported(), "qcfs")
+    return trained.exported()
 
 
 def _forward(plan: SpikingPlan, observations: Tensor) -> Answer:

@@ -10,10 +10,10 @@ from functools import partial
 
 from torch import Tensor
 
-from dqn2snn._utils.host import on_host
-from dqn2snn.plan import PlanOrNetwork, SpikingPlan, plan_of
+from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.graph import LayerGraph
-from dqn2snn.recipes.finetune._loop import Schedule, lesson, noted, train
+from dqn2snn.recipes._step import recorded
+from dqn2snn.recipes.finetune._loop import Schedule, lesson, train
 from dqn2snn.recipes.finetune._rates import Answer, answer, clipped, counts_of, simulated
 from dqn2snn.recipes.finetune._trained import Trained
 from dqn2snn.tracing.observations import Observations
@@ -21,9 +21,9 @@ from dqn2snn.tracing.observations import Observations
 __all__ = ["tandem"]
 
 
-@on_host()
+@recorded
 def tandem(
-    plan: PlanOrNetwork,
+    plan: SpikingPlan,
     graph: LayerGraph,
     observations: Observations,
     *,
@@ -65,11 +65,10 @@ def tandem(
         >>> import dqn2snn
         >>> net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
         >>> observations = torch.rand(64, 4)
-        >>> plan = dqn2snn.convert(net, observations, num_steps=4, corrections=(), grid=None).plan
-        >>> tandem(plan, dqn2snn.trace(net, (4,)), observations, steps=2).report["corrections"]
-        ['tandem']
+        >>> plan = dqn2snn.convert(net, observations, recipe="rate+none", num_steps=4, grid=None).plan
+        >>> tandem(plan, dqn2snn.trace(net, (4,)), observations, steps=2).recipe
+        'rate+tandem:steps=2'
     """
-    plan = plan_of(plan)
     schedule = Schedule(
         max(1, steps // len(plan.layers)), batch_size, learning_rate, features, seed, progress
     )
@@ -77,7 +76,7 @@ def tandem(
     for index, layer in enumerate(plan.layers):
         trained.freeze(index)
         train(trained, given, partial(_forward, index + 1), schedule, f"tandem {layer.name}")
-    return noted(trained.exported(), "tandem")
+    return trained.exported()
 
 
 def _forward(spiking: int, plan: SpikingPlan, observations: Tensor) -> Answer:

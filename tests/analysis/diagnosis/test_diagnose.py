@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from itertools import pairwise
 
 import pytest
@@ -16,24 +16,23 @@ from dqn2snn.analysis.diagnosis import CAUSES, Diagnosis, diagnose
 from dqn2snn.errors import ArgumentError, PlanError
 from dqn2snn.metrics import action_agreement, regret
 from dqn2snn.network import SpikingQNetwork
-from dqn2snn.recipes import burst, rate, rate_if, sigma_delta
 from tests.agents import agent, observations
 
-MEAN_RATE = partial(rate, threshold="max", readout="rate")
+MEAN_RATE = "rate:threshold=max:readout=rate+none"
 RECIPES = {
-    "slope": (rate, 16),
+    "slope": ("rate+none", 16),
     "rate": (MEAN_RATE, 16),
-    "rate_if": (rate_if, 16),
-    "burst": (burst, 4),
+    "rate_if": ("rate_if+none", 16),
+    "burst": ("burst+none", 4),
     "tan2021": ("tan2021", 64),
-    "sigma_delta": (sigma_delta, 4),
+    "sigma_delta": ("sigma_delta", 4),
 }
 
 
 @cache
 def network(name: str, recipe: str) -> SpikingQNetwork:
     rule, num_steps = RECIPES[recipe]
-    return dqn2snn.convert(agent(name), observations(name), recipe=rule, num_steps=num_steps, corrections=())
+    return dqn2snn.convert(agent(name), observations(name), recipe=rule, num_steps=num_steps)
 
 
 def diagnosed(snn: SpikingQNetwork, name: str, count: int = 200) -> Diagnosis:
@@ -76,17 +75,18 @@ def test_decisions_and_their_costs_are_those_of_the_metrics() -> None:
 
 @pytest.mark.parametrize("name", ["acrobot", "minatar-breakout"])
 def test_a_low_percentile_is_clipping(name: str) -> None:
-    rule = partial(rate, threshold=90.0, readout="rate")
-    snn = dqn2snn.convert(agent(name), observations(name), recipe=rule, num_steps=64, corrections=())
+    rule = "rate:threshold=90:readout=rate+none"
+    snn = dqn2snn.convert(agent(name), observations(name), recipe=rule, num_steps=64)
     found = diagnosed(snn, name)
     assert found.share("clipping") > 0.8
     assert "is clipping" in found.advice
     assert "raise the percentile" in found.advice
+    assert "(recipe rate:threshold=max" in found.advice
 
 
 @pytest.mark.parametrize("name", ["acrobot", "minatar-breakout", "cartpole"])
 def test_four_steps_are_quantisation(name: str) -> None:
-    snn = dqn2snn.convert(agent(name), observations(name), recipe=MEAN_RATE, num_steps=4, corrections=())
+    snn = dqn2snn.convert(agent(name), observations(name), recipe=MEAN_RATE, num_steps=4)
     found = diagnosed(snn, name)
     assert found.share("quantisation") > 0.6
     assert "is quantisation" in found.advice
@@ -107,13 +107,13 @@ def test_a_deep_network_that_takes_nothing_back_is_uneven() -> None:
     deep = nn.Sequential(*modules)
     x = torch.randn(300, 6, generator=generator)
 
-    def shares(recipe: partial[dqn2snn.SpikingPlan]) -> Diagnosis:
-        snn = dqn2snn.convert(deep, x, recipe=recipe, num_steps=32, corrections=())
+    def shares(recipe: str) -> Diagnosis:
+        snn = dqn2snn.convert(deep, x, recipe=recipe, num_steps=32)
         return diagnose(deep, snn, x[:150])
 
-    uneven = shares(partial(rate_if, threshold="max", readout="rate"))
+    uneven = shares("rate_if:threshold=max:readout=rate+none")
     assert uneven.share("unevenness") > 0.6
-    assert 'recipe="rate"' in uneven.advice
+    assert "recipe rate" in uneven.advice
     signed = shares(MEAN_RATE)
     assert signed.share("unevenness") < 0.2
     assert signed.error < uneven.error
@@ -121,9 +121,7 @@ def test_a_deep_network_that_takes_nothing_back_is_uneven() -> None:
 
 def test_a_planted_channel_is_found() -> None:
     name, layer = "minatar-breakout", 1
-    snn = dqn2snn.convert(
-        agent(name), observations(name), recipe=MEAN_RATE, num_steps=128, grid=None, corrections=()
-    )
+    snn = dqn2snn.convert(agent(name), observations(name), recipe=MEAN_RATE, num_steps=128, grid=None)
     plan = snn.plan
     strongest = int(plan.output.affine.weight.std(0).argmax())
     hurt, after = plan.layers[layer], plan.output
@@ -166,6 +164,6 @@ def test_what_cannot_be_diagnosed_is_refused() -> None:
     snn = network("acrobot", "rate")
     with pytest.raises(ArgumentError, match="Found 0 and 3"):
         diagnose(agent("acrobot"), snn, observations("acrobot")[:0])
-    timed = dqn2snn.convert(agent("acrobot"), observations("acrobot"), recipe="ttfs", corrections=())
+    timed = dqn2snn.convert(agent("acrobot"), observations("acrobot"), recipe="ttfs")
     with pytest.raises(PlanError, match="whose spikes are counted"):
         diagnosed(timed, "acrobot")

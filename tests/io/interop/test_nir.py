@@ -17,7 +17,7 @@ from torch import Tensor, nn
 import dqn2snn
 from dqn2snn.engine import simulate_reference
 from dqn2snn.errors import ArgumentError, CheckpointError, Dqn2SnnError, PlanError, UnsupportedModuleError
-from dqn2snn.io.interop import from_nir, hard_reset, needs, to_nir
+from dqn2snn.io.interop import from_nir, needs, to_nir
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.file import plan_bytes
 from tests.geometries import plans
@@ -34,8 +34,10 @@ def network() -> nn.Sequential:
     return nn.Sequential(*layers).eval()
 
 
-def converted(recipe: str = "tan2021", num_steps: int = 16, **options: object) -> SpikingPlan:
-    return dqn2snn.convert(network(), SEEN, recipe=recipe, num_steps=num_steps, **options).plan  # type: ignore[arg-type]
+def converted(
+    recipe: str = "tan2021", num_steps: int = 16, steps: str = "", grid: int | str | None = "auto"
+) -> SpikingPlan:
+    return dqn2snn.convert(network(), SEEN, recipe=recipe + steps, num_steps=num_steps, grid=grid).plan
 
 
 def written(graph: nir.NIRGraph, directory: Path) -> Path:
@@ -56,7 +58,7 @@ def test_a_plan_comes_back_bit_by_bit(recipe: str, grid: str | None, tmp_path: P
 
 
 def test_biases_of_steps_come_back(tmp_path: Path) -> None:
-    plan = converted("rate", corrections=["ftbc", "ridge"])
+    plan = converted("rate", steps="+ftbc+ridge")
     again = from_nir(written(to_nir(plan), tmp_path))
     assert plan_bytes(again) == plan_bytes(plan)
 
@@ -109,9 +111,9 @@ def test_graphs_fire_the_spikes_of_the_plan(case: tuple[SpikingPlan, Tensor], co
         assert torch.equal(ours, theirs.double())
 
 
-@pytest.mark.parametrize("corrections", [[hard_reset], [hard_reset, "light", "ridge"]])
-def test_a_hard_reset_plan_is_told_whole_by_its_graph(corrections: list[object]) -> None:
-    plan = converted(corrections=corrections)
+@pytest.mark.parametrize("steps", ["+hard_reset", "+hard_reset+light+ridge"])
+def test_a_hard_reset_plan_is_told_whole_by_its_graph(steps: str) -> None:
+    plan = converted(steps=steps)
     assert needs(plan) == ()
     expected = simulate_reference(plan, SEEN[:20], plan.num_steps, spikes=True)
     assert expected.spikes is not None
@@ -122,13 +124,13 @@ def test_a_hard_reset_plan_is_told_whole_by_its_graph(corrections: list[object])
 
 
 def test_hard_resets_are_what_they_are_called() -> None:
-    soft, hard = converted(num_steps=64), converted(num_steps=64, corrections=[hard_reset])
+    soft, hard = converted(num_steps=64), converted(num_steps=64, steps="+hard_reset")
     counts = [simulate_reference(plan, SEEN[:20], 64).counts for plan in (soft, hard)]
     for more, fewer in zip(counts[0][:1], counts[1][:1], strict=True):
         assert (fewer <= more).all()
         assert fewer.sum() < more.sum()
     with pytest.raises(PlanError, match="one spike a step"):
-        converted("rate", corrections=[hard_reset])
+        converted("rate", steps="+hard_reset")
 
 
 def test_the_head_gives_the_q_values_of_the_robust_rate() -> None:
@@ -150,7 +152,7 @@ def test_what_a_graph_leaves_to_the_metadata_is_named() -> None:
         "negative spikes",
     )
     assert {"levels", "state between decisions"} <= set(needs(converted("sigma_delta")))
-    assert "bias of each step" in needs(converted("rate", corrections=["ftbc"]))
+    assert "bias of each step" in needs(converted("rate", steps="+ftbc"))
 
 
 def test_an_agent_plays_the_same_from_its_file(tmp_path: Path) -> None:
@@ -298,7 +300,7 @@ def test_arguments_are_checked(tmp_path: Path) -> None:
         with pytest.raises(PlanError, match="negative spikes"):
             to_nir(converted(recipe), reset="composite")
     with pytest.raises(PlanError, match="hard resets"):
-        to_nir(converted(corrections=[hard_reset]), reset="composite")
+        to_nir(converted(steps="+hard_reset"), reset="composite")
 
 
 def test_what_nir_has_no_node_for_is_named() -> None:

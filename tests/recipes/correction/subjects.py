@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache, partial
 
 import torch
@@ -9,11 +10,11 @@ from torch import Tensor, nn
 
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.graph import LayerGraph
-from dqn2snn.recipes import Recipe, bu2022, burst, rate, rate_if, sigma_delta, tan2021
+from dqn2snn.recipes import bu2022, burst, rate, rate_if, sigma_delta, tan2021
 from dqn2snn.tracing import trace
 from dqn2snn.tracing.calibration import calibrate
 
-RECIPES: dict[str, Recipe] = {
+RECIPES: dict[str, Callable[..., SpikingPlan]] = {
     "rate": rate,
     "rate by its mean": partial(rate, readout="rate"),
     "rate_if": rate_if,

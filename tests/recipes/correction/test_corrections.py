@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -17,7 +18,7 @@ from dqn2snn.metrics import regret
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.grid import on_grid
 from dqn2snn.recipes import rate, ttfs
-from dqn2snn.recipes.correction import CORRECTIONS, Correction, ftbc, light, potential, ridge, ridge_all
+from dqn2snn.recipes.correction import ftbc, hard_reset, light, potential, ridge, ridge_all
 from dqn2snn.recipes.correction._rates import mean_error, shown
 from dqn2snn.recipes.correction._scales import scales_of
 from dqn2snn.recipes.correction._weights import decision_weights
@@ -28,6 +29,16 @@ from tests.geometries import Case, cases
 from tests.recipes.correction.subjects import RECIPES, graph, observations, plan
 
 KINDS = ("dense", "image")
+
+Correction = Callable[..., SpikingPlan]
+CORRECTIONS: dict[str, Correction] = {
+    "light": light,
+    "potential": potential,
+    "ftbc": ftbc,
+    "ridge": ridge,
+    "ridge_all": ridge_all,
+}
+"""Those of every recipe; hard resets are for some only."""
 
 
 def numbers(made: SpikingPlan) -> list[Tensor]:
@@ -77,13 +88,25 @@ def test_a_correction_keeps_the_plan_it_is_given_and_what_it_is(name: str, recip
     copies = numbers(before)
     after = CORRECTIONS[name](before, graph(kind), observations(kind))
     assert all(map(torch.equal, numbers(before), copies))
-    assert after.report["corrections"] == [name]
-    assert "corrections" not in before.report
+    assert after.recipe == f"{before.recipe}+{name}"
     assert [layer.shape for layer in after.all_layers] == [layer.shape for layer in before.all_layers]
     assert (after.num_steps, after.coding, after.readout) == (before.num_steps, before.coding, before.readout)
     assert all(values.dtype == torch.float64 and bool(values.isfinite().all()) for values in numbers(after))
     again = CORRECTIONS[name](before, graph(kind), observations(kind))
     assert all(map(torch.equal, numbers(after), numbers(again)))
+
+
+def test_an_option_of_a_correction_is_in_the_recipe() -> None:
+    made = ridge(plan("rate", "dense"), graph("dense"), observations("dense"), strength=1e-3)
+    assert made.recipe == "rate+ridge:strength=0.001"
+
+
+def test_hard_reset_takes_single_unsigned_spikes_only() -> None:
+    made = hard_reset(plan("tan2021", "dense"), graph("dense"), observations("dense"))
+    assert made.recipe == "tan2021+hard_reset"
+    assert {layer.reset for layer in made.layers} == {"zero"}
+    with pytest.raises(PlanError, match="one spike a step"):
+        hard_reset(plan("rate", "dense"), graph("dense"), observations("dense"))
 
 
 MOVES = {
@@ -245,6 +268,6 @@ def test_corrections_compose_and_say_so() -> None:
     made = plan("rate", "image")
     for name in ("ftbc", "potential", "ridge_all"):
         made = CORRECTIONS[name](made, graph("image"), observations("image"))
-    assert made.report["corrections"] == ["ftbc", "potential", "ridge_all"]
+    assert made.recipe == "rate+ftbc+potential+ridge_all"
     with torch.no_grad():
         assert bool(simulate_reference(made, observations("image")[:5], 8).q.isfinite().all())

@@ -17,7 +17,8 @@ from dqn2snn.errors import ArgumentError, CalibrationError, ObservationError, Pl
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.graph import LayerGraph
 from dqn2snn.plan.grid import on_grid
-from dqn2snn.recipes.finetune import FINETUNES, dsr, qcfs, tandem
+from dqn2snn.recipes import names_of
+from dqn2snn.recipes.finetune import dsr, qcfs, surrogate, tandem
 from dqn2snn.recipes.finetune._trained import Trained
 from dqn2snn.recipes.finetune.dsr import _forward
 from tests.agents import agent, observations
@@ -25,7 +26,8 @@ from tests.kinds import KINDS
 
 Finetune = Callable[..., SpikingPlan]
 NAME = "acrobot"
-each = pytest.mark.parametrize("finetune", list(FINETUNES.values()), ids=list(FINETUNES))
+FINETUNINGS: tuple[Finetune, ...] = (qcfs, dsr, surrogate, tandem)
+each = pytest.mark.parametrize("finetune", FINETUNINGS, ids=names_of("finetuning"))
 
 
 @cache
@@ -36,7 +38,7 @@ def graph() -> LayerGraph:
 @cache
 def converted(recipe: str = "rate", num_steps: int = 3) -> SpikingPlan:
     plan = dqn2snn.convert(
-        agent(NAME), observations(NAME), recipe=recipe, num_steps=num_steps, corrections=(), grid=None
+        agent(NAME), observations(NAME), recipe=f"{recipe}+none", num_steps=num_steps, grid=None
     ).plan
     return replace(plan, readout="rate")
 
@@ -76,7 +78,8 @@ def test_every_kind_of_neuron_is_trained(finetune: Finetune, kind: str) -> None:
     tuned = finetune(plan, graph(), observations(NAME), steps=4, batch_size=32, features=0.1)
     assert (tuned.coding, tuned.num_steps) == (plan.coding, plan.num_steps)
     assert tuned.readout == ("rate" if finetune is qcfs else plan.readout)
-    assert tuned.report["corrections"] == [finetune.__name__]
+    name = getattr(finetune, "__name__", "")
+    assert tuned.recipe == f"{plan.recipe}+{name}:steps=4:batch_size=32:features=0.1"
     assert torch.isfinite(q_values(tuned, observations(NAME)[:16])).all()
 
 
@@ -124,7 +127,7 @@ def test_images_are_trained_too_and_the_plan_and_the_network_stay(finetune: Fine
     )
     states = torch.rand(60, 2, 6, 6)
     traced = dqn2snn.trace(network, (2, 6, 6))
-    plan = dqn2snn.convert(network, states, recipe="rate", num_steps=3, corrections=(), grid=None).plan
+    plan = dqn2snn.convert(network, states, recipe="rate+none", num_steps=3, grid=None).plan
     kept = Trained(plan).exported()
     tuned = finetune(plan, traced, states, steps=10)
     assert same(plan, kept) or [layer.v_init.ndim for layer in plan.layers] == [0, 0]
@@ -134,18 +137,25 @@ def test_images_are_trained_too_and_the_plan_and_the_network_stay(finetune: Fine
 
 
 def test_it_is_a_correction_of_convert() -> None:
-    def tuned(plan: SpikingPlan, graph: LayerGraph, states: Tensor) -> SpikingPlan:
-        return dsr(plan, graph, states, steps=5)
-
-    snn = dqn2snn.convert(agent(NAME), observations(NAME), recipe="rate", num_steps=4, corrections=(tuned,))
+    network, states = agent(NAME), observations(NAME)
+    snn = dqn2snn.convert(network, states, recipe="rate+dsr:steps=5", num_steps=4)
     assert snn.plan.on_grid
-    assert snn.plan.report["corrections"] == ["dsr"]
+    assert snn.plan.recipe == "rate+dsr:steps=5"
+    raw = dqn2snn.convert(network, states, recipe="rate+dsr:steps=5", num_steps=4, grid=None).plan
+    by_hand = dsr(
+        dqn2snn.convert(network, states, recipe="rate+none", num_steps=4, grid=None).plan,
+        graph(),
+        states,
+        steps=5,
+    )
+    assert by_hand.recipe == raw.recipe
+    assert same(by_hand, raw)
 
 
 def test_one_action_is_a_regression() -> None:
     network = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 1))
     states = torch.rand(64, 3)
-    plan = dqn2snn.convert(network, states, recipe="rate", num_steps=2, corrections=(), grid=None).plan
+    plan = dqn2snn.convert(network, states, recipe="rate+none", num_steps=2, grid=None).plan
     tuned = dsr(plan, dqn2snn.trace(network, (3,)), states, steps=50)
     targets = network(states).detach()
     assert (q_values(tuned, states) - targets).square().mean() < (

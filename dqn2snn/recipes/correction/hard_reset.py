@@ -1,4 +1,4 @@
-"""Plans for hardware whose neurons are reset to zero."""
+"""Hard reset: neurons for hardware that resets to zero."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from dataclasses import replace
 
 import torch
 
-from dqn2snn._utils.host import on_host
 from dqn2snn.errors import PlanError
-from dqn2snn.plan import PlanOrNetwork, SpikingPlan, plan_of
+from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.graph import LayerGraph
+from dqn2snn.recipes._step import recorded
 from dqn2snn.tracing.observations import Observations
 
 __all__ = ["hard_reset"]
 
 
-@on_host()
-def hard_reset(plan: PlanOrNetwork, graph: LayerGraph, observations: Observations) -> SpikingPlan:
+@recorded
+def hard_reset(plan: SpikingPlan, graph: LayerGraph, observations: Observations) -> SpikingPlan:
     """The plan with neurons that begin at zero and are reset to zero.
 
     A hard reset loses what exceeds the threshold,
@@ -26,7 +26,7 @@ def hard_reset(plan: PlanOrNetwork, graph: LayerGraph, observations: Observation
     so that a neuron fires less than its current says, the more so the larger the current: rates saturate, and the first
     layer, whose current is constant, has rates 1, 1/2, 1/3, ... only. Many steps and corrections give part of it back.
 
-    It has the form of a correction and goes first; "light" and "ridge" behind it fit what is left.
+    It goes first; `light` and `ridge` behind it fit what is left.
 
     Args:
         plan: A plan in raw numbers, or its network, of neurons that send one spike a step: recipes "tan2021",
@@ -45,12 +45,10 @@ def hard_reset(plan: PlanOrNetwork, graph: LayerGraph, observations: Observation
         >>> from torch import nn
         >>> import dqn2snn
         >>> net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
-        >>> options = {"recipe": "tan2021", "num_steps": 64, "corrections": [hard_reset, "ridge"]}
-        >>> snn = dqn2snn.convert(net, torch.rand(200, 4), **options)
+        >>> snn = dqn2snn.convert(net, torch.rand(200, 4), recipe="tan2021+hard_reset+ridge", num_steps=64)
         >>> snn.plan.layers[0].reset, dqn2snn.interop.needs(snn.plan)
         ('zero', ())
     """
-    plan = plan_of(plan)
     if plan.coding.once or plan.coding.windowed or not all(layer.plain for layer in plan.layers):
         raise PlanError(
             f"Expected neurons that send one spike a step and take none back, in rate coding. Found those of "
