@@ -53,7 +53,7 @@ def test_a_package_adds_a_recipe(installed: Path) -> None:
 def test_a_package_adds_a_correction(installed: Path) -> None:
     (installed / "halved.py").write_text(HALVED)
     announce(installed, "halved", GROUPS["correction"], "halved = halved:halved")
-    trained, seen = agents.agent("cartpole").network, agents.observations("cartpole")
+    trained, seen = agents.agent("cartpole"), agents.observations("cartpole")
     plan = dqn2snn.convert(trained, seen, recipe="tan2021+halved:factor=0.25", num_steps=4, grid=None).plan
     whole = dqn2snn.convert(trained, seen, recipe="tan2021", num_steps=4, grid=None).plan
     assert plan.readout_scale == whole.readout_scale / 4
