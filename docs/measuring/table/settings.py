@@ -10,7 +10,7 @@ from dqn2snn.benchmark._settings import check_different
 from dqn2snn.engine.choice import Engine
 from dqn2snn.errors import ArgumentError
 from dqn2snn.io import zoo
-from dqn2snn.recipes import Recipe
+from dqn2snn.recipes import Recipe, names_of
 
 __all__ = ["DQN", "Cell", "Protocol", "Settings", "cells", "check"]
 
