@@ -14,7 +14,7 @@ A tour:
     scores = dqn2snn.compare_policies(dqn, snn, dqn.env_id, episodes=50)
     print(dqn2snn.suggest(dqn, observations))            # how many steps it takes, without simulation
     print(dqn2snn.diagnose(dqn, snn, observations[:256]))  # where the error comes from
-    q = snn.step(observations[:8], done=None)                      # a control loop; "sigma_delta" remembers in it
+    q = snn.stream().step(observations[:8])                        # a control loop; "sigma_delta" remembers in it
 
 `snn.network` is the native snnTorch or Norse network; `dqn2snn.readout` has readouts for anybody's loop.
 """

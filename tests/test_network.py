@@ -17,12 +17,12 @@ from torch import Tensor, nn
 
 import dqn2snn
 from dqn2snn.engine.available import why_not
-from dqn2snn.engine.choice import PreparedPlan
+from dqn2snn.engine.registry import PreparedPlan
 from dqn2snn.errors import ArgumentError, ObservationError, PlanError
-from dqn2snn.network import Engine, SpikingQNetwork
+from dqn2snn.network import SpikingQNetwork
 from tests import agents
 
-ENGINES: list[Engine] = ["auto", "torch", "modules", "reference"]
+ENGINES: list[str] = ["auto", "torch", "modules", "reference"]
 BACKENDS: list[str] = ["snntorch", "norse"]
 FREEWAY = "minatar-freeway"
 
@@ -42,7 +42,7 @@ def observations() -> Tensor:
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_the_call_is_the_last_step_of_the_record(backend: str, engine: Engine, observations: Tensor) -> None:
+def test_the_call_is_the_last_step_of_the_record(backend: str, engine: str, observations: Tensor) -> None:
     snn = SpikingQNetwork(agents.plan("cartpole"), backend, engine)
     record = snn.record(observations, 20)
     assert record.num_steps == 20
@@ -111,10 +111,10 @@ def test_another_plan_is_another_network(snn: SpikingQNetwork, observations: Ten
 
 def test_threads_follow_those_of_torch_until_they_are_set(snn: SpikingQNetwork, observations: Tensor) -> None:
     assert snn.num_threads is None
-    assert snn._threads == torch.get_num_threads()
+    assert snn._threads() == torch.get_num_threads()
     expected = snn(observations, 8)
     snn.num_threads = 3
-    assert snn._threads == 3
+    assert snn._threads() == 3
     assert SpikingQNetwork(snn.plan, num_threads=2).num_threads == 2
     assert torch.equal(snn(observations, 8), expected)
     assert copy.deepcopy(snn).num_threads == 3
@@ -166,7 +166,7 @@ def test_predict_has_the_arguments_of_stable_baselines3(snn: SpikingQNetwork, ob
 
 
 @pytest.mark.parametrize("engine", ["auto", "modules"])
-def test_predict_hands_on_what_a_network_remembers(engine: Engine) -> None:
+def test_predict_hands_on_what_a_network_remembers(engine: str) -> None:
     name = "cartpole"
     snn = dqn2snn.convert(
         agents.agent(name),
@@ -298,9 +298,7 @@ def test_training_mode_changes_no_answer(snn: SpikingQNetwork, observations: Ten
     ],
     ids=["nan", "inf", "width", "rank", "no batch", "scalar", "complex", "text", "nan array"],
 )
-def test_bad_observations_are_refused(
-    snn: SpikingQNetwork, engine: Engine, broken: Any, message: str
-) -> None:
+def test_bad_observations_are_refused(snn: SpikingQNetwork, engine: str, broken: Any, message: str) -> None:
     with pytest.raises(ObservationError, match=message):
         snn.record(broken, 4, engine=engine)
     if "Add a batch dimension" not in message:

@@ -27,7 +27,10 @@ INNER = (
 )
 """Rooms whose functions have read the plan before they pass it on."""
 
-ENGINES = tuple(f"dqn2snn.engine.{name}" for name in ("choice", "event", "latency", "layerwise", "modules"))
+ENGINES = tuple(
+    f"dqn2snn.engine.{name}"
+    for name in ("registry", "event", "latency", "layerwise", "modules", "simulation", "values")
+)
 STREAMS = tuple(f"dqn2snn.engine.{name}" for name in ("reference", "simulate_", "stream", "streaming"))
 MODULES = tuple(f"dqn2snn.neurons.{name}" for name in ("backends", "supported"))
 SLOW = ("exact_sinabs", "exact_spikingjelly", "record_video")

@@ -17,7 +17,6 @@ import dqn2snn
 from dqn2snn.analysis.perturbation import noisy_graph, weight_noise
 from dqn2snn.benchmark._perturb import NONE, WEIGHTS, Perturbation
 from dqn2snn.benchmark._settings import CLIPPED, DQN, Protocol, Unit
-from dqn2snn.engine.choice import Engine
 from dqn2snn.errors import ArgumentError
 from dqn2snn.io import zoo
 from dqn2snn.network import SpikingQNetwork
@@ -111,7 +110,7 @@ def plan_of(unit: Unit, protocol: Protocol, directory: Path) -> SpikingPlan:
 
 
 @lru_cache(maxsize=4)
-def network_of(unit: Unit, protocol: Protocol, directory: Path, engine: Engine) -> SpikingQNetwork:
+def network_of(unit: Unit, protocol: Protocol, directory: Path, engine: str) -> SpikingQNetwork:
     """The spiking network of a unit, which needs one thread."""
     return SpikingQNetwork(plan_of(unit, protocol, directory), engine=engine, num_threads=1)
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dqn2snn.benchmark._perturb import NONE, Perturbation
-from dqn2snn.engine.choice import Engine
 from dqn2snn.errors import ArgumentError
 from dqn2snn.io import zoo
 from dqn2snn.io.checkpoints import load_q_network
@@ -136,7 +135,7 @@ class Settings:
     perturbations: tuple[str, ...] = (NONE,)
     episodes: int = 50
     protocol: Protocol = Protocol()
-    engine: Engine = "auto"
+    engine: str = "auto"
     batch: int = 1
 
 

@@ -47,7 +47,6 @@ RECIPES = (
     "xu2026",
 )
 BACKENDS = ("snntorch", "norse")
-ENGINES = ("auto", "event", "torch", "modules", "reference")
 PRESETS = ("sb3", "cleanrl", "tianshou", "torchrl", "tan2021", "machado2018")
 RECIPE, OBSERVATIONS = "rate", 5_000
 
@@ -126,6 +125,18 @@ def add_conversion(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def engine_name(text: str) -> str:
+    """The name of an engine, or auto; what others there are is known once torch is imported."""
+    if text == "auto":
+        return text
+    from dqn2snn.engine.registry import check_engine
+
+    try:
+        return check_engine(text)
+    except ArgumentError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def add_plan(parser: argparse.ArgumentParser) -> None:
     """A plan in place of a conversion, and how it is simulated.
 
@@ -135,8 +146,9 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plan", type=Path, metavar="FILE", help="use this plan, instead of converting anew")
     parser.add_argument(
         "--engine",
-        choices=ENGINES,
+        type=engine_name,
         default="auto",
+        metavar="ENGINE",
         help="how the network is simulated; dqn2snn info says more (auto)",
     )
 

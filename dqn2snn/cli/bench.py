@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dqn2snn._utils.arguments import Parser, natural_number, positive_number, probability
-from dqn2snn.cli._networks import ENGINES
+from dqn2snn.cli._networks import engine_name
 from dqn2snn.cli._parser import Commands
 from dqn2snn.cli._report import Report
 from dqn2snn.errors import Dqn2SnnError
@@ -131,7 +131,13 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="episodes that are played side by side (1)",
     )
-    how.add_argument("--engine", choices=ENGINES, default="auto", help="how networks are simulated (auto)")
+    how.add_argument(
+        "--engine",
+        type=engine_name,
+        default="auto",
+        metavar="ENGINE",
+        help="how networks are simulated (auto); dqn2snn info lists engines",
+    )
     how.add_argument(
         "--output",
         type=Path,

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dqn2snn._utils.arguments import Parser
-from dqn2snn.cli._networks import ENGINES
 from dqn2snn.cli._parser import Commands
 from dqn2snn.cli._plans import describe_plan
 from dqn2snn.cli._report import Report
 from dqn2snn.errors import ArgumentError, Dqn2SnnError
 
 if TYPE_CHECKING:
-    from dqn2snn.engine.choice import EngineChoice
+    from dqn2snn.engine.registry import EngineChoice
     from dqn2snn.plan import SpikingPlan
 
 __all__ = ["add", "run"]
@@ -43,14 +42,6 @@ EXTRAS = {
     "scipy": "bench",
 }
 """Packages by the extra that installs them; None for those without which nothing runs."""
-
-ENGINE_NOTES = {
-    "auto": '"event" where it applies, else "torch"',
-    "event": "by events, in C++ on the CPU; reads the plan, the same for both backends",
-    "torch": "layer by layer in chunks of time; reads the plan, the same for both backends",
-    "modules": "the native modules of the backend, step by step",
-    "reference": "a float64 step loop, the oracle of the tests",
-}
 
 
 def add(commands: Commands[Parser]) -> None:
@@ -102,7 +93,7 @@ def run(args: argparse.Namespace) -> Report:
 def _engine_for(plan: SpikingPlan) -> EngineChoice:
     import torch
 
-    from dqn2snn.engine.choice import PreparedPlan
+    from dqn2snn.engine.registry import PreparedPlan
 
     with warnings.catch_warnings():
         warnings.simplefilter(
@@ -112,6 +103,7 @@ def _engine_for(plan: SpikingPlan) -> EngineChoice:
 
 
 def _installation() -> Report:
+    from dqn2snn.engine.registry import AUTO, ENGINES
     from dqn2snn.recipes import entry_named, names_of
 
     versions = {name: _version(name) for name in EXTRAS}
@@ -121,7 +113,10 @@ def _installation() -> Report:
         "python": platform.python_version(),
         "packages": versions,
         "backends": {name: why_not is None for name, why_not in backends.items()},
-        "engines": {name: ENGINE_NOTES[name] for name in ENGINES},
+        "engines": {
+            AUTO: "the first of these that applies",
+            **{name: engine.about for name, engine in ENGINES.items()},
+        },
         "event_engine": _event_engine(),
         "recipes": {name: _reference(entry_named(name, "rule").function) for name in names_of("rule")},
         "corrections": {

@@ -15,7 +15,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from dqn2snn.errors import ArgumentError
-from dqn2snn.network import Engine, SpikingQNetwork
+from dqn2snn.network import SpikingQNetwork
 from dqn2snn.play.collect import collect_observations
 from dqn2snn.play.envs import EnvSource
 from dqn2snn.play.evaluate import evaluate_policy
@@ -48,7 +48,7 @@ def aggregate(
     seed: int = 0,
     grid: int | str | None = "auto",
     backend: str = "snntorch",
-    engine: Engine = "auto",
+    engine: str = "auto",
     progress: bool = True,
 ) -> SpikingQNetwork:
     """Convert, let the spiking network play, convert again on what it saw as well, and keep the one that plays best.

@@ -7,7 +7,7 @@ from torch import nn
 from dqn2snn._utils.host import on_host
 from dqn2snn.analysis.suggestion import check_target, plan_for_target, q_values, split_held_out
 from dqn2snn.errors import ArgumentError
-from dqn2snn.network import Engine, SpikingQNetwork
+from dqn2snn.network import SpikingQNetwork
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.recipes import Recipe
 from dqn2snn.tracing import trace
@@ -28,7 +28,7 @@ def convert(
     held_out: Observations | None = None,
     grid: int | str | None = "auto",
     backend: str = "snntorch",
-    engine: Engine = "auto",
+    engine: str = "auto",
     progress: bool = False,
 ) -> SpikingQNetwork:
     """Convert a trained deep Q-network to a spiking network that takes the same decisions.

@@ -1,8 +1,8 @@
-"""Simulating a `SpikingPlan` without neuron modules.
+"""Simulation of plans, behind one interface: an `Engine` makes a `Simulation` of a plan on a device.
 
-`reference` is the float64 step loop that says what is right; `layerwise` gives the same spikes faster, one
-layer after the other in chunks of time; `event` touches only the weights of neurons that spike. `choice` says
-which of them simulates a plan.
+Engines: `reference` is the float64 step loop that says what is right; `layerwise` gives the same spikes faster, one
+layer after the other in chunks of time; `event` touches only the weights of neurons that spike; `modules` steps the
+native modules. `simulation` is the interface, `registry` lists them, `stream` lets a network remember.
 """
 
 from __future__ import annotations

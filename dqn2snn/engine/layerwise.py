@@ -12,20 +12,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, repeat
+from typing import Final
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from dqn2snn.dynamics.encode import constant_current
 from dqn2snn.dynamics.neuron import NeuronState
 from dqn2snn.dynamics.record import Record, readouts
-from dqn2snn.dynamics.state import NetworkState, at_rest
+from dqn2snn.dynamics.state import NetworkState
+from dqn2snn.engine.latency import simulate_latency
 from dqn2snn.engine.lookup import looked_up
+from dqn2snn.engine.simulation import Engine, Host, StatefulSimulation
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.plan.ops import Dense, Reshape
 
-__all__ = ["advance_layerwise", "simulate_layerwise"]
+__all__ = ["LAYERWISE", "advance_layerwise", "simulate_layerwise"]
 
 _ROWS = 512
 """Samples times steps of one chunk: about what a convolution needs to run at full speed."""
@@ -62,12 +64,8 @@ def simulate_layerwise(
     Returns:
         Record: In `dtype`.
     """
-    ready = plan.cast(dtype, observations.device)
-    batches = observations.split(_BATCH)
-    bar = tqdm(batches, desc="simulate", leave=False, disable=not progress)
-    return Record.join(
-        [_simulate(ready, batch, num_steps, spikes, at_rest(ready, len(batch)))[0] for batch in bar]
-    )
+    simulation = _Layerwise(plan, plan.cast(dtype, observations.device))
+    return simulation.run(observations, num_steps, spikes=spikes, progress=progress)
 
 
 def advance_layerwise(
@@ -85,6 +83,9 @@ def advance_layerwise(
     Returns:
         tuple[Record, NetworkState]: What happened, and the state after the last step.
     """
+    if plan.coding.windowed:
+        dtype = plan.output.threshold.dtype
+        return simulate_latency(plan, observations, num_steps, spikes=spikes, dtype=dtype), state
     return _simulate(plan, observations, num_steps, spikes, state)
 
 
@@ -253,3 +254,24 @@ def _wanted_layout(following: SpikingLayer | None) -> torch.memory_format:
 def _layout(x: Tensor) -> torch.memory_format:
     images = x.ndim == 4 and not x.is_contiguous()
     return torch.channels_last if images else torch.contiguous_format
+
+
+class _Layerwise(StatefulSimulation):
+    batch = _BATCH
+
+    @torch.no_grad()
+    def advance(
+        self, observations: Tensor, num_steps: int, state: NetworkState, *, spikes: bool = False
+    ) -> tuple[Record, NetworkState]:
+        return advance_layerwise(self.ready, observations, num_steps, state, spikes=spikes)
+
+
+class _Engine(Engine):
+    name = "torch"
+    about = "layer by layer in chunks of time; reads the plan, the same for both backends"
+
+    def prepare(self, plan: SpikingPlan, device: torch.device, host: Host) -> StatefulSimulation:
+        return _Layerwise(plan, plan.cast(torch.float32, device))
+
+
+LAYERWISE: Final = _Engine()

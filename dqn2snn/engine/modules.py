@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
 import torch
 from torch import Tensor
 
 from dqn2snn.dynamics.neuron import NeuronState
 from dqn2snn.dynamics.record import Record, readouts
 from dqn2snn.dynamics.state import NetworkState
+from dqn2snn.engine.simulation import Engine, Host, StatefulSimulation
 from dqn2snn.neurons.backends import Adapter
 from dqn2snn.plan import SpikingPlan
 
-__all__ = ["advance_modules", "simulate_modules"]
+__all__ = ["MODULES", "advance_modules", "simulate_modules"]
 
 
 def simulate_modules(
@@ -95,3 +100,37 @@ def _simulate(
 
 def _sum(totals: list[Tensor], new: list[Tensor]) -> list[Tensor]:
     return [total + x for total, x in zip(totals, new, strict=True)] if totals else new
+
+
+@dataclass(frozen=True, eq=False)
+class _Modules(StatefulSimulation):
+    """The modules as they are at each call. Gradients reach them."""
+
+    adapter: Callable[[], Adapter]
+
+    def run(
+        self, observations: Tensor, num_steps: int, *, spikes: bool = False, progress: bool = False
+    ) -> Record:
+        # From the initial membranes of the modules, which may have been trained, not from those of the plan.
+        return simulate_modules(self.adapter(), self.plan, observations, num_steps, spikes=spikes)
+
+    def advance(
+        self, observations: Tensor, num_steps: int, state: NetworkState, *, spikes: bool = False
+    ) -> tuple[Record, NetworkState]:
+        return advance_modules(self.adapter(), self.plan, observations, num_steps, state, spikes=spikes)
+
+
+class _Engine(Engine):
+    name = "modules"
+    about = "the native modules of the backend, step by step"
+
+    def refusal(self, plan: SpikingPlan, device: torch.device) -> str | None:
+        if plan.coding.windowed:
+            return f"it is in {plan.coding} coding, whose spikes neuron modules cannot time"
+        return None
+
+    def prepare(self, plan: SpikingPlan, device: torch.device, host: Host) -> StatefulSimulation:
+        return _Modules(plan, plan.cast(torch.float32, device), host.adapter)
+
+
+MODULES: Final = _Engine()

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import torch
 from torch import Tensor
 
 from dqn2snn.dynamics.encode import constant_current
 from dqn2snn.dynamics.neuron import if_step
 from dqn2snn.dynamics.record import Record, readouts
-from dqn2snn.dynamics.state import NetworkState, at_rest
+from dqn2snn.dynamics.state import NetworkState
+from dqn2snn.engine.latency import latency_reference
+from dqn2snn.engine.simulation import Engine, Host, StatefulSimulation
 from dqn2snn.plan import SpikingPlan
 
-__all__ = ["advance_reference", "simulate_reference"]
+__all__ = ["REFERENCE", "advance_reference", "simulate_reference"]
 
 
 def simulate_reference(
     plan: SpikingPlan, observations: Tensor, num_steps: int, *, spikes: bool = False
 ) -> Record:
-    """Simulate all layers step by step in float64; a spike reaches the next layer within its step.
+    """Simulate step by step in float64; a spike reaches the next layer within its step, or in its window.
 
     Args:
         plan: The spiking network.
@@ -28,10 +32,7 @@ def simulate_reference(
     Returns:
         Record: In float64.
     """
-    exact = plan.cast(torch.float64, observations.device)
-    return advance_reference(
-        exact, observations, num_steps, at_rest(exact, len(observations)), spikes=spikes
-    )[0]
+    return _simulation(plan, observations.device).run(observations, num_steps, spikes=spikes)
 
 
 def advance_reference(
@@ -49,6 +50,8 @@ def advance_reference(
     Returns:
         tuple[Record, NetworkState]: What happened, and the state after the last step.
     """
+    if plan.coding.windowed:
+        return latency_reference(plan, observations, num_steps, spikes=spikes), state
     constant = constant_current(plan, observations)
     first, later = plan.coding.drive(constant, state.current)
     layers, states = plan.all_layers, list(state.layers)
@@ -71,3 +74,26 @@ def advance_reference(
     counts = tuple(neurons.count for neurons in states)
     record = Record(num_steps, plan.layer_names, q, q_spike, counts, tuple(sent), kept)
     return record, NetworkState(tuple(states), constant)
+
+
+class _Reference(StatefulSimulation):
+    @torch.no_grad()
+    def advance(
+        self, observations: Tensor, num_steps: int, state: NetworkState, *, spikes: bool = False
+    ) -> tuple[Record, NetworkState]:
+        return advance_reference(self.ready, observations, num_steps, state, spikes=spikes)
+
+
+def _simulation(plan: SpikingPlan, device: torch.device) -> _Reference:
+    return _Reference(plan, plan.cast(torch.float64, device))
+
+
+class _Engine(Engine):
+    name = "reference"
+    about = "a float64 step loop, the oracle of the tests"
+
+    def prepare(self, plan: SpikingPlan, device: torch.device, host: Host) -> StatefulSimulation:
+        return _simulation(plan, device)
+
+
+REFERENCE: Final = _Engine()

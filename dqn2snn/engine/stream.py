@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -10,31 +10,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dqn2snn.dynamics.record import Record
+from dqn2snn.engine.streaming import Streaming
 from dqn2snn.errors import ArgumentError
 from dqn2snn.tracing.observations import Observations, check_observations
 
 if TYPE_CHECKING:
     from dqn2snn.plan import SpikingPlan
 
-__all__ = ["Flags", "Stream", "Streaming", "check_stream"]
+__all__ = ["Flags", "Stream", "check_stream"]
 
 Flags = Tensor | NDArray[np.bool_]
 """One bool for each environment."""
-
-
-class Streaming(Protocol):
-    """An engine that simulates decisions in sequence."""
-
-    def advance(
-        self, observations: Tensor, num_steps: int, rows: Tensor, first: Tensor, *, spikes: bool = False
-    ) -> Record:
-        """One decision in each of some environments."""
-
-    def q(self, observations: Tensor, num_steps: int, rows: Tensor, first: Tensor) -> Tensor:
-        """The last Q-values of the same, and nothing else."""
-
-    def reset(self) -> None:
-        """Forget everything."""
 
 
 class Stream:
@@ -69,31 +55,31 @@ class Stream:
         self._device = device
 
     def step(
-        self, observations: Observations, done: Flags | None = None, rows: Tensor | None = None
+        self, observations: Observations, episode_start: Flags | None = None, rows: Tensor | None = None
     ) -> Tensor:
         """Q-values of the next observation of each environment.
 
         Args:
             observations: `[B, *input_shape]`.
-            done: Whether the last episode of an environment has ended, so that this observation is the first of a new
-                one, `[B]` bool; None for nowhere. The first call begins everywhere.
+            episode_start: Whether this observation begins a new episode, `[B]` bool; None for nowhere. The first call
+                begins everywhere.
             rows: Numbers of the environments that these are, `[B]` int64; by default 0 to B - 1.
 
         Returns:
             Tensor: `[B, A]`, in the DQN's units.
 
         Raises:
-            ArgumentError: If `done` or `rows` do not fit the observations.
+            ArgumentError: If `episode_start` or `rows` do not fit the observations.
             ObservationError: If the observations have the wrong shape, or hold NaN or infinity.
         """
-        arguments = self._arguments(observations, done, rows)
+        arguments = self._arguments(observations, episode_start, rows)
         with torch.no_grad():
             return self._engine.q(*arguments)
 
     def record(
         self,
         observations: Observations,
-        done: Flags | None = None,
+        episode_start: Flags | None = None,
         rows: Tensor | None = None,
         *,
         spikes: bool = False,
@@ -102,7 +88,7 @@ class Stream:
 
         Args:
             observations: As of `step`.
-            done: As of `step`.
+            episode_start: As of `step`.
             rows: As of `step`.
             spikes: Keep every spike of every layer, but for those of a warm-up.
 
@@ -110,18 +96,22 @@ class Stream:
             Record: Its `sent` has the spikes of these decisions, those of a warm-up included.
 
         Raises:
-            ArgumentError: If `done` or `rows` do not fit the observations.
+            ArgumentError: If `episode_start` or `rows` do not fit the observations.
             ObservationError: If the observations have the wrong shape, or hold NaN or infinity.
         """
-        arguments = self._arguments(observations, done, rows)
+        arguments = self._arguments(observations, episode_start, rows)
         with torch.no_grad():
             return self._engine.advance(*arguments, spikes=spikes)
 
     def _arguments(
-        self, observations: Observations, done: Flags | None, rows: Tensor | None
+        self, observations: Observations, episode_start: Flags | None, rows: Tensor | None
     ) -> tuple[Tensor, int, Tensor, Tensor]:
         batch = check_observations(observations, self.plan.input_shape).to(self._device)
-        first = torch.zeros(len(batch), dtype=torch.bool) if done is None else torch.as_tensor(done)
+        first = (
+            torch.zeros(len(batch), dtype=torch.bool)
+            if episode_start is None
+            else torch.as_tensor(episode_start)
+        )
         places = torch.arange(len(batch)) if rows is None else torch.as_tensor(rows)
         _check(first, places, len(batch))
         return batch, self.num_steps, places.to(self._device), first.to(self._device)
@@ -148,7 +138,7 @@ def check_stream(state: object, plan: SpikingPlan) -> Stream:
 def _check(first: Tensor, rows: Tensor, batch: int) -> None:
     if first.dtype != torch.bool or first.shape != (batch,):
         raise ArgumentError(
-            f"Expected `done` as one bool for each of {batch} observations. Found {first.dtype} of shape "
+            f"Expected `episode_start` as one bool for each of {batch} observations. Found {first.dtype} of shape "
             f"{tuple(first.shape)}. Pass terminated | truncated of the step that gave the observations."
         )
     whole = not rows.is_floating_point() and rows.dtype != torch.bool

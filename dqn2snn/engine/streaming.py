@@ -4,26 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from dqn2snn.dynamics.record import Record
 from dqn2snn.dynamics.state import NetworkState, at_rest, merged, selected
-from dqn2snn.engine.choice import Engine, PreparedPlan
-from dqn2snn.engine.event import EventStream, q_event, simulate_event
-from dqn2snn.engine.latency import latency_reference, simulate_latency
-from dqn2snn.engine.layerwise import advance_layerwise
-from dqn2snn.engine.modules import advance_modules
-from dqn2snn.engine.reference import advance_reference
-from dqn2snn.neurons.backends import Adapter
 from dqn2snn.plan import SpikingPlan
 
-__all__ = ["Advance", "Forgetful", "StateStream", "streaming", "timed"]
+__all__ = ["Advance", "Forgetful", "StateStream", "Streaming"]
 
 Advance = Callable[..., tuple[Record, NetworkState]]
 """Simulates a batch for a number of steps from a state: `advance(observations, num_steps, state, spikes=...)`."""
+
+
+class Streaming(Protocol):
+    """What simulates decisions in sequence."""
+
+    def advance(
+        self, observations: Tensor, num_steps: int, rows: Tensor, first: Tensor, *, spikes: bool = False
+    ) -> Record:
+        """One decision in each of some environments."""
+
+    def q(self, observations: Tensor, num_steps: int, rows: Tensor, first: Tensor) -> Tensor:
+        """The last Q-values of the same, and nothing else."""
+
+    def reset(self) -> None:
+        """Forget everything."""
 
 
 class Forgetful:
@@ -125,49 +133,3 @@ def _with_warmup(record: Record, spent: Record, new: Tensor) -> Record:
         total[new] += more.to(total.dtype)
         sent.append(total)
     return replace(record, sent=tuple(sent))
-
-
-def timed(engine: Engine) -> Callable[..., Record]:
-    """The simulation of spikes whose times count: the oracle, or what is fast."""
-    return torch.no_grad()(latency_reference if engine == "reference" else simulate_latency)
-
-
-def streaming(
-    prepared: PreparedPlan,
-    engine: Engine,
-    adapter: Callable[[], Adapter],
-    threads: Callable[[], int],
-    resync_every: int | None,
-) -> Forgetful | StateStream | EventStream:
-    """What simulates a stream.
-
-    Args:
-        prepared: The plan, ready for the engines.
-        engine: Which of them, not "auto".
-        adapter: Makes the adapter of the native network, which may be moved or trained.
-        threads: How many the event engine may use, asked at each decision.
-        resync_every: As of `StateStream`; the event engine runs on the grid only, where nothing drifts.
-
-    Returns:
-        Forgetful | StateStream | EventStream: At rest.
-    """
-    plan = prepared.plan
-    if plan.coding.windowed:
-        simulate = partial(timed(engine), prepared.tensors)
-        return Forgetful(simulate, lambda *args: simulate(*args).q[-1])
-    if engine == "event" and not plan.stateful:
-        return Forgetful(
-            lambda *args, **kept: simulate_event(prepared.events, *args, threads=threads(), **kept),
-            lambda *args: q_event(prepared.events, *args, threads=threads()),
-        )
-    if engine == "event":
-        return EventStream(prepared.events, threads)
-    if engine == "reference":
-        return StateStream(prepared.exact, partial(advance_reference, prepared.exact), resync_every)
-    if engine == "modules":
-        return StateStream(
-            prepared.tensors,
-            lambda *args, **kept: advance_modules(adapter(), plan, *args, **kept),
-            resync_every,
-        )
-    return StateStream(prepared.tensors, partial(advance_layerwise, prepared.tensors), resync_every)

@@ -20,7 +20,6 @@ from dqn2snn.benchmark._report import FILES
 from dqn2snn.benchmark._results import FILE
 from dqn2snn.benchmark._spread import BACKENDS, spreading
 from dqn2snn.cli import bench, main
-from dqn2snn.engine.choice import ENGINES
 from dqn2snn.errors import ArgumentError, CheckpointError
 from tests.benchmark.subjects import PROTOCOL
 
@@ -185,7 +184,6 @@ def test_a_plan_that_is_damaged_costs_its_own_episodes_only(
 
 def test_names_are_those_of_the_library() -> None:
     assert bench.BACKENDS == BACKENDS
-    assert bench.ENGINES == ENGINES
     with pytest.raises(ArgumentError, match="loky, dask, ray"), spreading(2, "threading"):
         pass
 

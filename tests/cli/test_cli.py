@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import torch
@@ -22,8 +22,7 @@ import dqn2snn
 from dqn2snn import zoo
 from dqn2snn.analysis.hardware import footprint
 from dqn2snn.cli import _networks, main
-from dqn2snn.cli.info import ENGINE_NOTES
-from dqn2snn.network import Engine
+from dqn2snn.engine.registry import AUTO, ENGINES
 from dqn2snn.neurons.backends import BACKENDS
 from dqn2snn.plan.file import load_plan, plan_bytes
 from dqn2snn.play.study import fresh_rollout, study_agreement
@@ -184,7 +183,7 @@ def test_info_tells_of_versions_recipes_and_agents(capsys: pytest.CaptureFixture
     assert "IJCNN 2015" in data["recipes"]["diehl2015"]
     assert main(["info"]) == 0
     text = capsys.readouterr().out
-    listed = (*zoo.names(), *names_of("rule", "correction", "finetuning"), *get_args(Engine), "IJCNN 2015")
+    listed = (*zoo.names(), *names_of("rule", "correction", "finetuning"), AUTO, *ENGINES, "IJCNN 2015")
     assert all(name in text for name in listed)
 
 
@@ -204,7 +203,6 @@ def test_an_agent_may_be_a_directory(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_the_names_that_help_lists_are_those_of_the_library() -> None:
     assert names_of("rule") == _networks.RECIPES
     assert tuple(BACKENDS) == _networks.BACKENDS
-    assert get_args(Engine) == _networks.ENGINES == tuple(ENGINE_NOTES)
 
 
 # Help

@@ -46,7 +46,6 @@ def test_a_coding_is_found_by_its_name_and_survives_a_file(name: str, tmp_path: 
     assert (coding.name, str(coding)) == (name, name)
     made = plan_of(name)
     assert made.coding == coding
-    assert made.coding != replace(made).coding.__class__
     save_plan(made, tmp_path / "plan")
     assert load_plan(tmp_path / "plan").coding == coding
 

@@ -16,7 +16,6 @@ from torch import Tensor
 
 from dqn2snn.dynamics.record import Record
 from dqn2snn.engine import simulate_layerwise
-from dqn2snn.engine.choice import Engine
 from dqn2snn.engine.decide import MARGIN, Decision, decide, separations, settled
 from dqn2snn.errors import ArgumentError, ObservationError, PlanError
 from dqn2snn.network import SpikingQNetwork
@@ -27,7 +26,7 @@ from tests import agents
 from tests.geometries import plans
 
 DOCS = Path(__file__).parents[2] / "docs"
-ENGINES: list[Engine] = ["auto", "torch", "modules", "reference"]
+ENGINES: list[str] = ["auto", "torch", "modules", "reference"]
 MARGINS = st.sampled_from([0.0, 0.25, 1.0, 2.5])
 EVERY = st.integers(1, 9)
 
@@ -164,7 +163,7 @@ def test_actions_with_equal_weights_settle_and_the_first_is_taken() -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", ["lunarlander", "minatar-freeway"])
-def test_every_engine_decides_alike(name: str, engine: Engine) -> None:
+def test_every_engine_decides_alike(name: str, engine: str) -> None:
     snn = SpikingQNetwork(agents.plan(name), engine=engine)
     expected = decide(snn.plan, agents.oracle(name, 32))
     decision = snn.decide(agents.observations(name)[:32])
@@ -174,9 +173,9 @@ def test_every_engine_decides_alike(name: str, engine: Engine) -> None:
     assert not decision.q.requires_grad
 
 
-def test_max_steps_is_the_limit() -> None:
+def test_num_steps_is_the_limit() -> None:
     snn, observations = SpikingQNetwork(agents.plan("cartpole")), agents.observations("cartpole")[:32]
-    short, long = (snn.decide(observations, max_steps) for max_steps in (30, None))
+    short, long = (snn.decide(observations, num_steps) for num_steps in (30, None))
     assert torch.equal(short.steps, long.steps.clamp(max=30))
     assert int(long.steps.max()) == snn.plan.num_steps
     undecided = short.steps == 30
@@ -184,7 +183,7 @@ def test_max_steps_is_the_limit() -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_no_observations_need_no_decisions(engine: Engine) -> None:
+def test_no_observations_need_no_decisions(engine: str) -> None:
     snn = SpikingQNetwork(agents.plan("cartpole"), engine=engine)
     decision = snn.decide(agents.observations("cartpole")[:0], 8)
     assert [len(tensor) for tensor in (decision.actions, decision.steps, decision.q)] == [0, 0, 0]
@@ -268,14 +267,14 @@ def test_a_spacing_of_checks_that_is_none_is_refused(every: Any) -> None:
         SpikingQNetwork(agents.plan("cartpole")).decide(agents.observations("cartpole")[:1], every=every)
 
 
-@pytest.mark.parametrize("max_steps", [0, -1, 501, 1.5, True])
-def test_steps_that_the_plan_was_not_made_for_are_refused(max_steps: Any) -> None:
+@pytest.mark.parametrize("num_steps", [0, -1, 501, 1.5, True])
+def test_steps_that_the_plan_was_not_made_for_are_refused(num_steps: Any) -> None:
     with pytest.raises(PlanError, match="steps"):
-        SpikingQNetwork(agents.plan("cartpole")).decide(agents.observations("cartpole")[:1], max_steps)
+        SpikingQNetwork(agents.plan("cartpole")).decide(agents.observations("cartpole")[:1], num_steps)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_bad_observations_are_refused(engine: Engine) -> None:
+def test_bad_observations_are_refused(engine: str) -> None:
     snn = SpikingQNetwork(agents.plan("cartpole"), engine=engine)
     with pytest.raises(ObservationError, match="NaN or infinity in 1 of 2"):
         snn.decide(torch.tensor([[0.0] * 4, [math.nan] * 4]), 8)

@@ -17,7 +17,7 @@ import dqn2snn
 from dqn2snn.dynamics.encode import constant_current
 from dqn2snn.dynamics.record import Record
 from dqn2snn.engine import simulate_layerwise, simulate_reference
-from dqn2snn.network import Engine, SpikingQNetwork
+from dqn2snn.network import SpikingQNetwork
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.graph import per_channel
 from tests import agents
@@ -25,7 +25,7 @@ from tests.geometries import plans
 from tests.neurons.textbook import textbook_neuron
 from tests.properties import assert_same_counts, assert_same_q_values, assert_same_spikes
 
-ENGINES: list[Engine] = ["reference", "auto", "torch", "modules"]  # auto is event where that is compiled
+ENGINES: list[str] = ["reference", "auto", "torch", "modules"]  # auto is event where that is compiled
 BACKENDS: list[str] = ["snntorch", "norse"]
 NATIVE = [("torch", "snntorch"), ("modules", "snntorch"), ("modules", "norse")]
 
@@ -131,7 +131,7 @@ def test_a_progress_bar_changes_no_record(capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize(("engine", "backend"), NATIVE)
 @pytest.mark.parametrize("name", ["lunarlander", "minatar-freeway"])
-def test_the_number_of_threads_changes_no_spike(name: str, engine: Engine, backend: str) -> None:
+def test_the_number_of_threads_changes_no_spike(name: str, engine: str, backend: str) -> None:
     snn = SpikingQNetwork(agents.plan(name), backend)
     assert_same_counts(snn.record(agents.observations(name)[:32], 32, engine=engine), agents.oracle(name, 32))
 
@@ -177,7 +177,7 @@ def test_q_spike_is_the_scaled_count() -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_spikes_are_kept_only_if_asked_for(engine: Engine) -> None:
+def test_spikes_are_kept_only_if_asked_for(engine: str) -> None:
     snn, observations = SpikingQNetwork(agents.plan("cartpole")), agents.observations("cartpole")[:5]
     with_spikes, without = (
         snn.record(observations, 20, spikes=keep, engine=engine) for keep in (True, False)
@@ -192,7 +192,7 @@ def test_spikes_are_kept_only_if_asked_for(engine: Engine) -> None:
 
 @pytest.mark.parametrize(("engine", "backend"), [("reference", "snntorch"), *NATIVE])
 @pytest.mark.parametrize("name", ["cartpole", "minatar-freeway"])
-def test_no_observations_give_empty_records(name: str, engine: Engine, backend: str) -> None:
+def test_no_observations_give_empty_records(name: str, engine: str, backend: str) -> None:
     snn, plan = SpikingQNetwork(agents.plan(name), backend), agents.plan(name)
     record = snn.record(agents.observations(name)[:0], 3, spikes=True, engine=engine)
     assert record.q.shape == (3, 0, plan.num_actions)
@@ -231,7 +231,7 @@ def test_raw_floats_may_be_simulated_for_longer_than_planned() -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float16, torch.float64])
-def test_observations_may_have_any_dtype(engine: Engine, dtype: torch.dtype) -> None:
+def test_observations_may_have_any_dtype(engine: str, dtype: torch.dtype) -> None:
     snn = SpikingQNetwork(agents.plan("minatar-freeway"), engine=engine)
     observations = agents.observations("minatar-freeway")[:4]
     assert torch.equal(snn.record(observations.to(dtype), 16).q, snn.record(observations, 16).q)
@@ -257,7 +257,7 @@ def test_half_precision_networks_count_past_what_their_dtype_can(
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_inference_mode_spoils_nothing_for_later(engine: Engine) -> None:
+def test_inference_mode_spoils_nothing_for_later(engine: str) -> None:
     snn, observations = (
         SpikingQNetwork(agents.plan("minatar-freeway"), engine=engine),
         agents.observations("minatar-freeway")[:4],
@@ -282,7 +282,7 @@ def test_only_the_modules_give_gradients(backend: str) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_the_same_observations_give_the_same_record(engine: Engine) -> None:
+def test_the_same_observations_give_the_same_record(engine: str) -> None:
     snn, observations = SpikingQNetwork(agents.plan("lunarlander")), agents.observations("lunarlander")[:8]
     first, second = (snn.record(observations, 30, spikes=True, engine=engine) for _ in range(2))
     assert_same_spikes(first, second)

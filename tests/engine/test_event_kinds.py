@@ -109,7 +109,7 @@ def test_first_layers_that_could_charge_beyond_32_bits_are_refused() -> None:
 
     def limited(num_steps: int) -> SpikingPlan:
         plan = agents.plan("cartpole")
-        first = replace(plan.layers[0], max_spikes=127, max_count=5)
+        first = replace(plan.layers[0], max_spikes=127, max_count=127)
         return replace(plan, layers=(first, *plan.layers[1:]), num_steps=num_steps)
 
     assert SpikingQNetwork(limited(500)).engine_in_use.name == "event"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dqn2snn.network import Engine, SpikingQNetwork
+from dqn2snn.network import SpikingQNetwork
 from tests import agents
 from tests.properties import assert_same_counts, assert_same_q_values, assert_same_spikes
 
@@ -56,7 +56,7 @@ def test_a_batch_of_more_than_one_chunk_fires_the_spikes_of_the_oracle(name: str
 
 @pytest.mark.parametrize("engine", ["reference", "auto", "torch", "modules"])
 @pytest.mark.parametrize("name", ["lunarlander", "minatar-freeway"])
-def test_a_short_run_is_the_beginning_of_a_long_one(name: str, engine: Engine) -> None:
+def test_a_short_run_is_the_beginning_of_a_long_one(name: str, engine: str) -> None:
     snn = SpikingQNetwork(agents.plan(name), engine=engine)
     observations = agents.observations(name)[:4]
     long, short = (snn.record(observations, num_steps, spikes=True) for num_steps in (500, 16))

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dqn2snn._utils.arguments import Parser, natural_number, positive_number
-from dqn2snn.engine.choice import ENGINES
+from dqn2snn.engine.registry import AUTO, ENGINES
 from measuring.table.report import text
 from measuring.table.run import run
 from measuring.table.settings import Cell, Protocol, Settings, cells
@@ -91,7 +91,7 @@ def _parser() -> Parser:
         "--seed", type=natural_number, default=Protocol.seed, metavar="N", help="of everything (0)"
     )
     parser.add_argument(
-        "--engine", choices=ENGINES, default="auto", help="what simulates; all give the same (auto)"
+        "--engine", choices=(AUTO, *ENGINES), default=AUTO, help="what simulates; all give the same (auto)"
     )
     parser.add_argument(
         "--jobs", type=positive_number, default=1, metavar="N", help="processes of one thread each (1)"

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from dqn2snn.benchmark._settings import check_different
-from dqn2snn.engine.choice import Engine
 from dqn2snn.errors import ArgumentError
 from dqn2snn.io import zoo
 from dqn2snn.recipes import Recipe, names_of
@@ -65,7 +64,7 @@ class Settings:
     recipes: tuple[str, ...] = names_of("rule")
     num_steps: tuple[int, ...] = STEPS
     protocol: Protocol = Protocol()
-    engine: Engine = "auto"
+    engine: str = "auto"
     play: bool = True
 
 

@@ -13,7 +13,6 @@ from tqdm.auto import tqdm
 from dqn2snn._utils.table import format_table
 from dqn2snn.analysis.suggestion._predict import STEPS, Prediction, predict_agreement
 from dqn2snn.analysis.suggestion._suggest import predict_over_steps
-from dqn2snn.engine.choice import Engine
 from dqn2snn.errors import ArgumentError, PlanError
 from dqn2snn.metrics.confidence import Interval, proportion_interval
 from dqn2snn.network import SpikingQNetwork
@@ -78,7 +77,7 @@ def plan_for_target(
     q_dqn: Tensor,
     target: float,
     *,
-    engine: Engine = "auto",
+    engine: str = "auto",
     progress: bool = False,
 ) -> SpikingPlan:
     """The plan with the fewest steps that agrees with the DQN on held-out observations as asked.
@@ -213,7 +212,7 @@ def _search(reaches: Callable[[int], bool], start: int) -> int | None:
     return high
 
 
-def _measured(plan: SpikingPlan, held_out: Tensor, q_dqn: Tensor, engine: Engine) -> Interval:
+def _measured(plan: SpikingPlan, held_out: Tensor, q_dqn: Tensor, engine: str) -> Interval:
     snn = SpikingQNetwork(plan, engine=engine)
     if plan.stateful:
         stream = snn.stream()

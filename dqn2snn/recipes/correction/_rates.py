@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from dqn2snn.engine.choice import PreparedPlan
+from dqn2snn.engine.registry import AUTO, PreparedPlan
+from dqn2snn.engine.values import BATCH
 from dqn2snn.errors import CalibrationError
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.graph import LayerGraph
 from dqn2snn.recipes.correction._scales import Scale
-from dqn2snn.recipes.correction._spikes import BATCH, mean_spikes_of
 from dqn2snn.tracing.observations import Observations, check_observations
 
 __all__ = ["Shown", "checked", "mean_error", "shown"]
@@ -70,10 +70,10 @@ def shown(
     Yields:
         Shown: Of each batch, in order.
     """
-    prepared = PreparedPlan(plan, observations.device)
+    simulation = PreparedPlan(plan, observations.device).simulation(AUTO)
     runner = graph.cast(torch.float32, observations.device)
     for batch in tqdm(observations.split(BATCH), desc=label, leave=False, disable=not progress):
-        (rates,) = mean_spikes_of(prepared, batch, [layer])
+        (rates,) = simulation.values(batch, [layer])
         yield Shown(rates, tuple(runner.pre_activations(batch.float())))
 
 

@@ -8,11 +8,12 @@ from torch import Tensor
 
 import dqn2snn
 from dqn2snn.engine import simulate_reference
-from dqn2snn.engine.choice import PreparedPlan
+from dqn2snn.engine.event import EventNetwork, simulation
+from dqn2snn.engine.event.simulation import values_by_events
 from dqn2snn.errors import ArgumentError, ObservationError, PlanError
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.recipes._assemble import placed
-from dqn2snn.recipes.correction import _spikes, ftbc, mean_spikes
+from dqn2snn.recipes.correction import ftbc, mean_spikes
 from dqn2snn.tracing.calibration import calibrate
 from tests.engine.compiled import needs_extension
 from tests.recipes.correction.subjects import RECIPES, graph, network, observations, plan
@@ -67,7 +68,7 @@ def test_what_cannot_be_simulated_is_refused(
 @pytest.mark.parametrize("recipe", COUNTED)
 def test_by_events_they_are_those_of_the_oracle(recipe: str, kind: str) -> None:
     x, made = observations(kind, seed=1, count=40), on_grid(plan(recipe, kind), kind)
-    found = _spikes._by_events(PreparedPlan(made, HOST), x, [1, 0])
+    found = values_by_events(EventNetwork(made), x, [1, 0], 2)
     torch.testing.assert_close(list(found), expected(made, x, [1, 0]))
 
 
@@ -79,14 +80,13 @@ def test_in_raw_numbers_events_serve_and_batches_are_as_small_as_memory_asks(
     made = ftbc(plan("rate", "image"), graph("image"), observations("image"))
     sizes: list[int] = []
 
-    def noted(prepared: PreparedPlan, part: Tensor, layers: list[int]) -> tuple[Tensor, ...]:
+    def noted(network: EventNetwork, part: Tensor, layers: list[int], threads: int) -> tuple[Tensor, ...]:
         sizes.append(len(part))
-        return by_events(prepared, part, layers)
+        return values_by_events(network, part, layers, threads)
 
-    by_events = _spikes._by_events
-    monkeypatch.setattr(_spikes, "_by_events", noted)
+    monkeypatch.setattr(simulation, "values_by_events", noted)
     first = made.num_steps * made.layers[0].affine.neurons
-    monkeypatch.setattr(_spikes, "_KEPT", 7 * first)  # of seven observations
+    monkeypatch.setattr(simulation, "_KEPT", 7 * first)  # of seven observations
     (found,) = mean_spikes(made, x, [0])
     assert sizes == [7] * 5 + [5]
     torch.testing.assert_close(found, expected(made, x, [0])[0])

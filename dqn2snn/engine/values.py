@@ -1,0 +1,50 @@
+"""What hidden neurons have told by the end of a decision: their spikes, each by its worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from dqn2snn.dynamics.encode import constant_current
+from dqn2snn.dynamics.neuron import if_step
+from dqn2snn.dynamics.state import at_rest
+from dqn2snn.plan import SpikingPlan
+
+__all__ = ["BATCH", "values_by_steps"]
+
+BATCH = 256
+"""Observations that are simulated at once, at most; memory does not grow with their number."""
+
+
+def values_by_steps(plan: SpikingPlan, observations: Tensor, layers: Sequence[int]) -> tuple[Tensor, ...]:
+    """Simulate no more layers than are asked for, step by step, and keep no spikes.
+
+    Args:
+        plan: In float32, on the device of the observations; its numbers need not be on the grid that it names.
+        observations: `[N, *input_shape]`, one or more.
+        layers: Which hidden layers.
+
+    Returns:
+        tuple[Tensor, ...]: `[N, *shape]` float32 of each of these layers.
+    """
+    parts = [_values(plan, part, layers) for part in observations.split(BATCH)]
+    return tuple(torch.cat(layer) for layer in zip(*parts, strict=True))
+
+
+def _values(plan: SpikingPlan, observations: Tensor, wanted: Sequence[int]) -> tuple[Tensor, ...]:
+    layers = plan.layers[: max(wanted, default=-1) + 1]
+    states = list(at_rest(plan, len(observations)).layers[: len(layers)])
+    values = [torch.zeros_like(state.membrane) for state in states]
+    current = constant_current(plan, observations).float()
+    first, later = plan.coding.drive(current, torch.zeros_like(current))
+    for t, worth in enumerate(plan.coding.worth(plan).tolist()):
+        fired = later if t else first
+        for i, layer in enumerate(layers):
+            arriving = fired if i == 0 else layer.affine(fired)
+            if layer.step_bias is not None:
+                arriving = arriving + layer.step_bias[t]
+            fired, states[i] = if_step(arriving, states[i], layer)
+            values[i].add_(fired, alpha=worth)
+    return tuple(values[i] for i in wanted)
