@@ -37,7 +37,7 @@ class AtariProtocol:
     size: int = 84
 
     @property
-    def max_steps(self) -> int:
+    def max_episode_steps(self) -> int:
         """Decisions after which an episode is cut off."""
         return self.max_frames // self.skip
 
@@ -58,7 +58,7 @@ class AtariProtocol:
         return (
             f"{self.name}: {start}{fire}{sticky}, an action kept for {self.skip} frames, the greater of the last two, "
             f"{self.size} x {self.size} grey pictures, {self.stack} of them stacked; whole games of at most "
-            f"{self.max_steps:,} decisions, raw rewards"
+            f"{self.max_episode_steps:,} decisions, raw rewards"
         )
 
 
@@ -67,34 +67,35 @@ TAN2021 = AtariProtocol("tan2021", max_no_ops=30, fire_on_reset=True, sticky=0.0
 
 MACHADO2018 = AtariProtocol("machado2018", max_no_ops=0, fire_on_reset=False, sticky=0.25, max_frames=108_000)
 """Machado et al. (2018), "Revisiting the Arcade Learning Environment", JAIR 61, with gymnasium's limit of 30 minutes,
-which Dopamine uses too. The paper's own experiments take 18,000 frames (``max_steps=4500``) and all 18 actions."""
+which Dopamine uses too. The paper's own experiments take 18,000 frames (``max_episode_steps=4500``) and all 18
+actions."""
 
 _IDS = ((re.compile(r"(\w+)NoFrameskip-v4"), TAN2021), (re.compile(r"ALE/(\w+)-v5"), MACHADO2018))
 
 
-def atari_protocol(env_id: str) -> AtariProtocol | None:
+def atari_protocol(env: str) -> AtariProtocol | None:
     """Tell the protocol that an environment id stands for.
 
     Args:
-        env_id: An environment id, whether or not there is such a game.
+        env: An environment id, whether or not there is such a game.
 
     Returns:
         The protocol; None for what is not an Atari id.
 
     Example:
-        >>> atari_protocol("PongNoFrameskip-v4").max_steps
+        >>> atari_protocol("PongNoFrameskip-v4").max_episode_steps
         18000
         >>> atari_protocol("CartPole-v1") is None
         True
     """
-    return _parse(env_id)[1]
+    return _parse(env)[1]
 
 
-def game_of(env_id: str) -> str | None:
+def game_of(env: str) -> str | None:
     """Tell the game that an environment id names.
 
     Args:
-        env_id: An environment id.
+        env: An environment id.
 
     Returns:
         The game; None for what is not an Atari id.
@@ -103,11 +104,11 @@ def game_of(env_id: str) -> str | None:
         >>> game_of("ALE/RoadRunner-v5")
         'RoadRunner'
     """
-    return _parse(env_id)[0]
+    return _parse(env)[0]
 
 
-def _parse(env_id: str) -> tuple[str, AtariProtocol] | tuple[None, None]:
+def _parse(env: str) -> tuple[str, AtariProtocol] | tuple[None, None]:
     for pattern, protocol in _IDS:
-        if match := pattern.fullmatch(env_id):
+        if match := pattern.fullmatch(env):
             return match[1], protocol
     return None, None

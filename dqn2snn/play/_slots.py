@@ -1,4 +1,4 @@
-"""What `dqn2snn.rollout` plays in: environments, each with the episode that runs in it."""
+"""What `dqn2snn.play.rollout` plays in: environments, each with the episode that runs in it."""
 
 from __future__ import annotations
 
@@ -55,13 +55,15 @@ class Slot:
         return lambda: self.env.step(action)
 
 
-def act(slots: Sequence[Slot], actions: Sequence[int], max_steps: int | None) -> list[tuple[float, bool]]:
+def act(
+    slots: Sequence[Slot], actions: Sequence[int], max_episode_steps: int | None
+) -> list[tuple[float, bool]]:
     """Take one step in every slot, at the same time in those environments that can.
 
     Args:
         slots: Where episodes run.
         actions: One a slot.
-        max_steps: Ends an episode.
+        max_episode_steps: Ends an episode.
 
     Returns:
         Reward, and whether the episode ended, of each.
@@ -71,7 +73,7 @@ def act(slots: Sequence[Slot], actions: Sequence[int], max_steps: int | None) ->
     for slot, wait in zip(slots, started, strict=True):
         slot.observation, reward, terminated, truncated, _ = wait()
         slot.steps += 1
-        outcomes.append((float(reward), terminated or truncated or slot.steps == max_steps))
+        outcomes.append((float(reward), terminated or truncated or slot.steps == max_episode_steps))
     return outcomes
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "action_names",
     "atari_protocol",
     "check_env",
+    "env_of",
     "make_env",
     "spaces_of",
 ]
@@ -31,6 +32,7 @@ __all__ = [
 EnvSource: TypeAlias = "str | gymnasium.Env[Any, Any] | Callable[[], gymnasium.Env[Any, Any]]"
 """An environment id, one environment, or a function that makes environments."""
 
+_Env = TypeVar("_Env", bound=EnvSource)
 
 _CLASSIC = {
     "CartPole": ("left", "right"),
@@ -48,20 +50,20 @@ class Spaces(NamedTuple):
     num_actions: int
 
 
-def make_env(env_id: str, render_mode: str | None = None) -> gymnasium.Env[Any, Any]:
+def make_env(env: str, render_mode: str | None = None) -> gymnasium.Env[Any, Any]:
     """Make an environment that a Q-network can act in.
 
     Gymnasium environments come as registered, without gymnasium's per-step checker. MinAtar games
     (``"MinAtar/Freeway-v0"`` and its kin) come with channel-first float32 observations ``[C, 10, 10]``,
     sticky actions with probability 0.1, difficulty ramping, all six actions (``-v0``) and episodes of at most
-    5000 steps; seeding them really repeats an episode, see `dqn2snn._minatar`.
+    5000 steps; seeding them really repeats an episode, see `dqn2snn.play._minatar`.
 
     Atari games come with observations ``uint8 [4, 84, 84]``, as whole games with raw rewards and the minimal set of
     actions. The id says under which protocol: ``"RoadRunnerNoFrameskip-v4"`` is that of Tan et al. (2021),
     ``"ALE/RoadRunner-v5"``, with sticky actions, that of Machado et al. (2018); `atari_protocol` tells the details.
 
     Args:
-        env_id: A registered gymnasium id.
+        env: A registered gymnasium id.
         render_mode: Passed to gymnasium, ``"rgb_array"`` for pictures.
 
     Returns:
@@ -83,20 +85,46 @@ def make_env(env_id: str, render_mode: str | None = None) -> gymnasium.Env[Any, 
         # takes for an older "v1" although it is the game with all six actions.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
-            if env_id.startswith("MinAtar/"):
-                env = _make_minatar(env_id, render_mode)
-            elif atari_protocol(env_id) is not None:
-                env = _make_atari(env_id, render_mode)
+            if env.startswith("MinAtar/"):
+                made = _make_minatar(env, render_mode)
+            elif atari_protocol(env) is not None:
+                made = _make_atari(env, render_mode)
             else:
-                env = gym.make(env_id, render_mode=render_mode, disable_env_checker=True)
+                made = gym.make(env, render_mode=render_mode, disable_env_checker=True)
     except gym.error.DependencyNotInstalled as error:
-        raise MissingExtraError(f"Expected all that {env_id} needs to be installed. {error}") from None
+        raise MissingExtraError(f"Expected all that {env} needs to be installed. {error}") from None
     except gym.error.Error as error:
         raise ArgumentError(
-            f"Expected the id of a registered gymnasium environment. Found {env_id!r}: {error}"
+            f"Expected the id of a registered gymnasium environment. Found {env!r}: {error}"
         ) from None
-    spaces_of(env)
-    return env
+    spaces_of(made)
+    return made
+
+
+def env_of(env: _Env | None, *policies: object) -> _Env | str:
+    """The environment to play in: the one given, or else that of the first network which names one as `env_id`.
+
+    Raises:
+        ArgumentError: If there is none.
+
+    Example:
+        >>> env_of("CartPole-v1")
+        'CartPole-v1'
+        >>> env_of(None, lambda observations: observations)
+        Traceback (most recent call last):
+        ...
+        dqn2snn.errors.ArgumentError: Expected an environment, since function has no env_id. Found env=None. Pass one, \
+for instance env="CartPole-v1".
+    """
+    named = (getattr(policy, "env_id", None) for policy in policies)
+    found = env if env is not None else next((name for name in named if name), None)
+    if found is None:
+        kinds = " and ".join(type(policy).__name__ for policy in policies)
+        raise ArgumentError(
+            f"Expected an environment, since {kinds} has no env_id. Found env=None. Pass one, for instance "
+            'env="CartPole-v1".'
+        )
+    return found
 
 
 def _make_minatar(env_id: str, render_mode: str | None) -> gymnasium.Env[Any, Any]:

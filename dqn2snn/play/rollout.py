@@ -1,47 +1,27 @@
 """Playing: episodes by their own seeds, several at a time.
 
 Episode ``i`` of a run is ``env.reset(seed=seed + i)`` with an exploration stream of its own. Its course
-depends on the Q-function and on those two numbers, not on which episodes run beside it, so that two networks
+depends on the network and on those two numbers, not on which episodes run beside it, so that two networks
 can be compared episode by episode.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from dqn2snn.errors import ArgumentError, EnvironmentMismatchError
 from dqn2snn.play._slots import Slot, act, environments
 from dqn2snn.play.envs import EnvSource
+from dqn2snn.play.policies import Places, Player
 
-__all__ = ["Places", "QFunction", "QFunctions", "Step", "device_of", "play"]
-
-QFunction: TypeAlias = Callable[[Tensor], Tensor]
-"""Anything that maps observations ``[B, *obs_shape]`` to Q-values ``[B, A]``: a DQN, a converted network."""
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where observations come from, for networks that remember.
-
-    Attributes:
-        rows: Number of the environment of each observation, ``[B]`` int64.
-        first: Whether an episode begins with it, ``[B]`` bool.
-    """
-
-    rows: Tensor
-    first: Tensor
-
-
-QFunctions: TypeAlias = Callable[[Tensor, Places], tuple[Tensor, ...]]
-"""Q-values ``[B, A]`` of one or more networks for observations ``[B, *obs_shape]`` of those places."""
+__all__ = ["Step", "play"]
 
 
 @dataclass(frozen=True)
@@ -49,117 +29,98 @@ class Step:
     """One step of all running episodes.
 
     Attributes:
-        episodes: Episode of each row, int64 ``[B]``.
+        episode_ids: Episode of each row, int64 ``[B]``.
         observations: What was seen, in the environment's dtype, ``[B, *obs_shape]``.
-        q: What each Q-function said to it, ``[B, A]`` each. The first one acts.
+        q: What each network said to it, ``[B, A]`` each. The first one acts.
         actions: The actions taken, exploration included, int64 ``[B]``.
         rewards: What the environment gave for them, float64 ``[B]``.
-        done: Whether the episode ended with this step, bool ``[B]``.
+        ended: Whether the episode ended with this step, bool ``[B]``.
     """
 
-    episodes: NDArray[np.int64]
+    episode_ids: NDArray[np.int64]
     observations: NDArray[Any]
     q: tuple[Tensor, ...]
     actions: NDArray[np.int64]
     rewards: NDArray[np.float64]
-    done: NDArray[np.bool_]
+    ended: NDArray[np.bool_]
 
 
 def play(
-    q_functions: QFunctions,
+    player: Player,
     env: EnvSource,
     *,
-    episodes: Iterable[int],
+    episode_ids: Iterable[int],
     seed: int = 0,
     epsilon: float = 0.0,
     num_envs: int = 8,
-    max_steps: int | None = None,
+    max_episode_steps: int | None = None,
 ) -> Generator[Step, None, None]:
-    """Play episodes epsilon-greedily and tell, step by step, what was seen, valued and done.
+    """Play episodes epsilon-greedily and yield, step by step, what was seen and done.
 
     Args:
-        q_functions: Maps observations, float32 ``[B, *obs_shape]``, and their places to the Q-values ``[B, A]`` of
+        player: Maps observations, float32 ``[B, *obs_shape]``, and their places to the Q-values ``[B, A]`` of
             one or more networks: the first acts, the others watch. Called once a step in inference mode.
         env: What to play in. A single environment is one slot, whatever ``num_envs`` says, and stays open.
-        episodes: Numbers of the episodes to play; a slot takes the next one when its own has ended.
+        episode_ids: Numbers of the episodes to play; a slot takes the next one when its own has ended.
         seed: Episode ``i`` starts by ``env.reset(seed=seed + i)``, explores by ``default_rng([seed, i])``.
         epsilon: Probability of a uniformly random action.
         num_envs: Number of episodes that run at a time.
-        max_steps: Ends an episode, beside the environment's own limit.
+        max_episode_steps: Ends an episode, beside the environment's own limit.
 
     Yields:
         One `Step` of all running episodes.
 
     Example:
         >>> always_left = lambda obs, places: (torch.tensor([[1.0, 0.0]]).expand(len(obs), 2),)
-        >>> steps = play(always_left, "CartPole-v1", episodes=range(3), num_envs=2)
-        >>> sum(step.done.sum().item() for step in steps)
+        >>> steps = play(always_left, "CartPole-v1", episode_ids=range(3), num_envs=2)
+        >>> sum(step.ended.sum().item() for step in steps)
         3
     """
-    _check_arguments(seed, epsilon, num_envs, max_steps)
-    queue = iter(episodes)
+    _check_arguments(seed, epsilon, num_envs, max_episode_steps)
+    queue = iter(episode_ids)
     with environments(env, num_envs) as supply:
         pairs = zip(supply, queue, strict=False)
         slots = [Slot(row, *pair, seed) for row, pair in enumerate(pairs)]
         while slots:
-            step = _step(slots, q_functions, epsilon, max_steps)
+            step = _step(slots, player, epsilon, max_episode_steps)
             yield step
             slots = [
                 slot
-                for slot, done in zip(slots, step.done, strict=True)
-                if not done or _begin_next(slot, queue, seed)
+                for slot, ended in zip(slots, step.ended, strict=True)
+                if not ended or _begin_next(slot, queue, seed)
             ]
-
-
-def device_of(q_function: QFunction) -> torch.device:
-    """Say where a Q-function wants its observations: where its first parameter or buffer is, else on the CPU.
-
-    Args:
-        q_function: Any Q-function.
-
-    Returns:
-        The device.
-
-    Example:
-        >>> device_of(nn.Linear(4, 2))
-        device(type='cpu')
-    """
-    if isinstance(q_function, nn.Module):
-        for tensor in itertools.chain(q_function.parameters(), q_function.buffers()):
-            return tensor.device
-    return torch.device("cpu")
 
 
 def _step(
     slots: list[Slot],
-    q_functions: QFunctions,
+    player: Player,
     epsilon: float,
-    max_steps: int | None,
+    max_episode_steps: int | None,
 ) -> Step:
     observations = np.stack([slot.observation for slot in slots])
     with torch.inference_mode():
-        q = _values(q_functions, torch.as_tensor(observations, dtype=torch.float32), slots)
+        q = _values(player, torch.as_tensor(observations, dtype=torch.float32), slots)
     for values in q:
         _check_q(values, slots)
     actions = [slot.choose(row, epsilon) for slot, row in zip(slots, q[0].argmax(1).tolist(), strict=True)]
-    outcomes = act(slots, actions, max_steps)
+    outcomes = act(slots, actions, max_episode_steps)
     return Step(
-        episodes=np.array([slot.episode for slot in slots], dtype=np.int64),
+        episode_ids=np.array([slot.episode for slot in slots], dtype=np.int64),
         observations=observations,
         q=q,
         actions=np.array(actions, dtype=np.int64),
         rewards=np.array([reward for reward, _ in outcomes], dtype=np.float64),
-        done=np.array([done for _, done in outcomes], dtype=np.bool_),
+        ended=np.array([ended for _, ended in outcomes], dtype=np.bool_),
     )
 
 
-def _values(q_functions: QFunctions, observations: Tensor, slots: list[Slot]) -> tuple[Tensor, ...]:
+def _values(player: Player, observations: Tensor, slots: list[Slot]) -> tuple[Tensor, ...]:
     places = Places(
         rows=torch.tensor([slot.row for slot in slots]),
-        first=torch.tensor([slot.steps == 0 for slot in slots]),
+        episode_start=torch.tensor([slot.steps == 0 for slot in slots]),
     )
     try:
-        return q_functions(observations, places)
+        return player(observations, places)
     except RuntimeError as error:  # torch's, of shapes above all
         raise EnvironmentMismatchError(
             f"Expected a network that takes observations of shape {tuple(observations.shape)} from {slots[0].env}. "
@@ -184,7 +145,7 @@ def _check_q(q: Tensor, slots: list[Slot]) -> None:
         )
 
 
-def _check_arguments(seed: int, epsilon: float, num_envs: int, max_steps: int | None) -> None:
+def _check_arguments(seed: int, epsilon: float, num_envs: int, max_episode_steps: int | None) -> None:
     if seed < 0:
         raise ArgumentError(f"Expected seed >= 0. Found {seed}. Pass a non-negative integer.")
     if not 0 <= epsilon <= 1:
@@ -193,5 +154,7 @@ def _check_arguments(seed: int, epsilon: float, num_envs: int, max_steps: int | 
         raise ArgumentError(
             f"Expected num_envs >= 1. Found {num_envs}. Pass 1 to play one episode at a time."
         )
-    if max_steps is not None and max_steps < 1:
-        raise ArgumentError(f"Expected max_steps >= 1 or None. Found {max_steps}. Pass None for no limit.")
+    if max_episode_steps is not None and max_episode_steps < 1:
+        raise ArgumentError(
+            f"Expected max_episode_steps >= 1 or None. Found {max_episode_steps}. Pass None for no limit."
+        )

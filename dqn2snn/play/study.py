@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm.auto import tqdm
 
+from dqn2snn._utils.progress import progress_bar
 from dqn2snn._utils.table import format_table
 from dqn2snn.dynamics.record import Record
 from dqn2snn.metrics import (
@@ -27,7 +27,7 @@ from dqn2snn.plan import PlanOrNetwork
 from dqn2snn.play.collect import Rollout, collect_rollout
 from dqn2snn.play.envs import EnvSource
 from dqn2snn.play.evaluate._policy import plain
-from dqn2snn.play.rollout import QFunction
+from dqn2snn.play.policies import Policy
 
 __all__ = ["AgreementStudy", "doubling_steps", "fresh_rollout", "study_agreement"]
 
@@ -88,23 +88,24 @@ operations a decision   {cost.synaptic_operations:,.0f} synaptic and {cost.input
 
 
 def fresh_rollout(
-    env: EnvSource,
-    q_function: QFunction,
-    count: int,
+    policy: Policy,
+    num_observations: int,
     *,
+    env: EnvSource | None = None,
     seed: int = 0,
-    episodes: int = 20,
+    min_episodes: int = 20,
     epsilon: float = 0.05,
     progress: bool = True,
 ) -> Rollout:
     """Play like `collect_rollout`, in episodes that with the same seed serve neither calibration nor scores.
 
     Args:
-        env: Environment id, one environment, or a function that makes environments.
-        q_function: The network that plays.
-        count: Number of observations.
+        policy: The network that plays, usually the DQN.
+        num_observations: Number of observations.
+        env: Environment id, one environment, or a function that makes environments; by default that which the network
+            names as its `env_id`.
         seed: The seed of the calibration.
-        episodes: Least number of episodes: an interval needs several clusters.
+        min_episodes: Least number of episodes: an interval needs several clusters.
         epsilon: Probability of a random action.
         progress: Show a progress bar when standard error is a terminal.
 
@@ -112,13 +113,13 @@ def fresh_rollout(
         The observations with their episodes.
     """
     return collect_rollout(
-        env,
-        q_function,
-        count,
+        policy,
+        num_observations,
+        env=env,
         seed=seed + FRESH_SEED,
         epsilon=epsilon,
-        min_episodes=episodes,
-        num_envs=episodes,
+        min_episodes=min_episodes,
+        num_envs=min_episodes,
         progress=progress,
     )
 
@@ -134,14 +135,14 @@ def doubling_steps(num_steps: int) -> tuple[int, ...]:
 
 
 def study_agreement(
-    snn: PlanOrNetwork, rollout: Rollout, *, steps: Sequence[int] | None = None, progress: bool = True
+    snn: PlanOrNetwork, rollout: Rollout, *, num_steps: Sequence[int] | None = None, progress: bool = True
 ) -> AgreementStudy:
     """Simulate every observation once and compare with what the DQN said to it.
 
     Args:
         snn: The spiking network, or its plan.
         rollout: Observations with the DQN's Q-values, from `fresh_rollout`.
-        steps: Increasing numbers of steps at which agreement is told; the last is the length of the run. By
+        num_steps: Increasing numbers of steps at which agreement is measured; the last is the length of the run. By
             default the powers of two up to the plan's own T.
         progress: Show a progress bar when standard error is a terminal.
 
@@ -151,25 +152,25 @@ def study_agreement(
     Example:
         >>> import dqn2snn
         >>> dqn = dqn2snn.load_q_network("cartpole")
-        >>> rollout = fresh_rollout(dqn.env_id, dqn, 60, episodes=2)
+        >>> rollout = fresh_rollout(dqn, 60, min_episodes=2)
         >>> snn = dqn2snn.convert(dqn, rollout.observations, num_steps=16)
         >>> study = study_agreement(snn, rollout)
         >>> study.curve.steps, study.episodes
         ((1, 2, 4, 8, 16), 2)
     """
     snn = network_of(snn)
-    chosen = tuple(steps or doubling_steps(snn.plan.num_steps))
+    chosen = tuple(num_steps or doubling_steps(snn.plan.num_steps))
     readouts, operations = _simulate(snn, rollout, chosen, progress)
-    curve = agreement_curve(readouts, rollout.q, episodes=rollout.episodes)
+    curve = agreement_curve(readouts, rollout.q, episode_ids=rollout.episode_ids)
     q_snn = readouts.q[-1]
 
     def measure(metric: GapWeightedAgreement | Regret | QError) -> Interval:
-        metric.update(rollout.q, q_snn, rollout.episodes)
+        metric.update(rollout.q, q_snn, rollout.episode_ids)
         return metric.compute()
 
     return AgreementStudy(
         observations=len(rollout.observations),
-        episodes=len(np.unique(rollout.episodes)),
+        episodes=len(np.unique(rollout.episode_ids)),
         curve=replace(curve, steps=chosen),
         gap_weighted_agreement=measure(GapWeightedAgreement()),
         regret=measure(Regret()),
@@ -188,7 +189,7 @@ def _simulate(
     fan_outs = [snn.plan.fan_out(layer) for layer in range(len(snn.plan.layers))]
     parts, operations = [], []
     batches = rollout.observations.split(_BATCH)
-    for batch in tqdm(batches, desc="simulate", leave=False, disable=None if progress else True):
+    for batch in progress_bar(batches, label="simulate", progress=progress):
         record = snn.record(batch, steps[-1])
         operations.append(synaptic_operations(record.sent[:-1], fan_outs))
         parts.append(

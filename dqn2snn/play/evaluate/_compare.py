@@ -10,10 +10,10 @@ from torch import Tensor
 from dqn2snn.errors import ArgumentError
 from dqn2snn.metrics import ActionAgreement, GapWeightedAgreement, Regret
 from dqn2snn.metrics.confidence import Interval, paired_interval
-from dqn2snn.play.envs import EnvSource
+from dqn2snn.play.envs import EnvSource, env_of
 from dqn2snn.play.evaluate._policy import Evaluation, Protocol, plain
-from dqn2snn.play.players import player_of, readouts_of
-from dqn2snn.play.rollout import QFunction, Step
+from dqn2snn.play.policies import Policy, player_of, readouts_of
+from dqn2snn.play.rollout import Step
 
 __all__ = ["Comparison", "compare_policies"]
 
@@ -49,16 +49,16 @@ class Comparison:
 
 
 def compare_policies(
-    dqn: QFunction,
-    snn: QFunction,
-    env: EnvSource,
+    dqn: Policy,
+    snn: Policy,
+    env: EnvSource | None = None,
     *,
     episodes: int = 50,
     seed: int = 0,
     epsilon: float = 0.0,
     driver: Literal["dqn", "snn"] = "snn",
     num_envs: int = 16,
-    max_steps: int | None = None,
+    max_episode_steps: int | None = None,
     progress: bool = True,
 ) -> Comparison:
     """Play the same episodes with a DQN and with a spiking network, and say how far they agree.
@@ -70,13 +70,14 @@ def compare_policies(
         dqn: The DQN.
         snn: The spiking network. If it has a ``record`` method, as `SpikingQNetwork` has, its spike-count
             readout is compared too, on the same states.
-        env: Environment id, one environment, or a function that makes environments.
+        env: Environment id, one environment, or a function that makes environments; by default that which the DQN
+            names as its `env_id`.
         episodes: Number of episodes that each of the two plays.
         seed: Determines the episodes and the exploration, which both networks share.
         epsilon: Probability of a random action; the paper uses 0.05.
         driver: Whose states agreement is counted on.
         num_envs: Number of episodes that run at a time.
-        max_steps: Ends an episode, beside the environment's own limit.
+        max_episode_steps: Ends an episode, beside the environment's own limit.
         progress: Show a progress bar when standard error is a terminal.
 
     Returns:
@@ -95,7 +96,7 @@ def compare_policies(
         raise ArgumentError(
             f'Expected driver "dqn" or "snn". Found {driver!r}. The paper lets the SNN drive.'
         )
-    protocol = Protocol(env, episodes, seed, epsilon, num_envs, max_steps, progress)
+    protocol = Protocol(env_of(env, dqn, snn), episodes, seed, epsilon, num_envs, max_episode_steps, progress)
     q_dqn, q_snn = player_of(dqn), readouts_of(snn)
     metrics = _Agreement()
     if driver == "snn":
@@ -134,7 +135,7 @@ class _Agreement:
 
     def update(self, step: Step, q_dqn: Tensor, q_snn: tuple[Tensor, ...]) -> None:
         for metric in (self.robust, self.gap_weighted, self.regret):
-            metric.update(q_dqn, q_snn[0], step.episodes)
+            metric.update(q_dqn, q_snn[0], step.episode_ids)
         if len(q_snn) > 1:
             self.has_spike_count = True
-            self.spike_count.update(q_dqn, q_snn[1], step.episodes)
+            self.spike_count.update(q_dqn, q_snn[1], step.episode_ids)

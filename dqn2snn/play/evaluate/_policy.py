@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tqdm.auto import tqdm
 
+from dqn2snn._utils.progress import progress_bar
 from dqn2snn.errors import ArgumentError
 from dqn2snn.metrics.confidence import Interval, mean_interval
-from dqn2snn.play.envs import EnvSource
-from dqn2snn.play.players import player_of
-from dqn2snn.play.rollout import QFunction, QFunctions, Step, play
+from dqn2snn.play.envs import EnvSource, env_of
+from dqn2snn.play.policies import Player, Policy, player_of
+from dqn2snn.play.rollout import Step, play
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -34,7 +34,7 @@ class Evaluation:
         interval: Mean return and its 95 % interval.
         seed: Episode ``i`` started with ``env.reset(seed=seed + i)``.
         epsilon: Probability of a random action.
-        max_steps: Limit of an episode beside the environment's own, if any.
+        max_episode_steps: Limit of an episode beside the environment's own, if any.
     """
 
     returns: tuple[float, ...]
@@ -42,7 +42,7 @@ class Evaluation:
     interval: Interval
     seed: int
     epsilon: float
-    max_steps: int | None
+    max_episode_steps: int | None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the same as plain numbers, lists and dictionaries that `json.dumps` takes."""
@@ -50,26 +50,27 @@ class Evaluation:
 
 
 def evaluate_policy(
-    q_function: QFunction,
-    env: EnvSource,
+    policy: Policy,
+    env: EnvSource | None = None,
     *,
     episodes: int = 50,
     seed: int = 0,
     epsilon: float = 0.0,
     num_envs: int = 16,
-    max_steps: int | None = None,
+    max_episode_steps: int | None = None,
     progress: bool = True,
 ) -> Evaluation:
     """Play whole episodes and score them.
 
     Args:
-        q_function: The network that plays.
-        env: Environment id, one environment, or a function that makes environments.
+        policy: The network that plays: a DQN or a spiking network.
+        env: Environment id, one environment, or a function that makes environments; by default that which the network
+            names as its `env_id`.
         episodes: Number of episodes.
         seed: Determines the episodes; runs with seeds at least ``episodes`` apart share none.
         epsilon: Probability of a random action; the paper uses 0.05.
         num_envs: Number of episodes that run at a time. The scores do not depend on it.
-        max_steps: Ends an episode, beside the environment's own limit.
+        max_episode_steps: Ends an episode, beside the environment's own limit.
         progress: Show a progress bar when standard error is a terminal.
 
     Returns:
@@ -77,11 +78,11 @@ def evaluate_policy(
 
     Example:
         >>> push_to_the_fall = lambda obs: (obs[:, 2:3] + obs[:, 3:4]) * obs.new_tensor([-1.0, 1.0])
-        >>> evaluate_policy(push_to_the_fall, "CartPole-v1", episodes=3, max_steps=100).returns
+        >>> evaluate_policy(push_to_the_fall, "CartPole-v1", episodes=3, max_episode_steps=100).returns
         (100.0, 100.0, 100.0)
     """
-    protocol = Protocol(env, episodes, seed, epsilon, num_envs, max_steps, progress)
-    return protocol.run(player_of(q_function), "evaluate")
+    protocol = Protocol(env_of(env, policy), episodes, seed, epsilon, num_envs, max_episode_steps, progress)
+    return protocol.run(player_of(policy), "evaluate")
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Protocol:
     seed: int
     epsilon: float
     num_envs: int
-    max_steps: int | None
+    max_episode_steps: int | None
     progress: bool
 
     def __post_init__(self) -> None:
@@ -102,38 +103,37 @@ class Protocol:
 
     def run(
         self,
-        q_functions: QFunctions,
+        player: Player,
         label: str,
         watch: Callable[[Step], None] = lambda step: None,
     ) -> Evaluation:
-        """Play with the first of the Q-functions and show every step to `watch`."""
+        """Play with the first of the networks and show every step to `watch`."""
         returns, lengths = np.zeros(self.episodes), np.zeros(self.episodes, dtype=np.int64)
         steps = play(
-            q_functions,
+            player,
             self.env,
-            episodes=range(self.episodes),
+            episode_ids=range(self.episodes),
             seed=self.seed,
             epsilon=self.epsilon,
             num_envs=self.num_envs,
-            max_steps=self.max_steps,
+            max_episode_steps=self.max_episode_steps,
         )
-        disable = None if self.progress else True
         with (
             closing(steps),
-            tqdm(total=self.episodes, desc=label, unit="ep", leave=False, disable=disable) as bar,
+            progress_bar(total=self.episodes, label=label, unit="ep", progress=self.progress) as bar,
         ):
             for step in steps:
-                returns[step.episodes] += step.rewards
-                lengths[step.episodes] += 1
+                returns[step.episode_ids] += step.rewards
+                lengths[step.episode_ids] += 1
                 watch(step)
-                bar.update(int(step.done.sum()))
+                bar.update(int(step.ended.sum()))
         return Evaluation(
             returns=tuple(returns.tolist()),
             lengths=tuple(lengths.tolist()),
             interval=mean_interval(returns.tolist()),
             seed=self.seed,
             epsilon=self.epsilon,
-            max_steps=self.max_steps,
+            max_episode_steps=self.max_episode_steps,
         )
 
 

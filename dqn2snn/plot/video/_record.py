@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from dqn2snn._utils.extras import require
+from dqn2snn._utils.progress import progress_bar
 from dqn2snn.errors import ArgumentError, MissingExtraError
-from dqn2snn.play.envs import action_names, check_env, make_env
-from dqn2snn.play.rollout import Places, QFunction, device_of, play
+from dqn2snn.network import network_of
+from dqn2snn.plan import PlanOrNetwork
+from dqn2snn.play.envs import action_names, check_env, env_of, make_env
+from dqn2snn.play.policies import Places, Policy, device_of
+from dqn2snn.play.rollout import play
 from dqn2snn.plot.video._write import check_writable, write
 
 if TYPE_CHECKING:
@@ -31,32 +34,32 @@ __all__ = ["record_video"]
 
 
 def record_video(
-    snn: SpikingQNetwork,
-    env_id: str,
+    dqn: Policy | None,
+    snn: PlanOrNetwork,
     path: str | Path,
     *,
-    dqn: QFunction | None = None,
+    env: str | None = None,
     seed: int = 0,
     epsilon: float = 0.0,
-    max_steps: int = 200,
+    max_episode_steps: int = 200,
     fps: int = 15,
     num_steps: int | None = None,
     progress: bool = True,
 ) -> Path:
     """Play one episode and save it as a video: the game, the spikes of each decision, the Q-values.
 
-    Where a DQN looks on, its Q-values stand beside those of the spiking network, and the decisions in which
+    Where a DQN is given, its Q-values stand beside those of the spiking network, and the decisions in which
     it would have chosen otherwise are marked.
 
     Args:
-        snn: The spiking network, which plays.
-        env_id: Id of the environment.
+        dqn: The DQN that the spiking network was made of; None leaves it out.
+        snn: The spiking network, which plays, or its plan.
         path: Where to save: ``.gif``, or ``.mp4``, for which imageio-ffmpeg must be installed. The file is
             there when it is complete, not before.
-        dqn: The DQN that the spiking network was converted from.
+        env: Id of the environment; by default that which the DQN or the spiking network names as its `env_id`.
         seed: The episode starts with ``env.reset(seed=seed)``.
         epsilon: Probability of a random action.
-        max_steps: Longest video, in decisions.
+        max_episode_steps: Longest video, in decisions.
         fps: Decisions a second.
         num_steps: Time steps of a decision; None takes the plan's.
         progress: Show a progress bar when standard error is a terminal.
@@ -65,14 +68,14 @@ def record_video(
         The path. A GIF takes less than 2 MB: of one that would take more, frames are left out evenly.
 
     Raises:
-        ArgumentError: If ``fps`` is not positive.
+        ArgumentError: If ``fps`` is not positive, or there is no environment.
 
     Example:
         >>> import dqn2snn, tempfile, torch
         >>> dqn = dqn2snn.load_q_network("minatar-breakout")
         >>> snn = dqn2snn.convert(dqn, torch.rand(64, 4, 10, 10), num_steps=32)
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     gif = record_video(snn, dqn.env_id, f"{folder}/breakout.gif", max_steps=5)
+        ...     gif = record_video(dqn, snn, f"{folder}/breakout.gif", max_episode_steps=5)
         ...     gif.read_bytes()[:6]
         b'GIF89a'
     """
@@ -83,33 +86,35 @@ def record_video(
     from dqn2snn.plot.video._scene import Scene
     from dqn2snn.plot.video._screen import draw
 
+    snn = network_of(snn)
+    name = env_of(env, dqn, snn)
     steps = snn.plan.check_steps(num_steps)
-    disable = None if progress else True
     with (
-        closing(make_env(env_id, render_mode="rgb_array")) as env,
-        tqdm(total=max_steps, desc="record", unit="step", leave=False, disable=disable) as bar,
+        closing(make_env(name, render_mode="rgb_array")) as game,
+        progress_bar(total=max_episode_steps, label="record", unit="step", progress=progress) as bar,
     ):
-        check_env(env, snn.plan.input_shape, snn.plan.num_actions)
+        check_env(game, snn.plan.input_shape, snn.plan.num_actions)
         decisions = []
-        for decision in _decisions(snn, dqn, env, steps, seed=seed, epsilon=epsilon, max_steps=max_steps):
+        limits = {"seed": seed, "max_episode_steps": max_episode_steps}
+        for decision in _decisions(dqn, snn, game, steps, epsilon=epsilon, **limits):
             decisions.append(decision)
             bar.update()
-        names = action_names(env)
+        names = action_names(game)
     layers = tuple((layer.name, math.prod(layer.shape)) for layer in snn.plan.all_layers)
-    scene = Scene(env_id, layers, names, steps, tuple(decisions))
+    scene = Scene(name, layers, names, steps, tuple(decisions))
     write(path, lambda index: draw(scene, index), len(decisions), fps)
     return path
 
 
 def _decisions(
+    dqn: Policy | None,
     snn: SpikingQNetwork,
-    dqn: QFunction | None,
     env: gymnasium.Env[Any, Any],
     num_steps: int,
     *,
     seed: int,
     epsilon: float,
-    max_steps: int,
+    max_episode_steps: int,
 ) -> Iterator[Decision]:
     from dqn2snn.plot.video._scene import Decision, fit_game, shrink_spikes
 
@@ -118,14 +123,16 @@ def _decisions(
     seen: list[tuple[NDArray[np.uint8], tuple[Tensor, ...]]] = []
 
     def decide(observations: Tensor, places: Places) -> tuple[Tensor, ...]:
-        record = stream.record(observations, places.first, spikes=True)
+        record = stream.record(observations, places.episode_start, spikes=True)
         # Drawn here, since after the step the environment shows what came of the decision.
         seen.append((_render(env), record.spikes or ()))
         q_snn = record.q[-1].cpu()
         return (q_snn,) if dqn is None else (q_snn, dqn(observations.to(device)).cpu())
 
     total_reward = 0.0
-    for step in play(decide, env, episodes=[0], seed=seed, epsilon=epsilon, max_steps=max_steps):
+    for step in play(
+        decide, env, episode_ids=[0], seed=seed, epsilon=epsilon, max_episode_steps=max_episode_steps
+    ):
         picture, spikes = seen.pop()
         q_snn, *others = (q[0].double().numpy() for q in step.q)
         yield Decision(
