@@ -5,13 +5,13 @@ A tour:
     import dqn2snn
 
     dqn = dqn2snn.load_q_network("lunarlander")                    # a trained DQN of the package; or a file
-    observations = dqn2snn.collect_observations(dqn.env_id, dqn, 5_000, seed=0)
+    observations = dqn2snn.collect_observations(dqn, 5_000, seed=0)
     snn = dqn2snn.convert(dqn, observations, num_steps=32, backend="snntorch")
     q = snn(observations[:32])                                     # [B, A], in the DQN's units
     print(snn.summary(observations[:256]))                         # thresholds, rates, silent neurons
     record = snn.record(observations[:256])                        # one run has the answer for every T
     curve = dqn2snn.agreement_curve(record, dqn(observations[:256]))
-    scores = dqn2snn.compare_policies(dqn, snn, dqn.env_id, episodes=50)
+    scores = dqn2snn.compare_policies(dqn, snn, episodes=50)
     print(dqn2snn.suggest(dqn, observations))            # how many steps it takes, without simulation
     print(dqn2snn.diagnose(dqn, snn, observations[:256]))  # where the error comes from
     q = snn.stream().step(observations[:8])                        # a control loop; "sigma_delta" remembers in it

@@ -120,11 +120,10 @@ def holds(dqn: QNetwork, score: zoo.Score) -> bool:
     """Measure one score again, and tell whether its mean is within the interval."""
     found: Evaluation = evaluate_policy(
         dqn,
-        dqn.env_id,
         episodes=score["episodes"],
         seed=score["seed"],
         epsilon=score["epsilon"],
-        max_steps=score["max_steps"],
+        max_episode_steps=score["max_steps"],
     )
     low, high = score["ci95"]
     same = sum(a == b for a, b in zip(found.returns, score["returns"], strict=True))

@@ -17,7 +17,7 @@ from dqn2snn.dynamics.readout import RobustSlope
 NUM_STEPS = 32
 
 dqn = dqn2snn.load_q_network("cartpole")
-observations = dqn2snn.collect_observations(dqn.env_id, dqn, 2_000, seed=0)
+observations = dqn2snn.collect_observations(dqn, 2_000, seed=0)
 snn = dqn2snn.convert(dqn, observations, num_steps=NUM_STEPS, backend="norse")
 
 network = snn.network  # a norse.torch.SequentialState

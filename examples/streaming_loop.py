@@ -24,7 +24,7 @@ DECISIONS = 100
 ENVIRONMENTS = 3
 
 dqn = dqn2snn.load_q_network("cartpole")
-observations = dqn2snn.collect_observations(dqn.env_id, dqn, 2_000, seed=0)
+observations = dqn2snn.collect_observations(dqn, 2_000, seed=0)
 plan = dqn2snn.convert(dqn, observations, recipe="sigma_delta", num_steps=4).plan
 
 Policy = Callable[[Tensor, Tensor], Tensor]

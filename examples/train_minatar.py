@@ -319,7 +319,7 @@ def main() -> None:
         episodes=args.eval_episodes,
         seed=EVALUATION_SEED,
         num_envs=args.num_envs,
-        max_steps=MAX_EPISODE_STEPS,
+        max_episode_steps=MAX_EPISODE_STEPS,
     )
     zoo.save_agent(
         out / "agent",

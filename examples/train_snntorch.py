@@ -61,7 +61,7 @@ def main() -> None:
     torch.manual_seed(0)
     teacher = dqn2snn.load_q_network(args.agent)
     seen, unseen = (
-        dqn2snn.collect_observations(teacher.env_id, teacher, args.observations, seed=seed, epsilon=0.2)
+        dqn2snn.collect_observations(teacher, args.observations, seed=seed, epsilon=0.2)
         for seed in (0, 1_000_000)
     )
     with torch.no_grad():

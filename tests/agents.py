@@ -24,7 +24,7 @@ agent = cache(dqn2snn.load_q_network)
 def observations(name: str) -> Tensor:
     """520 states that the agent visits, evenly from its own play."""
     trained = agent(name)
-    return dqn2snn.collect_observations(trained.env_id, trained, 520, seed=0, max_steps=300, progress=False)
+    return dqn2snn.collect_observations(trained, 520, seed=0, max_episode_steps=300, progress=False)
 
 
 @cache

@@ -22,7 +22,7 @@ from dqn2snn.dynamics.readout import RobustRate
 
 agent = dqn2snn.load_q_network("cartpole")
 network: nn.Module = agent
-observations: torch.Tensor = dqn2snn.collect_observations(agent.env_id, network, 100, seed=0)
+observations: torch.Tensor = dqn2snn.collect_observations(network, 100, env=agent.env_id, seed=0)
 
 snn = dqn2snn.convert(network, observations, recipe="tan2021", num_steps=32, backend="snntorch")
 q: torch.Tensor = snn(observations)

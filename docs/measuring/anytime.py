@@ -34,11 +34,11 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 def measure(name: str) -> dict[str, Any]:
     """All margins on one agent."""
     dqn = dqn2snn.load_q_network(name)
-    seen = dqn2snn.collect_observations(dqn.env_id, dqn, CALIBRATION, seed=0)
+    seen = dqn2snn.collect_observations(dqn, CALIBRATION, seed=0)
     snn = dqn2snn.convert(dqn, seen, recipe="tan2021", num_steps=NUM_STEPS)
-    fresh = fresh_rollout(dqn.env_id, dqn, FRESH)
+    fresh = fresh_rollout(dqn, FRESH)
     record = snn.record(fresh.observations)
-    episodes = torch.as_tensor(fresh.episodes)
+    episodes = torch.as_tensor(fresh.episode_ids)
     final = record.q[-1].argmax(dim=1)
 
     def agreement(actions: Tensor, others: Tensor) -> dict[str, Any]:

@@ -36,9 +36,9 @@ FIVE_LINES = """\
 import dqn2snn
 from dqn2snn.play.study import fresh_rollout, study_agreement
 
-observations = dqn2snn.collect_observations("CartPole-v1", network, 5_000)
+observations = dqn2snn.collect_observations(network, 5_000, env="CartPole-v1")
 snn = dqn2snn.convert(network, observations)
-print(study_agreement(snn, fresh_rollout("CartPole-v1", network, 2_000)))
+print(study_agreement(snn, fresh_rollout(network, 2_000, env="CartPole-v1")))
 """
 """What a user writes below a network that is there."""
 

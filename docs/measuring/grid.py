@@ -65,8 +65,8 @@ def main(argv: Sequence[str]) -> None:
 def _states(name: str, count: int) -> tuple[Tensor, Rollout]:
     """What an agent is calibrated on, and what it is tested on."""
     dqn = dqn2snn.load_q_network(name)
-    seen = dqn2snn.collect_observations(dqn.env_id, dqn, CALIBRATION, seed=0)
-    return seen, fresh_rollout(dqn.env_id, dqn, count)
+    seen = dqn2snn.collect_observations(dqn, CALIBRATION, seed=0)
+    return seen, fresh_rollout(dqn, count)
 
 
 def _row(name: str, recipe: str, steps: int, seen: Tensor, fresh: Rollout) -> dict[str, Any]:
@@ -90,5 +90,5 @@ def _row(name: str, recipe: str, steps: int, seen: Tensor, fresh: Rollout) -> di
 
 def _agreement(snn: dqn2snn.SpikingQNetwork, fresh: Rollout) -> dict[str, float]:
     """With the DQN after the last step, clustered by game."""
-    last = study_agreement(snn, fresh, steps=(snn.plan.num_steps,), progress=False).curve.robust[-1]
+    last = study_agreement(snn, fresh, num_steps=(snn.plan.num_steps,), progress=False).curve.robust[-1]
     return {"mean": last.mean, "low": last.low, "high": last.high}

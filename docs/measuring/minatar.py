@@ -33,7 +33,7 @@ from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.file import load_plan, save_plan
 from dqn2snn.play.evaluate import evaluate_policy
 from dqn2snn.play.evaluate._policy import Protocol
-from dqn2snn.play.rollout import Places
+from dqn2snn.play.policies import Places
 from measuring.minatar_networks import NETWORKS, Training, made, spiking
 from measuring.table.cost import Cost
 
@@ -135,12 +135,7 @@ class _Game:
         if row.network in ("dqn", "random"):
             chance = 1.0 if row.network == "random" else 0.0
             scores = evaluate_policy(
-                self._agent,
-                self._agent.env_id,
-                episodes=self._episodes,
-                seed=self._seed,
-                epsilon=chance,
-                num_envs=self._episodes,
+                self._agent, episodes=self._episodes, seed=self._seed, epsilon=chance, num_envs=self._episodes
             )
             return {"returns": scores.returns, "decisions": sum(scores.lengths)}
         snn = spiking(replace(self._plan(row.network), num_steps=row.num_steps))
@@ -149,7 +144,7 @@ class _Game:
 
         def decide(observations: Tensor, places: Places) -> tuple[Tensor, ...]:
             nonlocal settled
-            record = stream.record(observations, places.first, places.rows)
+            record = stream.record(observations, places.episode_start, places.rows)
             cost.add(record)
             changes = (record.q[1:] != record.q[:-1]).flatten(1).any(1).nonzero()
             settled = max([settled, *(changes.flatten() + 1).tolist()])

@@ -144,7 +144,7 @@ def _played(agent: QNetwork, training: Training) -> Tensor:
 def _collected(agent: QNetwork, player: Any, count: int, seed: int, epsilon: float) -> Tensor:
     """Observations as bytes: they are zeros and ones."""
     return collect_observations(
-        agent.env_id, player, count, seed=seed, epsilon=epsilon, num_envs=64, progress=False
+        player, count, env=agent.env_id, seed=seed, epsilon=epsilon, num_envs=64, progress=False
     ).to(torch.uint8)
 
 

@@ -80,7 +80,7 @@ def measured(states: int, steps: int) -> Iterator[dict[str, Any]]:
     """A row for each agent, plan and way of reading."""
     for name in AGENTS:
         dqn = dqn2snn.load_q_network(name)
-        observations = dqn2snn.collect_observations(dqn.env_id, dqn, 500, progress=False)
+        observations = dqn2snn.collect_observations(dqn, 500, progress=False)
         for kind, recipe in PLANS.items():
             plan = dqn2snn.convert(dqn, observations, recipe=recipe, num_steps=steps).plan
             for reader in READERS:

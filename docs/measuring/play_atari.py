@@ -31,8 +31,8 @@ def main(argv: Sequence[str]) -> None:
     VIDEOS.mkdir(parents=True, exist_ok=True)
     for name in names or zoo.atari_names():
         agent = dqn2snn.load_q_network(name)
-        seen = dqn2snn.collect_observations(agent.env_id, agent, OBSERVATIONS, epsilon=0.05)
+        seen = dqn2snn.collect_observations(agent, OBSERVATIONS, epsilon=0.05)
         snn = dqn2snn.convert(agent, seen, recipe="rate+ftbc+ridge_all", num_steps=NUM_STEPS, progress=True)
         path = VIDEOS / f"{name}.gif"
-        dqn2snn.record_video(snn, agent.env_id, path, dqn=agent, seed=1, epsilon=0.05, max_steps=DECISIONS)
+        dqn2snn.record_video(agent, snn, path, seed=1, epsilon=0.05, max_episode_steps=DECISIONS)
         sys.stdout.write(f"{path}: {path.stat().st_size / 1000:.0f} kB\n")

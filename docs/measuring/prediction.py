@@ -37,8 +37,8 @@ RULES: dict[str, tuple[str, tuple[int, ...]]] = {
 def measure(name: str) -> dict[str, Any]:
     """Predicted and measured agreement of one agent, by rule."""
     dqn = dqn2snn.load_q_network(name)
-    seen = dqn2snn.collect_observations(dqn.env_id, dqn, CALIBRATION, seed=0)
-    fresh = fresh_rollout(dqn.env_id, dqn, FRESH)
+    seen = dqn2snn.collect_observations(dqn, CALIBRATION, seed=0)
+    fresh = fresh_rollout(dqn, FRESH)
     graph = dqn2snn.trace(dqn, tuple(seen.shape[1:]))
     stats = dqn2snn.calibrate(graph, seen, (99.9, 99.99))
     found = {}
@@ -48,7 +48,7 @@ def measure(name: str) -> dict[str, Any]:
         def make(num_steps: int, recipe: Recipe = recipe) -> dqn2snn.SpikingQNetwork:
             return dqn2snn.SpikingQNetwork(recipe.plan(graph, stats, seen, num_steps=num_steps))
 
-        sweep = sweep_agreement(make, fresh.observations, fresh.q, steps, episodes=fresh.episodes)
+        sweep = sweep_agreement(make, fresh.observations, fresh.q, steps, episodes=fresh.episode_ids)
         found[rule] = sweep.to_dict()
         print(f"{name}, {rule}\n{sweep}\n", flush=True)
     return found

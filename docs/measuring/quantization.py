@@ -66,8 +66,8 @@ def main(argv: Sequence[str]) -> None:
 def measured(name: str, steps: int, count: int) -> dict[str, Any]:
     """Agreement, needs and costs of one agent."""
     dqn = dqn2snn.load_q_network(name)
-    observations = dqn2snn.collect_observations(dqn.env_id, dqn, count, seed=0)
-    fresh = fresh_rollout(dqn.env_id, dqn, count)
+    observations = dqn2snn.collect_observations(dqn, count, seed=0)
+    fresh = fresh_rollout(dqn, count)
     plan = dqn2snn.convert(dqn, observations, num_steps=steps).plan
     rows = [quantised(plan, observations, fresh, bits, per) for bits in BITS for per in ("channel", "layer")]
     return {

@@ -16,8 +16,8 @@ from dqn2snn.benchmark._perturb import NONE, WEIGHTS, Perturbation, perturbed
 from dqn2snn.benchmark._settings import CLIPPED, DQN, Settings, Unit
 from dqn2snn.benchmark._store import Entry
 from dqn2snn.metrics import synaptic_operations
-from dqn2snn.play.players import player_of
-from dqn2snn.play.rollout import Places, QFunctions, Step, play
+from dqn2snn.play.policies import Places, Player, player_of
+from dqn2snn.play.rollout import Step, play
 
 __all__ = ["play_episodes"]
 
@@ -54,21 +54,21 @@ def play_episodes(
     steps = play(
         q_functions,
         agent_of(unit).env_id,
-        episodes=episode_ids,
+        episode_ids=episode_ids,
         seed=unit.first_seed,
         epsilon=settings.protocol.epsilon,
         num_envs=len(episode_ids),
-        max_steps=settings.protocol.max_episode_steps,
+        max_episode_steps=settings.protocol.max_episode_steps,
     )
     sums: dict[int, dict[str, float]] = defaultdict(lambda: defaultdict(int))
     with closing(steps):
         hidden = None if progress else True
         for step in tqdm(steps, str(unit), unit="step", leave=False, disable=hidden, delay=_DELAY):
             columns = _columns(step, spiking)
-            for row, episode in enumerate(step.episodes.tolist()):
+            for row, episode in enumerate(step.episode_ids.tolist()):
                 for name, column in columns.items():
                     sums[episode][name] += column[row]
-                if step.done[row]:
+                if step.ended[row]:
                     yield {
                         **unit.key,
                         "episode": episode,
@@ -77,7 +77,7 @@ def play_episodes(
                     }
 
 
-def _watched(unit: Unit, settings: Settings, directory: Path) -> QFunctions:
+def _watched(unit: Unit, settings: Settings, directory: Path) -> Player:
     """Q-values by both readouts and of the DQN; with them, as if it were Q-values too, what the decisions cost."""
     q_dqn = player_of(dqn_of(unit))
     if unit.recipe == CLIPPED:
@@ -87,7 +87,7 @@ def _watched(unit: Unit, settings: Settings, directory: Path) -> QFunctions:
     fan_outs = [snn.plan.fan_out(layer) for layer in range(len(snn.plan.layers))]
 
     def q(observations: Tensor, places: Places) -> tuple[Tensor, ...]:
-        record = stream.record(observations, places.first, places.rows)
+        record = stream.record(observations, places.episode_start, places.rows)
         sent = record.sent[: len(fan_outs)]
         spikes = torch.stack([layer.double().flatten(1).sum(1) for layer in sent]).sum(0)
         costs = [spikes, synaptic_operations(sent, fan_outs)]
@@ -98,7 +98,7 @@ def _watched(unit: Unit, settings: Settings, directory: Path) -> QFunctions:
     return q
 
 
-def _clipped(unit: Unit, settings: Settings, directory: Path, q_dqn: QFunctions) -> QFunctions:
+def _clipped(unit: Unit, settings: Settings, directory: Path, q_dqn: Player) -> Player:
     """The same of the clipped DQN, which has one readout and no spikes."""
     network = clipped_of(unit, settings.protocol, directory)
 

@@ -24,7 +24,7 @@ from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.file import load_plan, save_plan
 from dqn2snn.plan.rate_network import RateNetwork
 from dqn2snn.play.collect import collect_observations
-from dqn2snn.play.rollout import QFunction
+from dqn2snn.play.policies import Policy
 from dqn2snn.recipes import Recipe, placed
 from dqn2snn.tracing import trace
 from dqn2snn.tracing.calibration import calibrate
@@ -51,7 +51,7 @@ def agent_of(unit: Unit) -> dqn2snn.QNetwork:
     return _agent(unit.agent)
 
 
-def dqn_of(unit: Unit) -> QFunction:
+def dqn_of(unit: Unit) -> Policy:
     """The DQN, with noisy weights if the unit has such."""
     network = agent_of(unit)
     noise = Perturbation.of(unit.perturbation)
@@ -59,7 +59,7 @@ def dqn_of(unit: Unit) -> QFunction:
 
 
 @lru_cache(maxsize=2)
-def _noisy(agent: str, sigma: float, seed: int) -> QFunction:
+def _noisy(agent: str, sigma: float, seed: int) -> Policy:
     found = _agent(agent)
     graph = trace(found, tuple(found.config["observation_shape"]))
     return noisy_graph(graph, sigma=sigma, seed=seed).cast(torch.float32)
@@ -162,11 +162,10 @@ def _is_noisy(unit: Unit) -> bool:
 def _observations(agent: str, seed: int, protocol: Protocol) -> Tensor:
     found = _agent(agent)
     return collect_observations(
-        found.env_id,
         found,
         protocol.calibration,
         seed=seed,
         epsilon=protocol.epsilon,
-        max_steps=protocol.max_episode_steps,
+        max_episode_steps=protocol.max_episode_steps,
         progress=False,
     )

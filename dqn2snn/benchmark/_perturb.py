@@ -14,7 +14,7 @@ from torch import Tensor
 from dqn2snn.analysis.perturbation import bar, gaussian, salt_and_pepper
 from dqn2snn.errors import ArgumentError
 from dqn2snn.play.envs import make_env
-from dqn2snn.play.rollout import Places, QFunctions
+from dqn2snn.play.policies import Places, Player
 
 __all__ = ["NONE", "WEIGHTS", "Perturbation", "perturbed"]
 
@@ -67,8 +67,8 @@ class Perturbation:
 
 
 def perturbed(
-    q_functions: QFunctions, perturbation: Perturbation, env: str, episode_ids: Sequence[int], seed: int
-) -> QFunctions:
+    q_functions: Player, perturbation: Perturbation, env: str, episode_ids: Sequence[int], seed: int
+) -> Player:
     """Q-values of observations that are spoilt before anybody sees them.
 
     Args:
@@ -79,7 +79,7 @@ def perturbed(
         seed: Determines the noise, with the episode and the number of the decision.
 
     Returns:
-        QFunctions: The same, for networks that see badly.
+        Player: The same, for networks that see badly.
     """
     low, high, whole = _range(env)
     spoil = _spoiler(perturbation, low, high)

@@ -254,9 +254,7 @@ def calibration_of(args: argparse.Namespace, agent: QNetwork) -> Tensor:
     """
     import dqn2snn
 
-    return dqn2snn.collect_observations(
-        agent.env_id, agent, args.observations or OBSERVATIONS, seed=args.seed
-    )
+    return dqn2snn.collect_observations(agent, args.observations or OBSERVATIONS, seed=args.seed)
 
 
 def convert_on(

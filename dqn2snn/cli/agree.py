@@ -135,7 +135,7 @@ def _sweep(args: argparse.Namespace, agent: QNetwork) -> Report:
         rollout.observations,
         rollout.q,
         doubling_steps(last),
-        episodes=rollout.episodes,
+        episodes=rollout.episode_ids,
         progress=sys.stderr.isatty(),
     )
     if args.plot is not None:
@@ -156,6 +156,4 @@ def _sweep(args: argparse.Namespace, agent: QNetwork) -> Report:
 def _fresh(args: argparse.Namespace, agent: QNetwork) -> Rollout:
     from dqn2snn.play.study import fresh_rollout
 
-    return fresh_rollout(
-        agent.env_id, agent, args.test_observations, seed=args.seed, episodes=args.test_episodes
-    )
+    return fresh_rollout(agent, args.test_observations, seed=args.seed, min_episodes=args.test_episodes)

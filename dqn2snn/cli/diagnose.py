@@ -71,9 +71,9 @@ def run(args: argparse.Namespace) -> Report:
     else:
         from dqn2snn.play.study import fresh_rollout
 
-        rollout = fresh_rollout(agent.env_id, agent, args.test_observations, seed=args.seed)
-        observations, episodes = rollout.observations, rollout.episodes
-    diagnosis = diagnose(agent, snn, observations, episodes=episodes, progress=sys.stderr.isatty())
+        rollout = fresh_rollout(agent, args.test_observations, seed=args.seed)
+        observations, episodes = rollout.observations, rollout.episode_ids
+    diagnosis = diagnose(agent, snn, observations, episode_ids=episodes, progress=sys.stderr.isatty())
     if args.plot is not None:
         from dqn2snn.plot import plot_diagnosis
 
@@ -93,11 +93,11 @@ def _in_order(agent: QNetwork, count: int, seed: int) -> tuple[Tensor, NDArray[n
     steps = play(
         lambda x, _: (agent(x),),
         agent.env_id,
-        episodes=itertools.count(),
+        episode_ids=itertools.count(),
         seed=seed + FRESH_SEED,
         num_envs=1,
     )
     taken = list(itertools.islice(steps, count))
     steps.close()
     observations = torch.from_numpy(np.concatenate([step.observations for step in taken])).float()
-    return observations, np.concatenate([step.episodes for step in taken])
+    return observations, np.concatenate([step.episode_ids for step in taken])

@@ -63,13 +63,12 @@ def run(args: argparse.Namespace) -> Report:
     comparison = dqn2snn.compare_policies(
         agent,
         snn,
-        agent.env_id,
         episodes=args.episodes,
         seed=args.seed,
         epsilon=args.epsilon,
         driver=args.driver,
         num_envs=args.episodes,
-        max_steps=args.max_steps,
+        max_episode_steps=args.max_steps,
     )
     data = {
         "agent": agent.name,

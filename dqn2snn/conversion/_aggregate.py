@@ -44,7 +44,7 @@ def aggregate(
     episodes: int = 30,
     states: int | None = None,
     epsilon: float = 0.0,
-    max_steps: int | None = None,
+    max_episode_steps: int | None = None,
     seed: int = 0,
     grid: int | str | None = "auto",
     backend: str = "snntorch",
@@ -69,7 +69,7 @@ def aggregate(
         episodes: That each round is scored on.
         states: That each round adds; half as many as the observations by default.
         epsilon: Probability of a random action in all of this play.
-        max_steps: Ends an episode, for environments without a time limit.
+        max_episode_steps: Ends an episode, for environments without a time limit.
         seed: Determines all episodes. None of them starts from `seed`, `seed + 1`, ... as in `evaluate_policy`.
         grid: See `dqn2snn.convert`.
         backend: See `dqn2snn.convert`.
@@ -86,8 +86,8 @@ def aggregate(
     Example:
         >>> import dqn2snn
         >>> dqn = dqn2snn.load_q_network("cartpole")
-        >>> options = dict(max_steps=20, progress=False)
-        >>> observations = dqn2snn.collect_observations(dqn.env_id, dqn, 100, **options)
+        >>> options = dict(max_episode_steps=20, progress=False)
+        >>> observations = dqn2snn.collect_observations(dqn, 100, **options)
         >>> snn = aggregate(dqn, dqn.env_id, observations, num_steps=4, rounds=1, episodes=2, **options)
         >>> len(snn.plan.report["aggregate"]["returns"])
         2
@@ -99,7 +99,7 @@ def aggregate(
             f"Expected rounds >= 0, and at least one episode and state. Found rounds={rounds}, episodes={episodes}, "
             f"states={states}. Try 4, 30 and None."
         )
-    play: dict[str, Any] = {"epsilon": epsilon, "max_steps": max_steps, "progress": progress}
+    play: dict[str, Any] = {"epsilon": epsilon, "max_episode_steps": max_episode_steps, "progress": progress}
     asked = Recipe.of(recipe)
     asked.check_num_steps(num_steps)
     graph = trace(dqn, tuple(seen.shape[1:]))
@@ -115,7 +115,7 @@ def aggregate(
     for number in tqdm(
         range(1, rounds + 1), desc="aggregate", leave=False, disable=None if progress else True
     ):
-        visited = collect_observations(env, done[-1].snn, count, seed=seed + number * _ROUND, **play)
+        visited = collect_observations(done[-1].snn, count, env=env, seed=seed + number * _ROUND, **play)
         seen = torch.cat([seen, visited])
         done.append(converted())
     best = max(done, key=lambda each: each.score)

@@ -2,7 +2,7 @@
 
 **Decisions.** Every metric of agreement takes the Q-values of both networks on the same observations, `q_dqn`
 and `q_snn` [B, A]. Each exists twice over the same equation: as a function that returns a float, and as a
-streaming class whose ``update(q_dqn, q_snn, episodes)`` takes batches as they come, whose ``compute()``
+streaming class whose ``update(q_dqn, q_snn, episode_ids)`` takes batches as they come, whose ``compute()``
 returns an `Interval` clustered by episode, and whose ``reset()`` starts again.
 
 ========================  ======================  =====================================================

@@ -118,7 +118,7 @@ def merge(parts: Sequence[ClusterSums]) -> ClusterSums:
     if ids and len(ids) != len(parts):
         raise ArgumentError(
             "Expected episode ids with every batch or with none. Found some of each. "
-            "Pass `episodes` always, or call reset() first."
+            "Pass `episode_ids` always, or call reset() first."
         )
     columns = [torch.stack([p.count, p.numerator, p.denominator, p.denominator_squared]) for p in parts]
     return _grouped(torch.cat(ids) if ids else None, torch.cat(columns, dim=1))

@@ -45,16 +45,16 @@ class StreamingMetric(ABC):
         self.level = check_level(level)
         self._parts: list[ClusterSums] = []
 
-    def update(self, q_dqn: Tensor, q_snn: Tensor, episodes: Vector | None = None) -> None:
+    def update(self, q_dqn: Tensor, q_snn: Tensor, episode_ids: Vector | None = None) -> None:
         """Take a batch into account.
 
         Args:
             q_dqn: [B, A] Q-values of the DQN.
             q_snn: [B, A] Q-values of the spiking network on the same observations.
-            episodes: [B] whole-number id of the episode of each observation. An id means the same episode
+            episode_ids: [B] whole-number id of the episode of each observation. An id means the same episode
                 in every batch. Without ids the observations count as independent.
         """
-        self._parts.append(cluster_sums(*self._ratio(q_dqn, q_snn), episodes))
+        self._parts.append(cluster_sums(*self._ratio(q_dqn, q_snn), episode_ids))
         # Merged whenever as many batches wait as there are clusters, so that the copying stays linear.
         if len(self._parts) > len(self._parts[0]) + 1:
             self._parts = [merge(self._parts)]

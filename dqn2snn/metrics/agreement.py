@@ -66,8 +66,8 @@ class ActionAgreement(StreamingMetric):
 
     Example:
         >>> metric = ActionAgreement()
-        >>> metric.update(torch.eye(3), torch.eye(3), episodes=[0, 0, 1])
-        >>> metric.update(torch.eye(3), torch.eye(3).flip(0), episodes=[1, 2, 2])
+        >>> metric.update(torch.eye(3), torch.eye(3), episode_ids=[0, 0, 1])
+        >>> metric.update(torch.eye(3), torch.eye(3).flip(0), episode_ids=[1, 2, 2])
         >>> metric.compute().mean == 4 / 6
         True
     """

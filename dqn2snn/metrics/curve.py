@@ -32,18 +32,18 @@ class AgreementCurve:
     """Action agreement after every number of steps.
 
     Attributes:
-        steps: 1 .. T.
+        num_steps: 1 .. T.
         robust: Agreement of the robust readout after each number of steps.
         spike_count: Agreement of the spike-count readout after each number of steps.
     """
 
-    steps: tuple[int, ...]
+    num_steps: tuple[int, ...]
     robust: tuple[Interval, ...]
     spike_count: tuple[Interval, ...]
 
 
 def agreement_curve(
-    record: QRecord, q_dqn: Tensor, *, episodes: Vector | None = None, level: float = 0.95
+    record: QRecord, q_dqn: Tensor, *, episode_ids: Vector | None = None, level: float = 0.95
 ) -> AgreementCurve:
     """Action agreement after 1 .. T steps, by both readouts.
 
@@ -53,7 +53,7 @@ def agreement_curve(
     Args:
         record: A run, as ``snn.record(observations)`` returns it.
         q_dqn: [B, A] Q-values of the DQN on the same observations.
-        episodes: [B] whole-number id of each observation's episode; None takes them as independent.
+        episode_ids: [B] whole-number id of each observation's episode; None takes them as independent.
         level: Confidence level inside (0, 1).
 
     Returns:
@@ -80,11 +80,11 @@ def agreement_curve(
 
     def agreement(q_snn: Tensor) -> Interval:
         metric = ActionAgreement(level=level)
-        metric.update(q_dqn, q_snn, episodes)
+        metric.update(q_dqn, q_snn, episode_ids)
         return metric.compute()
 
     return AgreementCurve(
-        steps=tuple(range(1, len(q) + 1)),
+        num_steps=tuple(range(1, len(q) + 1)),
         robust=tuple(agreement(q_snn) for q_snn in q),
         spike_count=tuple(agreement(q_snn) for q_snn in q_spike),
     )

@@ -30,7 +30,7 @@ class ActionAgreement(_torchmetrics.Metric):  # type: ignore[misc, name-defined]
     It equals `dqn2snn.metrics.action_agreement` on all observations at once, however they were dealt out to batches,
     processes or copies, since it keeps whole numbers. Ties go to the action of the lowest index. Of a robust readout,
     pass its Q-values. `interval` gives the interval of the streaming `dqn2snn.metrics.ActionAgreement`, clustered by
-    episode where episodes are told; for that, memory grows with the episodes of each batch.
+    episode where ids are given; for that, memory grows with the episodes of each batch.
 
     Args:
         level: Confidence level of the interval, inside (0, 1).
@@ -58,7 +58,7 @@ class ActionAgreement(_torchmetrics.Metric):  # type: ignore[misc, name-defined]
 
     hits: Tensor
     count: Tensor
-    episodes: list[Tensor]
+    episode_ids: list[Tensor]
     episode_hits: list[Tensor]
     episode_count: list[Tensor]
 
@@ -67,26 +67,26 @@ class ActionAgreement(_torchmetrics.Metric):  # type: ignore[misc, name-defined]
         self.level = check_level(level)
         for name in ("hits", "count"):
             self.add_state(name, default=torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
-        for name in ("episodes", "episode_hits", "episode_count"):
+        for name in ("episode_ids", "episode_hits", "episode_count"):
             self.add_state(name, default=[], dist_reduce_fx="cat")
 
-    def update(self, q_dqn: Tensor, q_snn: Tensor, episodes: Vector | None = None) -> None:
+    def update(self, q_dqn: Tensor, q_snn: Tensor, episode_ids: Vector | None = None) -> None:
         """Take a batch into account.
 
         Args:
             q_dqn: `[B, A]` Q-values of the DQN.
             q_snn: `[B, A]` Q-values of the spiking network on the same observations, in any units.
-            episodes: `[B]` whole-number id of the episode of each observation; an id means the same episode in every
+            episode_ids: `[B]` whole-number id of the episode of each observation; an id means the same episode in every
                 batch and process. Only `interval` uses them.
 
         Raises:
             ArgumentError: If the Q-values cannot be compared, or the ids do not fit them.
         """
         hits = same_action(q_dqn, q_snn)
-        if episodes is not None:
-            sums = cluster_sums(hits, torch.ones_like(hits), episodes)
+        if episode_ids is not None:
+            sums = cluster_sums(hits, torch.ones_like(hits), episode_ids)
             assert sums.ids is not None
-            self.episodes.append(sums.ids.to(self.device))
+            self.episode_ids.append(sums.ids.to(self.device))
             self.episode_hits.append(sums.numerator.long().to(self.device))
             self.episode_count.append(sums.count.long().to(self.device))
         self.hits += int(hits.sum())
@@ -109,10 +109,10 @@ class ActionAgreement(_torchmetrics.Metric):  # type: ignore[misc, name-defined]
         """Wilson's interval of the agreement, over all processes; all of them have to ask.
 
         Returns:
-            Interval: Clustered by episode if episodes were told.
+            Interval: Clustered by episode if ids were given.
 
         Raises:
-            ArgumentError: If nothing was taken in yet, or episodes were told of some batches only.
+            ArgumentError: If nothing was taken in yet, or ids were given with some batches only.
         """
         with self.sync_context(dist_sync_fn=self.dist_sync_fn, should_sync=self.sync_on_compute):
             hits, count = self._totals()
@@ -125,14 +125,14 @@ class ActionAgreement(_torchmetrics.Metric):  # type: ignore[misc, name-defined]
         return hits, count
 
     def _by_episode(self) -> ClusterSums | None:
-        """Sums of each episode, or None if none was told."""
-        ids, hits, counts = (_joined(x) for x in (self.episodes, self.episode_hits, self.episode_count))
+        """Sums of each episode, or None if no ids were given."""
+        ids, hits, counts = (_joined(x) for x in (self.episode_ids, self.episode_hits, self.episode_count))
         if not len(ids):
             return None
         if int(counts.sum()) != int(self.count):
             raise ArgumentError(
                 "Expected episode ids with every batch or with none. Found some of each. "
-                "Pass `episodes` always, or call reset() first."
+                "Pass `episode_ids` always, or call reset() first."
             )
         # Of 0s and 1s, the squares of the denominators add up to the same as the denominators.
         hits, counts = hits.double(), counts.double()

@@ -68,14 +68,16 @@ class AgreementStudy:
         curve, cost = self.curve, self.operations
         rows = [
             [str(step), str(robust), str(spike_count)]
-            for step, robust, spike_count in zip(curve.steps, curve.robust, curve.spike_count, strict=True)
+            for step, robust, spike_count in zip(
+                curve.num_steps, curve.robust, curve.spike_count, strict=True
+            )
         ]
         return f"""\
 {self.observations:,} fresh observations of {self.episodes} episodes; 95 % intervals, clustered by episode
 
 {format_table(["steps", "agreement, robust rate", "agreement, spike count"], rows)}
 
-By the robust rate after {curve.steps[-1]} steps:
+By the robust rate after {curve.num_steps[-1]} steps:
 gap-weighted agreement  {self.gap_weighted_agreement}
 regret                  {self.regret}, {100 * self.relative_regret.mean:.3g} % of the range of the Q-values
 error of centred Q      {self.q_error}, {100 * self.relative_q_error.mean:.3g} % of their size
@@ -155,7 +157,7 @@ def study_agreement(
         >>> rollout = fresh_rollout(dqn, 60, min_episodes=2)
         >>> snn = dqn2snn.convert(dqn, rollout.observations, num_steps=16)
         >>> study = study_agreement(snn, rollout)
-        >>> study.curve.steps, study.episodes
+        >>> study.curve.num_steps, study.episodes
         ((1, 2, 4, 8, 16), 2)
     """
     snn = network_of(snn)
@@ -171,7 +173,7 @@ def study_agreement(
     return AgreementStudy(
         observations=len(rollout.observations),
         episodes=len(np.unique(rollout.episode_ids)),
-        curve=replace(curve, steps=chosen),
+        curve=replace(curve, num_steps=chosen),
         gap_weighted_agreement=measure(GapWeightedAgreement()),
         regret=measure(Regret()),
         relative_regret=measure(Regret(relative=True)),

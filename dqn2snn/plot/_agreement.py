@@ -45,15 +45,15 @@ def plot_agreement(curve: AgreementCurve, ax: Axes | None = None) -> Axes:
         mean, low, high = (
             np.array([getattr(interval, end) for interval in intervals]) for end in ("mean", "low", "high")
         )
-        ax.fill_between(curve.steps, low, high, color=colour, alpha=0.18, linewidth=0)
+        ax.fill_between(curve.num_steps, low, high, color=colour, alpha=0.18, linewidth=0)
         ax.plot(
-            curve.steps,
+            curve.num_steps,
             mean,
             color=colour,
             linewidth=1.4,
-            label=f"{name}, {100 * mean[-1]:.1f} % at T = {curve.steps[-1]}",
+            label=f"{name}, {100 * mean[-1]:.1f} % at T = {curve.num_steps[-1]}",
         )
-    last = curve.steps[-1]
+    last = curve.num_steps[-1]
     ticks = [*(2**power for power in range(last.bit_length()) if 2**power < 0.7 * last), last]
     ax.set_xscale("log", base=2)
     ax.set_xticks(ticks, [str(tick) for tick in ticks])

@@ -82,7 +82,7 @@ def test_plans_are_shared_unless_their_weights_are_noisy(directory: Path) -> Non
 
 def test_the_clipped_dqn_is_the_dqn_with_clipped_activations(results: Results, directory: Path) -> None:
     agent = dqn2snn.load_q_network(AGENT)
-    seen = dqn2snn.collect_observations(agent.env_id, agent, 200, max_steps=12)
+    seen = dqn2snn.collect_observations(agent, 200, max_episode_steps=12)
     graph = trace(agent, tuple(seen.shape[1:]))
     x = seen.double()
     for layer in graph.layers:

@@ -99,9 +99,9 @@ def test_the_report_says_what_compare_policies_says(tmp_path: Path) -> None:
     found, _ = run(settings, tmp_path, progress=False)
     (game,) = summarise(found).games
     agent = dqn2snn.load_q_network("minatar-breakout")
-    observations = dqn2snn.collect_observations(agent.env_id, agent, 200, max_steps=12)
+    observations = dqn2snn.collect_observations(agent, 200, max_episode_steps=12)
     snn = dqn2snn.convert(agent, observations, recipe="rate", num_steps=4)
-    expected = dqn2snn.compare_policies(agent, snn, agent.env_id, episodes=3, epsilon=0.05, max_steps=12)
+    expected = dqn2snn.compare_policies(agent, snn, episodes=3, epsilon=0.05, max_episode_steps=12)
     assert game.dqn == expected.dqn.interval
     assert game.snn == expected.snn.interval
     assert game.difference == expected.difference

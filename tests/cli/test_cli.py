@@ -103,7 +103,7 @@ def test_the_options_of_a_conversion_reach_it(tmp_path: Path, capsys: pytest.Cap
     path = tmp_path / "plan.safetensors"
     data = run_json(capsys, "convert", "cartpole", *SMALL, *options, "-o", path)
     agent = dqn2snn.load_q_network("cartpole")
-    observations = dqn2snn.collect_observations(agent.env_id, agent, 200, seed=3)
+    observations = dqn2snn.collect_observations(agent, 200, seed=3)
     expected = dqn2snn.convert(
         agent, observations, recipe="rueckauer2017:percentile=99", grid=None, num_steps=32
     ).plan
@@ -119,10 +119,10 @@ def test_agree_gives_what_the_library_gives(
     small = ["--test-observations", 150, "--test-episodes", 4, "--plot", picture]
     data = run_json(capsys, "agree", "cartpole", "--plan", plan_file, *small)
     agent = dqn2snn.load_q_network("cartpole")
-    rollout = fresh_rollout(agent.env_id, agent, 150, seed=0, episodes=4)
+    rollout = fresh_rollout(agent, 150, seed=0, min_episodes=4)
     study = study_agreement(dqn2snn.SpikingQNetwork(load_plan(plan_file)), rollout)
     assert {key: data[key] for key in study.to_dict()} == study.to_dict()
-    assert data["curve"]["steps"] == [1, 2, 4, 8, 16, 32]
+    assert data["curve"]["num_steps"] == [1, 2, 4, 8, 16, 32]
     assert picture.read_bytes()[:4] == b"\x89PNG"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["agreement.png"]
     assert main(["agree", "cartpole", "--plan", str(plan_file), *map(str, small), "--steps", "8"]) == 0
@@ -140,11 +140,10 @@ def test_evaluate_gives_what_the_library_gives(plan_file: Path, capsys: pytest.C
         expected = dqn2snn.compare_policies(
             agent,
             dqn2snn.SpikingQNetwork(load_plan(plan_file)),
-            agent.env_id,
             episodes=3,
             epsilon=0.2,
             seed=7,
-            max_steps=60,
+            max_episode_steps=60,
             driver=driver,
         )
         assert {key: data[key] for key in expected.to_dict()} == expected.to_dict()

@@ -21,7 +21,7 @@ AGENT = dqn2snn.load_q_network("acrobot")
 
 def test_suggest_gives_what_the_library_gives(capsys: pytest.CaptureFixture[str]) -> None:
     data = run_json(capsys, "suggest", "acrobot", *SMALL, "--target", 0.9)
-    observations = dqn2snn.collect_observations(AGENT.env_id, AGENT, 300, seed=0)
+    observations = dqn2snn.collect_observations(AGENT, 300, seed=0)
     expected = suggest(AGENT, observations, 0.9)
     assert (data["agent"], data["best"]) == ("acrobot", expected.best.arguments)
     assert main(["suggest", "acrobot", *SMALL, "--target", "0.9"]) == 0
@@ -62,9 +62,9 @@ def test_diagnose_gives_what_the_library_gives(tmp_path: Path, capsys: pytest.Ca
     )
     options = ["--plan", plan, "--test-observations", 100, "--plot", picture]
     data = run_json(capsys_cleared(capsys), "diagnose", "acrobot", *options)
-    rollout = fresh_rollout(AGENT.env_id, AGENT, 100, seed=0)
+    rollout = fresh_rollout(AGENT, 100, seed=0)
     snn = dqn2snn.SpikingQNetwork(load_plan(plan))
-    expected = diagnose(AGENT, snn, rollout.observations, episodes=rollout.episodes)
+    expected = diagnose(AGENT, snn, rollout.observations, episode_ids=rollout.episode_ids)
     assert data["advice"] == expected.advice
     assert data["agreement"]["mean"] == expected.agreement.mean
     assert picture.read_bytes()[:4] == b"\x89PNG"

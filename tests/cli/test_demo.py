@@ -53,10 +53,10 @@ def test_it_leaves_results_a_table_and_pictures(demo: tuple[Path, dict[str, Any]
 def test_scores_are_those_of_the_same_episodes(demo: tuple[Path, dict[str, Any], list[str]]) -> None:
     agent = load_q_network("minatar-breakout")
     play = demo[1]["agents"]["minatar-breakout"]["in_play"]
-    alone = evaluate_policy(agent, agent.env_id, episodes=3, epsilon=0.05)
+    alone = evaluate_policy(agent, episodes=3, epsilon=0.05)
     assert play["dqn"]["returns"] == list(alone.returns)
     assert (play["driver"], play["snn"]["epsilon"], play["snn"]["seed"]) == ("snn", 0.05, 0)
-    itself = compare_policies(agent, agent, agent.env_id, episodes=3, epsilon=0.05)
+    itself = compare_policies(agent, agent, episodes=3, epsilon=0.05)
     assert itself.agreement.mean == 1.0
     assert play["agreement"]["count"] == sum(play["snn"]["lengths"])
 
@@ -124,9 +124,7 @@ def test_the_kept_results_are_of_the_whole_demo(kept: dict[str, Any]) -> None:
 def test_the_kept_scores_of_the_dqns_come_out_again(kept: dict[str, Any], name: str) -> None:
     agent = load_q_network(name)
     dqn = kept["agents"][name]["in_play"]["dqn"]
-    again = evaluate_policy(
-        agent, agent.env_id, episodes=2, seed=dqn["seed"], epsilon=dqn["epsilon"], num_envs=2
-    )
+    again = evaluate_policy(agent, episodes=2, seed=dqn["seed"], epsilon=dqn["epsilon"], num_envs=2)
     assert list(again.returns) == dqn["returns"][:2]
 
 

@@ -22,7 +22,7 @@ def aggregated(**options: Any) -> dqn2snn.SpikingQNetwork:
 
 
 def test_the_seed_determines_the_network() -> None:
-    one, two = aggregated(max_steps=60), aggregated(max_steps=60)
+    one, two = aggregated(max_episode_steps=60), aggregated(max_episode_steps=60)
     assert one.plan.report == two.plan.report
     for a, b in zip(one.plan.all_layers, two.plan.all_layers, strict=True):
         assert torch.equal(a.affine.weight, b.affine.weight)

@@ -113,16 +113,16 @@ def test_what_is_no_source_is_refused() -> None:
 
 
 def test_it_goes_as_it_is_into_every_entry_point(dqn: QNetwork, tmp_path: Path) -> None:
-    short: dict[str, Any] = {"episodes": 2, "max_steps": 20, "progress": False}
-    seen = dqn2snn.collect_observations(dqn.env_id, dqn, 100, progress=False)
+    short: dict[str, Any] = {"episodes": 2, "max_episode_steps": 20, "progress": False}
+    seen = dqn2snn.collect_observations(dqn, 100, progress=False)
     snn = dqn2snn.convert(dqn, seen, num_steps=8)
     assert dqn2snn.trace(dqn, (4,)).num_actions == 2
-    assert len(dqn2snn.evaluate_policy(dqn, dqn.env_id, **short).returns) == 2
-    assert len(dqn2snn.compare_policies(dqn, snn, dqn.env_id, **short).dqn.returns) == 2
+    assert len(dqn2snn.evaluate_policy(dqn, **short).returns) == 2
+    assert len(dqn2snn.compare_policies(dqn, snn, **short).dqn.returns) == 2
     assert dqn2snn.suggest(dqn, seen, 0.9, recipes=("rate",))
     assert dqn2snn.diagnose(dqn, snn, seen)
     assert dqn2snn.aggregate(dqn, dqn.env_id, seen, num_steps=4, rounds=1, **short)
-    frames = dqn2snn.record_video(snn, dqn.env_id, tmp_path / "play.gif", dqn=dqn, max_steps=3)
+    frames = dqn2snn.record_video(None, dqn, tmp_path / "play.gif", env=snn, max_episode_steps=3)
     assert frames is not None
     about = {name: dqn.config[name] for name in ("observation_shape", "training", "evaluation")}
     saved = zoo.save_agent(tmp_path / "agent", dqn, name="again", env_id=dqn.env_id, **about)

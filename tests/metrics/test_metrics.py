@@ -159,7 +159,7 @@ def test_reset_forgets_and_copies_remember(name: str) -> None:
     with pytest.raises(ArgumentError, match="Call update"):
         metric.compute()
     for m in (metric, fresh):
-        m.update(*q_pair(2), episodes=list(range(40)))
+        m.update(*q_pair(2), episode_ids=list(range(40)))
     assert metric.compute() == fresh.compute() != before
 
 
@@ -170,8 +170,8 @@ def test_perfect_twins(name: str) -> None:
     assert function(q_dqn, q_dqn.double()) == (1.0 if "agreement" in name or "gap" in name else 0.0)
     with torch.inference_mode():
         metric = streaming()
-        metric.update(q_dqn * 1.0, q_dqn * 1.0, episodes=[0, 1] * 20)
-    metric.update(q_dqn.requires_grad_(), q_dqn, episodes=[0, 1] * 20)
+        metric.update(q_dqn * 1.0, q_dqn * 1.0, episode_ids=[0, 1] * 20)
+    metric.update(q_dqn.requires_grad_(), q_dqn, episode_ids=[0, 1] * 20)
     assert metric.compute().mean == function(q_dqn, q_dqn)
 
 
@@ -192,10 +192,10 @@ def test_streaming_intervals_are_those_of_confidence() -> None:
 def test_full_agreement_is_not_certainty_and_one_episode_is_no_sample() -> None:
     q_dqn, _ = q_pair(5)
     for metric in (ActionAgreement(), GapWeightedAgreement()):
-        metric.update(q_dqn, q_dqn, episodes=[0, 1] * 20)
+        metric.update(q_dqn, q_dqn, episode_ids=[0, 1] * 20)
         assert metric.compute().high == 1.0 > metric.compute().low
         metric.reset()
-        metric.update(q_dqn, q_dqn, episodes=[8] * 40)
+        metric.update(q_dqn, q_dqn, episode_ids=[8] * 40)
         assert (metric.compute().low, metric.compute().high) == (0.0, 1.0)
 
 
@@ -257,11 +257,11 @@ def test_where_nothing_is_at_stake_there_is_nothing_to_weigh() -> None:
 def test_episode_ids_come_always_or_never() -> None:
     metric = ActionAgreement()
     metric.update(*q_pair(7))
-    metric.update(*q_pair(8), episodes=range(40))
+    metric.update(*q_pair(8), episode_ids=range(40))
     with pytest.raises(ArgumentError, match="with every batch or with none"):
         metric.compute()
     with pytest.raises(ArgumentError, match="40 whole-number"):
-        ActionAgreement().update(*q_pair(7), episodes=[1, 2, 3])
+        ActionAgreement().update(*q_pair(7), episode_ids=[1, 2, 3])
 
 
 @dataclass(frozen=True)
@@ -307,8 +307,8 @@ OBSERVATIONS = torch.randn(24, 6, generator=torch.Generator().manual_seed(1))
 def test_one_run_gives_the_agreement_of_every_shorter_run() -> None:
     record = run(OBSERVATIONS, 20)
     q_dqn, episodes = record.q[-1], [i // 4 for i in range(24)]
-    curve = agreement_curve(record, q_dqn, episodes=episodes)
-    assert curve.steps == tuple(range(1, 21))
+    curve = agreement_curve(record, q_dqn, episode_ids=episodes)
+    assert curve.num_steps == tuple(range(1, 21))
     assert curve.robust[-1].mean == 1.0 > curve.robust[0].mean
     for steps in (1, 2, 7, 20):
         shorter = run(OBSERVATIONS, steps)

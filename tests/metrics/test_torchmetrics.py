@@ -68,7 +68,7 @@ def test_in_a_collection_beside_a_metric_of_torchmetrics_itself() -> None:
     accuracy = torchmetrics.classification.MulticlassAccuracy(num_classes=3, average="micro")
     both = torchmetrics.MetricCollection({"one": ActionAgreement(), "two": ActionAgreement(level=0.9)})
     for rows in torch.arange(40).split(9):
-        both.update(distinct[rows], q_snn[rows], episodes=episodes[rows])
+        both.update(distinct[rows], q_snn[rows], episode_ids=episodes[rows])
         accuracy.update(distinct[rows].argmax(1), q_snn[rows].argmax(1))
     assert both.compute()["one"].item() == pytest.approx(accuracy.compute().item(), abs=1e-6)
     assert both.compute()["one"] == both.compute()["two"]
@@ -174,7 +174,7 @@ def test_wrong_arguments_are_refused() -> None:
     with pytest.raises(ArgumentError, match="NaN"):
         metric.update(torch.zeros(3, 2), torch.full((3, 2), torch.nan))
     with pytest.raises(ArgumentError, match="whole-number"):
-        metric.update(torch.zeros(3, 2), torch.zeros(3, 2), episodes=[0.5, 1, 2])
+        metric.update(torch.zeros(3, 2), torch.zeros(3, 2), episode_ids=[0.5, 1, 2])
     assert int(metric.count) == 0
     with pytest.raises(ArgumentError, match="level"):
         ActionAgreement(level=2.0)

@@ -34,7 +34,7 @@ def spiking(recipe: str = "rate") -> dqn2snn.SpikingQNetwork:
 def comparison() -> Comparison:
     agent = agents.agent(NAME)
     return dqn2snn.compare_policies(
-        agent, spiking(), agent.env_id, episodes=4, seed=7, max_steps=60, progress=False
+        agent, spiking(), episodes=4, seed=7, max_episode_steps=60, progress=False
     )
 
 

@@ -17,7 +17,8 @@ from dqn2snn.play import envs
 from dqn2snn.play.collect import collect_observations
 from dqn2snn.play.envs import Spaces, action_names, atari_protocol, make_env, spaces_of
 from dqn2snn.play.evaluate import evaluate_policy
-from dqn2snn.play.rollout import Places, play
+from dqn2snn.play.policies import Places
+from dqn2snn.play.rollout import play
 
 pytest.importorskip("ale_py", reason="Atari needs the extra atari")
 
@@ -93,7 +94,7 @@ def test_ids_say_the_protocol() -> None:
     assert [atari_protocol(other) for other in ("CartPole-v1", "MinAtar/Breakout-v0", "Pong-v4")] == [
         None
     ] * 3
-    assert (TAN2021.max_steps, MACHADO2018.max_steps) == (18_000, 27_000)
+    assert (TAN2021.max_episode_steps, MACHADO2018.max_episode_steps) == (18_000, 27_000)
 
 
 def test_the_protocols_are_those_that_gymnasium_registers() -> None:
@@ -188,8 +189,10 @@ def favourite(num_actions: int) -> Any:
 
 def record(env: Any, num_envs: int) -> dict[int, list[tuple[int, float, bytes]]]:
     episodes: dict[int, list[tuple[int, float, bytes]]] = {}
-    for step in play(favourite(4), env, episodes=range(6), epsilon=0.2, num_envs=num_envs, max_steps=120):
-        rows = zip(step.episodes, step.actions, step.rewards, step.observations, strict=True)
+    for step in play(
+        favourite(4), env, episode_ids=range(6), epsilon=0.2, num_envs=num_envs, max_episode_steps=120
+    ):
+        rows = zip(step.episode_ids, step.actions, step.rewards, step.observations, strict=True)
         for episode, action, reward, observation in rows:
             episodes.setdefault(int(episode), []).append((int(action), reward, observation.tobytes()))
     return episodes
@@ -214,7 +217,7 @@ def test_episodes_do_not_depend_on_how_many_run_at_a_time() -> None:
 
 def test_scores_are_raw() -> None:
     skiing = evaluate_policy(
-        lambda x: torch.zeros(len(x), 3), "SkiingNoFrameskip-v4", episodes=1, max_steps=50
+        lambda x: torch.zeros(len(x), 3), "SkiingNoFrameskip-v4", episodes=1, max_episode_steps=50
     )
     assert skiing.returns[0] < -50  # clipped rewards would not get there in 50 steps
 
@@ -271,11 +274,11 @@ def test_a_missing_emulator_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_frames_stay_bytes_when_they_are_collected() -> None:
     observations = collect_observations(
-        BREAKOUT, lambda x: favourite(4)(x)[0], 50, min_episodes=2, num_envs=2, max_steps=60
+        lambda x: favourite(4)(x)[0], 50, env=BREAKOUT, min_episodes=2, num_envs=2, max_episode_steps=60
     )
     assert observations.dtype == torch.uint8
     assert observations.shape == (50, 4, 84, 84)
     again = collect_observations(
-        BREAKOUT, lambda x: favourite(4)(x)[0], 50, min_episodes=2, num_envs=1, max_steps=60
+        lambda x: favourite(4)(x)[0], 50, env=BREAKOUT, min_episodes=2, num_envs=1, max_episode_steps=60
     )
     assert torch.equal(observations, again)

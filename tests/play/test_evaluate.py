@@ -38,11 +38,10 @@ def test_the_scores_of_the_shipped_agents_come_out_again(name: str) -> None:
     score = trained.config["evaluation"]
     again = evaluate_policy(
         trained,
-        trained.env_id,
         episodes=10,
         seed=score["seed"],
         epsilon=score["epsilon"],
-        max_steps=score["max_steps"],
+        max_episode_steps=score["max_steps"],
     )
     assert list(again.returns) == score["returns"][:10]
 
@@ -71,17 +70,17 @@ def test_returns_and_lengths_are_those_of_plain_gymnasium() -> None:
             done = terminated or truncated
         returns.append(sum(rewards))
         lengths.append(len(rewards))
-    evaluation = evaluate_policy(trained, trained.env_id, episodes=5, seed=70)
+    evaluation = evaluate_policy(trained, episodes=5, seed=70)
     assert evaluation.returns == tuple(returns)
     assert evaluation.lengths == tuple(lengths)
     assert evaluation.interval == mean_interval(returns)
 
 
 def test_truncated_episodes_are_scored_as_far_as_they_went() -> None:
-    evaluation = evaluate_policy(lean, "CartPole-v1", episodes=3, max_steps=11)
+    evaluation = evaluate_policy(lean, "CartPole-v1", episodes=3, max_episode_steps=11)
     assert evaluation.returns == (11.0, 11.0, 11.0)
     assert evaluation.lengths == (11, 11, 11)
-    assert evaluation.max_steps == 11
+    assert evaluation.max_episode_steps == 11
 
 
 @pytest.mark.parametrize("driver", ["snn", "dqn"])
@@ -117,7 +116,7 @@ def test_agreement_is_about_the_states_that_the_driver_visits(driver: Literal["d
 
 def test_a_network_agrees_with_itself() -> None:
     trained = agent("minatar-breakout")
-    comparison = compare_policies(trained, trained, trained.env_id, episodes=4)
+    comparison = compare_policies(trained, trained, episodes=4)
     assert comparison.agreement.mean == comparison.gap_weighted_agreement.mean == 1.0
     assert comparison.regret.mean == 0.0
     assert comparison.dqn == comparison.snn
@@ -125,7 +124,7 @@ def test_a_network_agrees_with_itself() -> None:
 
 
 def test_results_become_json() -> None:
-    comparison = compare_policies(lean, coarse, "CartPole-v1", episodes=2, max_steps=20)
+    comparison = compare_policies(lean, coarse, "CartPole-v1", episodes=2, max_episode_steps=20)
     plain = json.loads(json.dumps(comparison.to_dict(), allow_nan=False))
     assert plain["snn"]["returns"] == [20.0, 20.0]
     assert plain["agreement"]["mean"] == comparison.agreement.mean
@@ -133,7 +132,7 @@ def test_results_become_json() -> None:
 
 
 def test_one_episode_has_no_interval_and_still_becomes_json() -> None:
-    evaluation = evaluate_policy(lean, "CartPole-v1", episodes=1, max_steps=5)
+    evaluation = evaluate_policy(lean, "CartPole-v1", episodes=1, max_episode_steps=5)
     assert math.isinf(evaluation.interval.high)
     assert json.loads(json.dumps(evaluation.to_dict(), allow_nan=False))["interval"]["high"] is None
 
@@ -160,8 +159,8 @@ def test_both_readouts_of_a_spiking_network_are_compared_on_the_same_states(
     dqn = agent("minatar-breakout")
     snn = SpikingQNetwork(replace(plan("minatar-breakout"), num_steps=24))
     env_id = agent("minatar-breakout").env_id
-    comparison = compare_policies(dqn, snn, env_id, episodes=6, driver=driver, max_steps=40)
-    assert comparison.snn == evaluate_policy(snn, env_id, episodes=6, max_steps=40)
+    comparison = compare_policies(dqn, snn, env_id, episodes=6, driver=driver, max_episode_steps=40)
+    assert comparison.snn == evaluate_policy(snn, env_id, episodes=6, max_episode_steps=40)
 
     player = snn if driver == "snn" else dqn
     robust, spike_count, gap_weighted, lost = (
@@ -170,12 +169,14 @@ def test_both_readouts_of_a_spiking_network_are_compared_on_the_same_states(
         GapWeightedAgreement(),
         Regret(),
     )
-    for step in play(lambda obs, places: (player(obs),), env_id, episodes=range(6), max_steps=40, num_envs=3):
+    for step in play(
+        lambda obs, places: (player(obs),), env_id, episode_ids=range(6), max_episode_steps=40, num_envs=3
+    ):
         observations = torch.from_numpy(step.observations)
         record, q_dqn = snn.record(observations), dqn(observations)
         for metric in (robust, gap_weighted, lost):
-            metric.update(q_dqn, record.q[-1], step.episodes)
-        spike_count.update(q_dqn, record.q_spike[-1], step.episodes)
+            metric.update(q_dqn, record.q[-1], step.episode_ids)
+        spike_count.update(q_dqn, record.q_spike[-1], step.episode_ids)
     assert comparison.agreement == robust.compute()
     assert comparison.spike_count_agreement == spike_count.compute()
     assert comparison.spike_count_agreement != comparison.agreement
@@ -187,7 +188,7 @@ def test_both_readouts_of_a_spiking_network_are_compared_on_the_same_states(
 def test_a_spiking_network_of_many_steps_plays_as_its_dqn() -> None:
     trained = agent("minatar-freeway")
     snn = SpikingQNetwork(plan("minatar-freeway"))
-    comparison = compare_policies(trained, snn, trained.env_id, episodes=4, max_steps=60)
+    comparison = compare_policies(trained, snn, episodes=4, max_episode_steps=60)
     assert comparison.agreement.mean > 0.9
     assert comparison.gap_weighted_agreement.mean > comparison.agreement.mean
     assert comparison.regret.mean < 0.01

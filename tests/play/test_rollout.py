@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from dqn2snn.errors import ArgumentError, EnvironmentMismatchError
 from dqn2snn.play.envs import make_env
-from dqn2snn.play.rollout import Places, Step, device_of, play
+from dqn2snn.play.policies import Places, device_of
+from dqn2snn.play.rollout import Step, play
 
 
 def network(num_inputs: int, num_actions: int, seed: int = 0) -> nn.Module:
@@ -28,7 +29,7 @@ def network(num_inputs: int, num_actions: int, seed: int = 0) -> nn.Module:
 def by_episode(steps: Iterable[Step]) -> dict[int, list[tuple[bytes, int, float]]]:
     episodes = defaultdict(list)
     for step in steps:
-        rows = zip(step.episodes, step.observations, step.actions, step.rewards, strict=True)
+        rows = zip(step.episode_ids, step.observations, step.actions, step.rewards, strict=True)
         for episode, observation, action, reward in rows:
             episodes[int(episode)].append((observation.tobytes(), int(action), float(reward)))
     return dict(episodes)
@@ -47,7 +48,7 @@ def test_episodes_do_not_depend_on_how_many_run_at_a_time(
             play(
                 lambda obs, places: (q_network(obs),),
                 env_id,
-                episodes=range(10),
+                episode_ids=range(10),
                 epsilon=0.3,
                 num_envs=num_envs,
             )
@@ -64,9 +65,9 @@ def test_the_same_luck_for_two_networks() -> None:
         steps = play(
             lambda obs, places: (values.expand(len(obs), 6),),
             "MinAtar/Breakout-v0",
-            episodes=range(4),
+            episode_ids=range(4),
             epsilon=0.5,
-            max_steps=6,
+            max_episode_steps=6,
         )
         return [[a for _, a, _ in episode] for episode in by_episode(steps).values()]
 
@@ -78,7 +79,7 @@ def test_the_same_luck_for_two_networks() -> None:
 
 def test_the_first_q_function_acts_and_all_are_told() -> None:
     first, second = network(4, 2, seed=1), network(4, 2, seed=2)
-    for step in play(lambda obs, places: (first(obs), second(obs)), "CartPole-v1", episodes=range(3)):
+    for step in play(lambda obs, places: (first(obs), second(obs)), "CartPole-v1", episode_ids=range(3)):
         observations = torch.from_numpy(step.observations)
         torch.testing.assert_close(step.q[0], first(observations).detach())
         torch.testing.assert_close(step.q[1], second(observations).detach())
@@ -95,23 +96,30 @@ def test_networks_see_float32_whatever_the_environment_gives() -> None:
         as_bytes = lambda observation: (128 + 25 * observation).astype(np.uint8)  # noqa: E731
         return gymnasium.wrappers.TransformObservation(make_env("CartPole-v1"), as_bytes, space)
 
-    for step in play(q_function, bytes_env, episodes=range(2)):
+    for step in play(q_function, bytes_env, episode_ids=range(2)):
         assert step.observations.dtype == np.uint8
 
 
-def test_max_steps_ends_episodes() -> None:
+def test_max_episode_steps_ends_episodes() -> None:
     steps = list(
-        play(lambda obs, places: (torch.zeros(len(obs), 4),), "LunarLander-v3", episodes=[3, 5], max_steps=7)
+        play(
+            lambda obs, places: (torch.zeros(len(obs), 4),),
+            "LunarLander-v3",
+            episode_ids=[3, 5],
+            max_episode_steps=7,
+        )
     )
     assert {episode: len(rows) for episode, rows in by_episode(steps).items()} == {3: 7, 5: 7}
-    assert steps[-1].done.all()
+    assert steps[-1].ended.all()
 
 
 def test_a_single_environment_plays_alone_and_stays_open() -> None:
     env = make_env("CartPole-v1")
     q_network = network(4, 2)
-    alone = by_episode(play(lambda obs, places: (q_network(obs),), env, episodes=range(3), num_envs=8))
-    assert alone == by_episode(play(lambda obs, places: (q_network(obs),), "CartPole-v1", episodes=range(3)))
+    alone = by_episode(play(lambda obs, places: (q_network(obs),), env, episode_ids=range(3), num_envs=8))
+    assert alone == by_episode(
+        play(lambda obs, places: (q_network(obs),), "CartPole-v1", episode_ids=range(3))
+    )
     env.reset(seed=0)
 
 
@@ -126,7 +134,7 @@ def test_environments_from_a_factory_are_closed() -> None:
     steps = play(
         lambda obs, places: (torch.zeros(len(obs), 2),),
         lambda: Closing(make_env("CartPole-v1")),
-        episodes=range(50),
+        episode_ids=range(50),
         num_envs=4,
     )
     next(steps)
@@ -135,14 +143,14 @@ def test_environments_from_a_factory_are_closed() -> None:
 
 
 def test_a_network_for_another_environment_is_refused() -> None:
-    steps = play(lambda obs, places: (torch.zeros(len(obs), 3),), "CartPole-v1", episodes=range(2))
+    steps = play(lambda obs, places: (torch.zeros(len(obs), 3),), "CartPole-v1", episode_ids=range(2))
     with pytest.raises(EnvironmentMismatchError, match=r"shape \(2, 2\).*Found shape \(2, 3\)"):
         next(steps)
 
 
 def test_a_network_that_fails_on_the_observations_is_refused() -> None:
     network = nn.Linear(8, 2)
-    steps = play(lambda obs, places: (network(obs),), "CartPole-v1", episodes=range(2))
+    steps = play(lambda obs, places: (network(obs),), "CartPole-v1", episode_ids=range(2))
     message = r"shape \(2, 4\) from .*CartPole.*Found that it fails: .*shapes.* Use a network"
     with pytest.raises(EnvironmentMismatchError, match=message) as caught:
         next(steps)
@@ -157,14 +165,17 @@ def test_a_network_that_fails_on_the_observations_is_refused() -> None:
         ({"epsilon": 5.0}, r"epsilon in \[0, 1\].*Found 5.0"),
         ({"epsilon": float("nan")}, "Found nan"),
         ({"num_envs": 0}, "num_envs >= 1. Found 0"),
-        ({"max_steps": 0}, "max_steps >= 1 or None. Found 0"),
+        ({"max_episode_steps": 0}, "max_episode_steps >= 1 or None. Found 0"),
     ],
 )
 def test_arguments_out_of_range_are_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         next(
             play(
-                lambda obs, places: (torch.zeros(len(obs), 2),), "CartPole-v1", episodes=range(1), **arguments
+                lambda obs, places: (torch.zeros(len(obs), 2),),
+                "CartPole-v1",
+                episode_ids=range(1),
+                **arguments,
             )
         )
 

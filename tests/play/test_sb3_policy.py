@@ -52,7 +52,9 @@ def test_a_vector_of_environments_gives_the_scores_of_our_own_protocol(
 ) -> None:
     agent = agents.agent(name)
     snn = dqn2snn.convert(agent, agents.observations(name), recipe=recipe, num_steps=num_steps)
-    ours = dqn2snn.evaluate_policy(snn, agent.env_id, episodes=4, seed=SEED, max_steps=120, progress=False)
+    ours = dqn2snn.evaluate_policy(
+        snn, agent.env_id, episodes=4, seed=SEED, max_episode_steps=120, progress=False
+    )
     theirs = scored(snn, vector(agent.env_id, 4, 120), 4)
     assert sorted(theirs) == sorted(ours.returns)
     assert sum(theirs) > 0

@@ -19,12 +19,12 @@ AGENT = dqn2snn.load_q_network("minatar-breakout")
 
 @pytest.fixture(scope="module")
 def rollout() -> Rollout:
-    return fresh_rollout(AGENT.env_id, AGENT, 150, seed=0, episodes=5)
+    return fresh_rollout(AGENT, 150, seed=0, min_episodes=5)
 
 
 @pytest.fixture(scope="module")
 def snn() -> SpikingQNetwork:
-    observations = dqn2snn.collect_observations(AGENT.env_id, AGENT, 300, seed=0)
+    observations = dqn2snn.collect_observations(AGENT, 300, seed=0)
     return dqn2snn.convert(AGENT, observations, num_steps=24)
 
 
@@ -32,13 +32,13 @@ def test_every_number_is_that_of_the_metrics(snn: SpikingQNetwork, rollout: Roll
     study = study_agreement(snn, rollout)
     record = snn.record(rollout.observations)
     for step, robust, spike_count in zip(
-        study.curve.steps, study.curve.robust, study.curve.spike_count, strict=True
+        study.curve.num_steps, study.curve.robust, study.curve.spike_count, strict=True
     ):
         for interval, q_snn in ((robust, record.q[step - 1]), (spike_count, record.q_spike[step - 1])):
             metric = ActionAgreement()
-            metric.update(rollout.q, q_snn, rollout.episodes)
+            metric.update(rollout.q, q_snn, rollout.episode_ids)
             assert interval == metric.compute()
-    assert study.curve.steps == (1, 2, 4, 8, 16, 24)
+    assert study.curve.num_steps == (1, 2, 4, 8, 16, 24)
     assert study.curve.robust[-1].mean == action_agreement(rollout.q, record.q[-1])
     assert study.regret.mean == pytest.approx(regret(rollout.q, record.q[-1]))
     assert study.relative_q_error.mean == pytest.approx(q_error(rollout.q, record.q[-1], relative=True))
@@ -48,20 +48,20 @@ def test_every_number_is_that_of_the_metrics(snn: SpikingQNetwork, rollout: Roll
 
 
 def test_a_shorter_run_reads_the_same_curve(snn: SpikingQNetwork, rollout: Rollout) -> None:
-    whole, short = study_agreement(snn, rollout), study_agreement(snn, rollout, steps=(2, 8))
+    whole, short = study_agreement(snn, rollout), study_agreement(snn, rollout, num_steps=(2, 8))
     assert short.curve.robust == (whole.curve.robust[1], whole.curve.robust[3])
     assert short.operations.synaptic_operations < whole.operations.synaptic_operations
 
 
 def test_it_is_plain_data(snn: SpikingQNetwork, rollout: Rollout) -> None:
-    data = study_agreement(snn, rollout, steps=(4,)).to_dict()
+    data = study_agreement(snn, rollout, num_steps=(4,)).to_dict()
     assert json.loads(json.dumps(data, allow_nan=False)) == data
 
 
 def test_fresh_observations_are_fresh_and_of_enough_episodes(rollout: Rollout) -> None:
-    calibration = collect_rollout(AGENT.env_id, AGENT, 150, seed=0)
-    assert len(np.unique(rollout.episodes)) == 5
-    assert torch.equal(rollout.q, fresh_rollout(AGENT.env_id, AGENT, 150, seed=0, episodes=5).q)
+    calibration = collect_rollout(AGENT, 150, seed=0)
+    assert len(np.unique(rollout.episode_ids)) == 5
+    assert torch.equal(rollout.q, fresh_rollout(AGENT, 150, seed=0, min_episodes=5).q)
     first = [part.observations[:5] for part in (rollout, calibration)]
     assert not torch.equal(*first)
 

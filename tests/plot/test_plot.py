@@ -34,7 +34,7 @@ def curve() -> AgreementCurve:
 def test_agreement_is_drawn_as_it_is_counted() -> None:
     agreement = curve()
     robust, spike_count = plot_agreement(agreement).lines
-    np.testing.assert_array_equal(robust.get_xdata(), agreement.steps)
+    np.testing.assert_array_equal(robust.get_xdata(), agreement.num_steps)
     np.testing.assert_array_equal(robust.get_ydata(), [interval.mean for interval in agreement.robust])
     np.testing.assert_array_equal(
         spike_count.get_ydata(), [interval.mean for interval in agreement.spike_count]
@@ -47,7 +47,7 @@ def test_bands_are_the_intervals() -> None:
     agreement = curve()
     band = plot_agreement(agreement).collections[0].get_paths()[0].vertices
     assert isinstance(band, np.ndarray)
-    for step, interval in zip(agreement.steps, agreement.robust, strict=True):
+    for step, interval in zip(agreement.num_steps, agreement.robust, strict=True):
         heights = band[band[:, 0] == step, 1]
         assert heights.min() == pytest.approx(interval.low)
         assert heights.max() == pytest.approx(interval.high)

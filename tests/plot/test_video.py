@@ -58,7 +58,9 @@ def is_marked(frame: np.ndarray[Any, Any]) -> bool:
 @pytest.mark.parametrize("name", ["cartpole", "lunarlander", NAME])
 def test_every_decision_is_a_frame(name: str, tmp_path: Path) -> None:
     path = tmp_path / "play.gif"
-    written = dqn2snn.record_video(spiking(name), agent(name).env_id, path, num_steps=20, max_steps=8, fps=10)
+    written = dqn2snn.record_video(
+        None, spiking(name), path, env=agent(name).env_id, num_steps=20, max_episode_steps=8, fps=10
+    )
     assert written == path
     assert list(tmp_path.iterdir()) == [path]
     with Image.open(path) as image:
@@ -69,7 +71,13 @@ def test_every_decision_is_a_frame(name: str, tmp_path: Path) -> None:
 
 def test_the_game_is_the_one_that_the_network_plays(tmp_path: Path) -> None:
     path = dqn2snn.record_video(
-        spiking(NAME), agent(NAME).env_id, tmp_path / "play.gif", seed=4, num_steps=20, max_steps=6
+        None,
+        spiking(NAME),
+        tmp_path / "play.gif",
+        env=agent(NAME).env_id,
+        seed=4,
+        num_steps=20,
+        max_episode_steps=6,
     )
     env = make_env(agent(NAME).env_id, render_mode="rgb_array")
     observation, _ = env.reset(seed=4)
@@ -91,7 +99,7 @@ def test_an_atari_game_is_shown_in_colours(tmp_path: Path) -> None:
         network.eval(), torch.randint(0, 256, (32, 4, 84, 84), dtype=torch.uint8), num_steps=8
     )
     path = dqn2snn.record_video(
-        snn, "BreakoutNoFrameskip-v4", tmp_path / "play.gif", dqn=network, max_steps=4
+        network, snn, tmp_path / "play.gif", env="BreakoutNoFrameskip-v4", max_episode_steps=4
     )
     shown = frames(path)[-1][GAME_TOP : GAME_TOP + GAME_SIZE, GAME_LEFT : GAME_LEFT + GAME_SIZE]
     red, green, blue = (shown[..., channel].astype(int) for channel in range(3))
@@ -112,22 +120,22 @@ def test_many_actions_have_room_for_the_name_of_the_one_taken(tmp_path: Path) ->
 
 def test_differences_to_the_dqn_are_marked(tmp_path: Path) -> None:
     network = agent(NAME)
-    options: dict[str, Any] = {"num_steps": 20, "max_steps": 5, "seed": 1}
+    options: dict[str, Any] = {"num_steps": 20, "max_episode_steps": 5, "seed": 1}
     same = dqn2snn.record_video(
+        lambda obs: spiking(NAME)(obs, 20),
         spiking(NAME),
-        agent(NAME).env_id,
         tmp_path / "a.gif",
-        dqn=lambda obs: spiking(NAME)(obs, 20),
+        env=agent(NAME).env_id,
         **options,
     )
     other = dqn2snn.record_video(
+        lambda obs: -spiking(NAME)(obs, 20),
         spiking(NAME),
-        agent(NAME).env_id,
         tmp_path / "b.gif",
-        dqn=lambda obs: -spiking(NAME)(obs, 20),
+        env=agent(NAME).env_id,
         **options,
     )
-    alone = dqn2snn.record_video(spiking(NAME), agent(NAME).env_id, tmp_path / "c.gif", **options)
+    alone = dqn2snn.record_video(None, spiking(NAME), tmp_path / "c.gif", env=agent(NAME).env_id, **options)
     assert not any(is_marked(frame) for frame in frames(same))
     assert all(is_marked(frame) for frame in frames(other))
     assert not any(is_marked(frame) for frame in frames(alone))
@@ -137,7 +145,13 @@ def test_differences_to_the_dqn_are_marked(tmp_path: Path) -> None:
 def test_the_seed_determines_the_video(tmp_path: Path) -> None:
     first, again, other = (
         dqn2snn.record_video(
-            spiking(NAME), agent(NAME).env_id, tmp_path / f"{i}.gif", seed=seed, num_steps=16, max_steps=4
+            None,
+            spiking(NAME),
+            tmp_path / f"{i}.gif",
+            env=agent(NAME).env_id,
+            seed=seed,
+            num_steps=16,
+            max_episode_steps=4,
         ).read_bytes()
         for i, seed in enumerate((1, 1, 2))
     )
@@ -222,13 +236,13 @@ def test_actions_have_names(env_id: str, names: tuple[str, ...] | None) -> None:
 )
 def test_mp4_without_ffmpeg_says_what_to_install(tmp_path: Path) -> None:
     with pytest.raises(MissingExtraError, match="pip install imageio-ffmpeg"):
-        dqn2snn.record_video(spiking(NAME), agent(NAME).env_id, tmp_path / "play.mp4")
+        dqn2snn.record_video(None, spiking(NAME), tmp_path / "play.mp4", env=agent(NAME).env_id)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("imageio_ffmpeg") is None, reason="needs imageio-ffmpeg")
 def test_mp4_is_written_with_ffmpeg(tmp_path: Path) -> None:
     path = dqn2snn.record_video(
-        spiking(NAME), agent(NAME).env_id, tmp_path / "play.mp4", num_steps=16, max_steps=4
+        None, spiking(NAME), tmp_path / "play.mp4", env=agent(NAME).env_id, num_steps=16, max_episode_steps=4
     )
     assert path.read_bytes()[4:8] == b"ftyp"
 
@@ -242,7 +256,7 @@ def test_mp4_is_written_with_ffmpeg(tmp_path: Path) -> None:
         ("play.gif", {"num_steps": 0}, PlanError, "Found num_steps=0"),
         (
             "play.gif",
-            {"env_id": "MinAtar/Freeway-v0"},
+            {"env": "MinAtar/Freeway-v0"},
             EnvironmentMismatchError,
             r"Found shape \(7, 10, 10\)",
         ),
@@ -251,7 +265,7 @@ def test_mp4_is_written_with_ffmpeg(tmp_path: Path) -> None:
 def test_what_cannot_be_recorded_is_refused_and_leaves_nothing(
     path: str, options: dict[str, Any], error: type[Exception], message: str, tmp_path: Path
 ) -> None:
-    arguments = {"env_id": agent(NAME).env_id} | options
+    arguments = {"env": agent(NAME).env_id} | options
     with pytest.raises(error, match=message):
-        dqn2snn.record_video(spiking(NAME), path=tmp_path / path, **arguments)
+        dqn2snn.record_video(None, spiking(NAME), tmp_path / path, **arguments)
     assert not list(tmp_path.iterdir())

@@ -30,7 +30,7 @@ def agent() -> dqn2snn.QNetwork:
 
 @pytest.fixture(scope="module")
 def observations(agent: dqn2snn.QNetwork) -> torch.Tensor:
-    return dqn2snn.collect_observations(agent.env_id, agent, 256, seed=0, progress=False)
+    return dqn2snn.collect_observations(agent, 256, seed=0, progress=False)
 
 
 def test_every_public_name_can_be_imported() -> None:

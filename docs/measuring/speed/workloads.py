@@ -92,7 +92,7 @@ def load(name: str) -> Workload:
     if name == "nature":
         return _nature()
     agent = load_q_network(name)
-    observations = collect_observations(agent.env_id, agent, OBSERVATIONS, progress=False)
+    observations = collect_observations(agent, OBSERVATIONS, progress=False)
     return _workload(agent.name, f"{agent.env_id}, an agent of the zoo", agent, observations)
 
 

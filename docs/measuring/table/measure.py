@@ -17,8 +17,7 @@ from dqn2snn.plan.synapses import synapses
 from dqn2snn.play.evaluate import Evaluation
 from dqn2snn.play.evaluate._policy import Protocol as Play
 from dqn2snn.play.evaluate._policy import plain
-from dqn2snn.play.players import player_of
-from dqn2snn.play.rollout import Places
+from dqn2snn.play.policies import Places, player_of
 from dqn2snn.tracing import trace
 from measuring.table.cost import Cost
 from measuring.table.settings import DQN, Cell, Settings
@@ -99,7 +98,7 @@ def _play(snn: SpikingQNetwork, who: Subject, settings: Settings) -> Entry:
     cost, stream = Cost(snn.plan), snn.stream()
 
     def q(observations: Tensor, places: Places) -> tuple[Tensor, ...]:
-        record = stream.record(observations, places.first, places.rows)
+        record = stream.record(observations, places.episode_start, places.rows)
         cost.add(record)
         return (record.q[-1],)
 

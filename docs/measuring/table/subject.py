@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dqn2snn.io.checkpoints import QNetwork, load_q_network
-from dqn2snn.play.collect import Kept, collect_observations
-from dqn2snn.play.players import player_of
+from dqn2snn.play._whole_episodes import Kept
+from dqn2snn.play.collect import collect_observations
+from dqn2snn.play.policies import player_of
 from dqn2snn.play.rollout import play
 from dqn2snn.play.study import FRESH_SEED
 from measuring.table.settings import Protocol
@@ -97,7 +98,6 @@ def subject(name: str, protocol: Protocol) -> Subject:
     """Play for the observations of an agent, once a process."""
     agent = load_q_network(name)
     calibration = collect_observations(
-        agent.env_id,
         agent,
         protocol.calibration,
         seed=protocol.seed,
@@ -125,12 +125,12 @@ def held_out(agent: QNetwork, protocol: Protocol) -> HeldOut:
     for step in play(
         player_of(agent),
         agent.env_id,
-        episodes=range(protocol.episodes),
+        episode_ids=range(protocol.episodes),
         seed=protocol.seed + FRESH_SEED,
         epsilon=protocol.calibration_epsilon,
         num_envs=protocol.episodes,
     ):
-        for row, episode in enumerate(step.episodes.tolist()):
+        for row, episode in enumerate(step.episode_ids.tolist()):
             seen[episode].append((Kept(step.observations[row]), step.q[0][row]))
     rows = [
         (episode, position, *state)

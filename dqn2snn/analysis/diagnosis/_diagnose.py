@@ -25,7 +25,7 @@ from dqn2snn.plan.rate_network import RateNetwork
 from dqn2snn.tracing.observations import Observations, check_observations
 
 if TYPE_CHECKING:
-    from dqn2snn.play.rollout import QFunction
+    from dqn2snn.play.policies import Policy
 
 __all__ = ["diagnose"]
 
@@ -35,12 +35,12 @@ _CLIPPED_OFTEN = 0.01
 
 @on_host()
 def diagnose(
-    dqn: QFunction,
+    dqn: Policy,
     snn: PlanOrNetwork,
     observations: Observations,
     *,
     num_steps: int | None = None,
-    episodes: Vector | None = None,
+    episode_ids: Vector | None = None,
     progress: bool = False,
 ) -> Diagnosis:
     """Say in which layer a spiking network goes wrong, and whether by clipping, quantisation or unevenness.
@@ -56,7 +56,7 @@ def diagnose(
         observations: `[N, *input_shape]`; of a "sigma_delta" network in the order of play, since it decides by what it
             remembers.
         num_steps: T; the plan's own by default.
-        episodes: Id of each observation's episode; for the interval of the agreement, and where memory ends.
+        episode_ids: Id of each observation's episode; for the interval of the agreement, and where memory ends.
         progress: Show a progress bar.
 
     Returns:
@@ -70,7 +70,7 @@ def diagnose(
     Example:
         >>> import dqn2snn
         >>> dqn = dqn2snn.load_q_network("acrobot")
-        >>> observations = dqn2snn.collect_observations(dqn.env_id, dqn, 300, seed=0, progress=False)
+        >>> observations = dqn2snn.collect_observations(dqn, 300, seed=0, progress=False)
         >>> snn = dqn2snn.convert(dqn, observations, recipe="rate:threshold=max+none", num_steps=4)
         >>> diagnosis = diagnose(dqn, snn, observations)
         >>> diagnosis.share("quantisation") > 0.5
@@ -86,11 +86,11 @@ def diagnose(
         )
     sums = Sums([LayerSums(layer) for layer in network.layers])
     with tqdm(total=len(batch), desc="diagnose", leave=False, disable=not progress) as bar, torch.no_grad():
-        for x, q_snn, rates in _decisions(snn, network, batch, steps, _first(episodes, len(batch))):
+        for x, q_snn, rates in _decisions(snn, network, batch, steps, _first(episode_ids, len(batch))):
             q_dqn = dqn(x).detach().cpu().double()
             sums.add(network, x, q_dqn, q_snn, rates, steps)
             bar.update(len(x))
-    return _summed_up(snn, steps, sums, episodes)
+    return _summed_up(snn, steps, sums, episode_ids)
 
 
 def _decisions(
@@ -109,15 +109,15 @@ def _decisions(
         yield xs, record.q[-1].cpu().double(), told_rates(network, record)
 
 
-def _first(episodes: Vector | None, count: int) -> Tensor:
+def _first(episode_ids: Vector | None, count: int) -> Tensor:
     """Whether an episode begins, `[N]` bool."""
-    ids = torch.zeros(count) if episodes is None else torch.as_tensor(episodes)
+    ids = torch.zeros(count) if episode_ids is None else torch.as_tensor(episode_ids)
     changed = torch.ones(count, dtype=torch.bool)
     changed[1:] = ids[1:] != ids[:-1]
     return changed
 
 
-def _summed_up(snn: SpikingQNetwork, steps: int, sums: Sums, episodes: Vector | None) -> Diagnosis:
+def _summed_up(snn: SpikingQNetwork, steps: int, sums: Sums, episode_ids: Vector | None) -> Diagnosis:
     q_dqn, q_snn = torch.cat(sums.q_dqn), torch.cat(sums.q_snn)
     count, square = len(q_dqn), sums.square or 1.0
     flips = _flips(q_dqn, q_snn)
@@ -129,7 +129,7 @@ def _summed_up(snn: SpikingQNetwork, steps: int, sums: Sums, episodes: Vector | 
         recipe=snn.plan.recipe,
         num_steps=steps,
         observations=count,
-        agreement=proportion_interval(agreed, episodes),
+        agreement=proportion_interval(agreed, episode_ids),
         regret=sum(flip.regret for flip in flips) / count,
         error=math.sqrt(sums.square / count),
         gap=float((best - second).median()),

@@ -120,7 +120,7 @@ def predict_agreement(
     Example:
         >>> import dqn2snn
         >>> dqn = dqn2snn.load_q_network("acrobot")
-        >>> observations = dqn2snn.collect_observations(dqn.env_id, dqn, 200, seed=0, progress=False)
+        >>> observations = dqn2snn.collect_observations(dqn, 200, seed=0, progress=False)
         >>> plan = dqn2snn.convert(dqn, observations, recipe="rate", num_steps=32).plan
         >>> prediction = predict_agreement(plan, observations, dqn(observations), steps=(8, 32))
         >>> 0.8 < prediction.agreement[0].mean < prediction.agreement[1].mean

@@ -86,7 +86,7 @@ def suggest(
     Example:
         >>> import dqn2snn
         >>> dqn = dqn2snn.load_q_network("acrobot")
-        >>> observations = dqn2snn.collect_observations(dqn.env_id, dqn, 300, seed=0, progress=False)
+        >>> observations = dqn2snn.collect_observations(dqn, 300, seed=0, progress=False)
         >>> suggestion = suggest(dqn, observations, 0.95, recipes=("rate", "burst"), thresholds=("max",))
         >>> single, several = suggestion.options
         >>> several.num_steps < single.num_steps, suggestion.best.recipe

@@ -72,7 +72,7 @@ def sweep_agreement(
     Example:
         >>> import dqn2snn
         >>> dqn = dqn2snn.load_q_network("acrobot")
-        >>> observations = dqn2snn.collect_observations(dqn.env_id, dqn, 200, seed=0, progress=False)
+        >>> observations = dqn2snn.collect_observations(dqn, 200, seed=0, progress=False)
         >>> q_dqn = dqn(observations)
         >>> def make(num_steps):
         ...     return dqn2snn.convert(dqn, observations, recipe="rate", num_steps=num_steps)

@@ -57,7 +57,7 @@ def _draw_panel(panel: Axes, name: str, curve: AgreementCurve) -> None:
     panel.set_title(name, fontsize="medium", pad=4)
     if (legend := panel.get_legend()) is not None:
         legend.remove()  # one for all panels stands above them
-    last = curve.steps[-1]
+    last = curve.num_steps[-1]
     ticks = [*(step for step in (1, 4, 16, 64, 256, 1024) if step < 0.4 * last), last]
     panel.set_xticks(ticks, [str(tick) for tick in ticks])
 
@@ -73,7 +73,7 @@ def draw_decision(agent: QNetwork, snn: SpikingQNetwork, seed: int, path: Path) 
     """
     with closing(make_env(agent.env_id)) as env:
         names = action_names(env)
-    rollout = fresh_rollout(agent.env_id, agent, 3, seed=seed, episodes=1, progress=False)
+    rollout = fresh_rollout(agent, 3, seed=seed, min_episodes=1, progress=False)
     middle = slice(1, 2)
     record = snn.record(rollout.observations[middle], spikes=True)
     plot_decision(record, q_dqn=rollout.q[middle], action_names=names).savefig(path)

@@ -114,12 +114,11 @@ def run_demo(
         draw_agreement(results, staging / "agreement.png")
         draw_decision(shown, networks[shown.name], settings.seed, staging / "raster.png")
         record_video(
+            shown,
             networks[shown.name],
-            shown.env_id,
             staging / "playing.gif",
-            dqn=shown,
             seed=settings.seed,
-            max_steps=settings.video_steps,
+            max_episode_steps=settings.video_steps,
             progress=progress,
         )
         output.mkdir(exist_ok=True)
@@ -148,7 +147,7 @@ def _measure(
 
 def _convert(agent: QNetwork, settings: DemoSettings, progress: bool) -> SpikingQNetwork:
     observations = collect_observations(
-        agent.env_id, agent, settings.calibration_observations, seed=settings.seed, progress=progress
+        agent, settings.calibration_observations, seed=settings.seed, progress=progress
     )
     return convert(agent, observations, recipe="tan2021", num_steps=settings.num_steps)
 
@@ -157,19 +156,17 @@ def _measure_agent(
     agent: QNetwork, snn: SpikingQNetwork, settings: DemoSettings, progress: bool
 ) -> dict[str, Any]:
     rollout = fresh_rollout(
-        agent.env_id,
         agent,
         settings.fresh_observations,
         seed=settings.seed,
-        episodes=settings.fresh_episodes,
+        min_episodes=settings.fresh_episodes,
         epsilon=settings.epsilon,
         progress=progress,
     )
-    study = study_agreement(snn, rollout, steps=_curve_steps(settings.num_steps), progress=progress)
+    study = study_agreement(snn, rollout, num_steps=_curve_steps(settings.num_steps), progress=progress)
     comparison = compare_policies(
         agent,
         snn,
-        agent.env_id,
         episodes=settings.episodes,
         seed=settings.seed,
         epsilon=settings.epsilon,

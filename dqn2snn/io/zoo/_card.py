@@ -129,6 +129,6 @@ def _use(name: str) -> str:
 import dqn2snn
 
 dqn = dqn2snn.load_q_network("{name}")  # or the directory of your own
-observations = dqn2snn.collect_observations(dqn.env_id, dqn, 5_000, seed=0)
+observations = dqn2snn.collect_observations(dqn, 5_000, seed=0)
 snn = dqn2snn.convert(dqn, observations)
 ```"""

@@ -105,7 +105,7 @@ def score_of(evaluation: Evaluation) -> Score:
         "episodes": len(evaluation.returns),
         "seed": evaluation.seed,
         "epsilon": evaluation.epsilon,
-        "max_steps": evaluation.max_steps,
+        "max_steps": evaluation.max_episode_steps,
         "mean": interval.mean,
         "std": statistics.stdev(evaluation.returns),
         "ci95": [interval.low, interval.high],

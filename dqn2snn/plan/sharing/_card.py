@@ -80,7 +80,7 @@ def _comparison(plan: SpikingPlan, found: Mapping[str, Any]) -> str:
         ("same action by spike counts", _percent(found["spike_count_agreement"])),
         ("same action, weighed by what hangs on it", _percent(found["gap_weighted_agreement"])),
     ]
-    limit = "" if snn["max_steps"] is None else f" of at most {snn['max_steps']} steps"
+    limit = "" if snn["max_episode_steps"] is None else f" of at most {snn['max_episode_steps']} steps"
     text = (
         f"The same {len(snn['returns'])} episodes{limit} for both, with seeds from {snn['seed']} and epsilon "
         f"{snn['epsilon']:g}. Square brackets are 95 % intervals."
@@ -103,7 +103,7 @@ def _percent(interval: Mapping[str, Any] | None) -> str:
 def _use(config: Mapping[str, Any]) -> str:
     play = ""
     if config["env_id"] is not None:
-        play = "\nprint(dqn2snn.evaluate_policy(snn, snn.env_id, episodes=10).interval)"
+        play = "\nprint(dqn2snn.evaluate_policy(snn, episodes=10).interval)"
     return f"""```python
 import dqn2snn
 

@@ -61,7 +61,7 @@ class Sharing:
         Example:
             >>> import dqn2snn
             >>> dqn = dqn2snn.load_q_network("cartpole")
-            >>> seen = dqn2snn.collect_observations(dqn.env_id, dqn, 300, progress=False)
+            >>> seen = dqn2snn.collect_observations(dqn, 300, progress=False)
             >>> snn = dqn2snn.convert(dqn, seen, num_steps=8)
             >>> with tempfile.TemporaryDirectory() as folder:
             ...     again = dqn2snn.SpikingQNetwork.from_pretrained(snn.save_pretrained(folder))

@@ -6,7 +6,7 @@ both networks the same episodes with the same exploration, and states every numb
 
     >>> import dqn2snn.io.zoo
     >>> dqn = dqn2snn.load_q_network("minatar-breakout")
-    >>> evaluate_policy(dqn, dqn.env_id, episodes=5).returns
+    >>> evaluate_policy(dqn, episodes=5).returns
     (7.0, 6.0, 7.0, 2.0, 4.0)
 """
 

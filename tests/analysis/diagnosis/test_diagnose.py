@@ -146,7 +146,7 @@ def test_where_levels_persist_the_error_is_that_of_the_stream() -> None:
     x = observations("acrobot")[:80]
     snn = network("acrobot", "sigma_delta")
     episodes = [0] * 50 + [1] * 30
-    found = diagnose(agent("acrobot"), snn, x, episodes=episodes)
+    found = diagnose(agent("acrobot"), snn, x, episode_ids=episodes)
     stream = snn.stream()
     first = [i in (0, 50) for i in range(80)]
     q = torch.cat([stream.step(x[i : i + 1], torch.tensor([first[i]])) for i in range(80)])

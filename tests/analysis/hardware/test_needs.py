@@ -42,7 +42,7 @@ def nature() -> SpikingPlan:
 @cache
 def cartpole() -> tuple[SpikingPlan, torch.Tensor]:
     agent = dqn2snn.load_q_network("cartpole")
-    observations = dqn2snn.collect_observations(agent.env_id, agent, 500, progress=False)
+    observations = dqn2snn.collect_observations(agent, 500, progress=False)
     return dqn2snn.convert(agent, observations, num_steps=16).plan, observations
 
 

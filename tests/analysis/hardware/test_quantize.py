@@ -78,7 +78,7 @@ def test_many_bits_change_nothing_that_a_grid_does_not(recipe: str) -> None:
 @pytest.mark.parametrize("name", ["minatar-breakout", "acrobot"])
 def test_calibration_gives_decisions_back(name: str, per: Per) -> None:
     agent = dqn2snn.load_q_network(name)
-    observations = dqn2snn.collect_observations(agent.env_id, agent, 2_000, progress=False)
+    observations = dqn2snn.collect_observations(agent, 2_000, progress=False)
     seen, fresh = observations[::2], observations[1::2]
     plan = dqn2snn.convert(agent, seen, num_steps=32).plan
     decisions = agent(fresh).argmax(1)

@@ -42,7 +42,7 @@ READERS = {f"{reader.library} {reader.how}": reader for reader in nir_conformanc
 @cache
 def agent(name: str) -> tuple[nn.Module, Tensor]:
     found = dqn2snn.load_q_network(name)
-    observations = dqn2snn.collect_observations(found.env_id, found, 500, progress=False)
+    observations = dqn2snn.collect_observations(found, 500, progress=False)
     return found, observations
 
 

@@ -157,7 +157,7 @@ def test_what_a_graph_leaves_to_the_metadata_is_named() -> None:
 
 def test_an_agent_plays_the_same_from_its_file(tmp_path: Path) -> None:
     agent = dqn2snn.load_q_network("minatar-breakout")
-    seen = dqn2snn.collect_observations(agent.env_id, agent, 300, progress=False)
+    seen = dqn2snn.collect_observations(agent, 300, progress=False)
     snn = dqn2snn.convert(agent, seen, num_steps=16)
     again = dqn2snn.SpikingQNetwork(from_nir(str(written(to_nir(snn.plan), tmp_path))))
     assert torch.equal(again(seen), snn(seen))

@@ -218,7 +218,7 @@ def test_ridge_leaves_nothing_that_a_readout_could_still_explain(recipe: str, ne
 def test_real_agents_lose_less_on_states_of_other_episodes(name: str, correction: str) -> None:
     trained = agent(name)
     seen, fresh = (
-        dqn2snn.collect_observations(trained.env_id, trained, 1000, seed=seed, max_steps=300, progress=False)
+        dqn2snn.collect_observations(trained, 1000, seed=seed, max_episode_steps=300, progress=False)
         for seed in (0, 10_000)
     )
     network_graph = trace(trained, tuple(seen.shape[1:]))
