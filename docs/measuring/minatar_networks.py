@@ -71,8 +71,8 @@ class Training:
         observations: Of the DQN's own play to begin with, a third of them with many random actions.
         visited: Observations of the spiking network's play that every round adds.
         rounds: After the first.
-        first_steps: Of training in the first round.
-        steps: In each later one, at half the learning rate.
+        first_updates: Of training in the first round.
+        updates: In each later one, at half the learning rate.
         batch_size: Of each.
         validation: Decisions, about, on which the return of each round is compared.
         seed: Of everything.
@@ -81,8 +81,8 @@ class Training:
     observations: int = 40_000
     visited: int = 20_000
     rounds: int = 2
-    first_steps: int = 2000
-    steps: int = 1000
+    first_updates: int = 2000
+    updates: int = 1000
     batch_size: int = 64
     validation: int = 50_000
     seed: int = 2_000_000
@@ -157,12 +157,12 @@ def _trained(
     turn: int,
 ) -> SpikingPlan:
     rate = getattr(finetune, "keywords", {}).get("learning_rate", 0.01)
-    steps, rate = (training.steps, rate / 2) if turn else (training.first_steps, rate)
+    updates, rate = (training.updates, rate / 2) if turn else (training.first_updates, rate)
     return finetune(
         plan,
         graph,
         states,
-        steps=steps,
+        updates=updates,
         batch_size=training.batch_size,
         learning_rate=rate,
         seed=turn,

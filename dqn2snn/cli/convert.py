@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add", "run"]
 
-_SHOWN = 128  # observations whose firing rates are told
+_RATED = 128  # observations whose firing rates are in the summary
 
 
 def add(commands: Commands[Parser]) -> None:
@@ -67,8 +67,8 @@ def run(args: argparse.Namespace) -> Report:
     from dqn2snn.metrics import firing_rates
     from dqn2snn.plan.file import save_plan
 
-    shown = observations[:: max(1, len(observations) // _SHOWN)]
-    rates = {name: rate.mean().item() for name, rate in firing_rates(snn.record(shown)).items()}
+    sample = observations[:: max(1, len(observations) // _RATED)]
+    rates = {name: rate.mean().item() for name, rate in firing_rates(snn.record(sample)).items()}
     save_plan(snn.plan, path)
     data: dict[str, Any] = {
         "agent": agent.name,
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> Report:
     saved = (
         f"Calibrated on {len(observations):,} observations of {agent.env_id}. Saved {path} ({_size(path)})."
     )
-    return Report(data, f"{snn.summary(shown)}\n\n{_tried(snn.plan)}{saved}")
+    return Report(data, f"{snn.summary(sample)}\n\n{_tried(snn.plan)}{saved}")
 
 
 def _tried(plan: SpikingPlan) -> str:

@@ -129,7 +129,7 @@ def _installation() -> Report:
         name: found or f'not installed. Run: pip install "dqn2snn[{EXTRAS[name]}]"'
         for name, found in versions.items()
     }
-    shown = {
+    sections = {
         "dqn2snn": f"{data['dqn2snn']}, Python {data['python']}",
         "Packages": packages,
         "Backends": {name: why_not or "ready" for name, why_not in backends.items()},
@@ -142,7 +142,7 @@ def _installation() -> Report:
             for name, agent in agents.items()
         },
     }
-    return Report(data, _text(shown))
+    return Report(data, _text(sections))
 
 
 def _backends() -> dict[str, str | None]:
@@ -182,9 +182,9 @@ def _described(event_engine: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _text(shown: dict[str, str | dict[str, str]]) -> str:
+def _text(sections: dict[str, str | dict[str, str]]) -> str:
     lines: list[str] = []
-    for title, content in shown.items():
+    for title, content in sections.items():
         if isinstance(content, str):
             lines.append(f"{title} {content}")
         else:

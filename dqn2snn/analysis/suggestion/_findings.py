@@ -13,7 +13,7 @@ from dqn2snn.recipes import Recipe
 
 __all__ = ["Candidate", "Option", "Suggestion"]
 
-_SHOWN = (1, 2, 4, 8, 16, 32, 64, 128)
+_COLUMNS = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class Suggestion:
         return (
             f"Predicted agreement on {self.observations:,} observations, %, by the number of steps T "
             f"(of sigma_delta: levels, once settled)\n"
-            f"{format_table(['recipe', *map(str, _SHOWN)], rows)}\n\n"
+            f"{format_table(['recipe', *map(str, _COLUMNS)], rows)}\n\n"
             f"For {100 * self.target:g} %, with the 95 % interval of sampling and prediction\n"
             f"{format_table(['recipe', 'T', 'predicted', 'reached', 'convert with'], options)}\n\n"
             f"{verdict} {self.best.arguments}"
@@ -161,9 +161,9 @@ def _plain(option: Option) -> dict[str, Any]:
 
 
 def _cells(prediction: Prediction) -> list[str]:
-    """Agreement at the shown numbers of steps, empty where it was not predicted."""
+    """Agreement at the numbers of steps that have a column, empty where it was not predicted."""
     found = dict(zip(prediction.steps, prediction.agreement, strict=True))
-    return [f"{100 * found[steps].mean:.1f}" if steps in found else "" for steps in _SHOWN]
+    return [f"{100 * found[steps].mean:.1f}" if steps in found else "" for steps in _COLUMNS]
 
 
 def _percent(interval: Interval) -> str:

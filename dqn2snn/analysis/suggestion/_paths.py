@@ -49,18 +49,18 @@ def q_errors_over_time(network: RateNetwork, found: Sensitivity, steps: Sequence
         z, spread = found.drives[i].flatten(1), found.spreads[i].flatten(1)
         active = z * steps[-1] > -1 - _NEAR * spread
         phase = layer.phase.expand(layer.layer.shape).flatten().expand_as(z)[active]
-        for error, told in zip(
+        for error, found_rates in zip(
             errors,
-            _told(z[active], spread[active], phase, layer.layer, steps, slope, i > 0, generator),
+            _rate_errors(z[active], spread[active], phase, layer.layer, steps, slope, i > 0, generator),
             strict=True,
         ):
             rates = torch.zeros_like(z)
-            rates[active] = told
+            rates[active] = found_rates
             error += torch.einsum("ban,bn->ba", found.gradients[i], rates)
     return errors
 
 
-def _told(
+def _rate_errors(
     z: Tensor,
     spread: Tensor,
     phase: Tensor,

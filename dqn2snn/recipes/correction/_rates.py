@@ -1,4 +1,4 @@
-"""What a spiking network's own neurons say about observations: the input of every correction behind the first layer."""
+"""How a spiking network's own neurons respond to observations: the input of every correction behind the first layer."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from dqn2snn.plan.graph import LayerGraph
 from dqn2snn.recipes.correction._scales import Scale
 from dqn2snn.tracing.observations import Observations, check_observations
 
-__all__ = ["Shown", "checked", "mean_error", "shown"]
+__all__ = ["Responses", "checked", "mean_error", "responses"]
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
-    """What some observations make a spiking network show, and what the DQN computes of them.
+class Responses:
+    """How a layer of a spiking network responds to observations, and what the DQN computes of them.
 
     Attributes:
         rates: `mean_spikes` of one hidden layer, `[B, *shape]`, float32; in "delta" coding levels.
@@ -48,7 +48,7 @@ def checked(observations: Observations, graph: LayerGraph) -> Tensor:
     return batch
 
 
-def shown(
+def responses(
     plan: SpikingPlan,
     graph: LayerGraph,
     observations: Tensor,
@@ -56,25 +56,25 @@ def shown(
     *,
     progress: bool = False,
     label: str = "correct",
-) -> Iterator[Shown]:
+) -> Iterator[Responses]:
     """Simulate observations, a batch at a time.
 
     Args:
         plan: The spiking network so far.
         graph: The network that it was made of.
         observations: `[N, *input_shape]`.
-        layer: Which hidden layer shows.
+        layer: Which hidden layer responds.
         progress: Show a progress bar.
         label: Of the bar.
 
     Yields:
-        Shown: Of each batch, in order.
+        Responses: Of each batch, in order.
     """
     simulation = PreparedPlan(plan, observations.device).simulation(AUTO)
     runner = graph.cast(torch.float32, observations.device)
     for batch in tqdm(observations.split(BATCH), desc=label, leave=False, disable=not progress):
         (rates,) = simulation.values(batch, [layer])
-        yield Shown(rates, tuple(runner.pre_activations(batch.float())))
+        yield Responses(rates, tuple(runner.pre_activations(batch.float())))
 
 
 def mean_error(
@@ -101,6 +101,6 @@ def mean_error(
     """
     total = torch.zeros(plan.layers[layer].shape, dtype=torch.float64)
     label = plan.layer_names[layer]
-    for part in shown(plan, graph, observations, layer, progress=progress, label=label):
+    for part in responses(plan, graph, observations, layer, progress=progress, label=label):
         total += (scale.rate(part.preactivations[layer].double()) - part.rates).sum(0)
     return total / len(observations)

@@ -134,10 +134,10 @@ def _scale(made: SpikingLayer, given: AffineLayer, before: Scale, *, at_start: b
         )
     inflow = run(given.ops, _arriving(before.baseline, made.affine.in_shape))[0]
     total = per_channel(given.bias, shape) + inflow
-    shown = per_channel(made.affine.bias, shape)
+    bias = per_channel(made.affine.bias, shape)
     if at_start:
-        shown = shown + per_channel(made.v_init, shape) - threshold / 2
-    baseline = torch.where(torch.isfinite(scale), total - scale * shown / threshold, 0.0)
+        bias = bias + per_channel(made.v_init, shape) - threshold / 2
+    baseline = torch.where(torch.isfinite(scale), total - scale * bias / threshold, 0.0)
     negligible = baseline.abs() < _TOLERANCE * float(total.abs().max())
     return Scale(scale, torch.where(negligible, 0.0, baseline))
 

@@ -15,7 +15,7 @@ from dqn2snn.errors import PlanError
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.graph import LayerGraph
 from dqn2snn.recipes._step import recorded
-from dqn2snn.recipes.correction._rates import checked, shown
+from dqn2snn.recipes.correction._rates import checked, responses
 from dqn2snn.recipes.correction._readout import best_readout
 from dqn2snn.recipes.correction._refit import arriving, is_dense, refitted, step_current
 from dqn2snn.recipes.correction._scales import check_correctable
@@ -87,7 +87,7 @@ def ridge(
     unit, beside = output.threshold / plan.readout_scale, step_current(plan, output)
     pairs = [
         (arriving(output, part.rates), part.preactivations[-1])
-        for part in shown(plan, graph, batch, len(plan.layers) - 1, progress=progress, label="ridge")
+        for part in responses(plan, graph, batch, len(plan.layers) - 1, progress=progress, label="ridge")
     ]
     h, q = (torch.cat(values).double() for values in zip(*pairs, strict=True))
     before = (output.v_init if at_start else output.affine.bias) + beside

@@ -10,7 +10,7 @@ from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.graph import LayerGraph, per_channel
 from dqn2snn.recipes._step import recorded
 from dqn2snn.recipes.correction._least_squares import Samples
-from dqn2snn.recipes.correction._rates import checked, shown
+from dqn2snn.recipes.correction._rates import checked, responses
 from dqn2snn.recipes.correction._refit import arriving, is_dense, refitted, step_current, with_layer
 from dqn2snn.recipes.correction._scales import scales_of
 from dqn2snn.recipes.correction.ridge import ridge
@@ -76,7 +76,7 @@ def ridge_all(
             continue
         samples = Samples(len(batch))
         threshold, beside = per_channel(layer.threshold, layer.shape), step_current(plan, layer)
-        for part in shown(corrected, graph, batch, index - 1, progress=progress, label=layer.name):
+        for part in responses(corrected, graph, batch, index - 1, progress=progress, label=layer.name):
             due = scales[index].current(part.preactivations[index].double()) * threshold - beside
             samples.add(arriving(layer, part.rates), due)
         weight, bias = samples.solve(layer.affine.weight, strength)

@@ -19,7 +19,7 @@ from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.grid import on_grid
 from dqn2snn.recipes import rate, ttfs
 from dqn2snn.recipes.correction import ftbc, hard_reset, light, potential, ridge, ridge_all
-from dqn2snn.recipes.correction._rates import mean_error, shown
+from dqn2snn.recipes.correction._rates import mean_error, responses
 from dqn2snn.recipes.correction._scales import scales_of
 from dqn2snn.recipes.correction._weights import decision_weights
 from dqn2snn.tracing import trace
@@ -206,7 +206,9 @@ def test_ridge_leaves_nothing_that_a_readout_could_still_explain(recipe: str, ne
     steps = after.num_steps + after.warmup_steps
     with torch.no_grad():
         residual = graph("dense")(x.double()) - simulate_reference(after, x, steps).q[-1]
-    h = torch.cat([part.rates.double() for part in shown(after, graph("dense"), x, len(after.layers) - 1)])
+    h = torch.cat(
+        [part.rates.double() for part in responses(after, graph("dense"), x, len(after.layers) - 1)]
+    )
     weight = decision_weights(graph("dense"), x) if near_ties else torch.ones(len(x), dtype=torch.float64)
     inputs = torch.cat([h, torch.ones(len(h), 1, dtype=torch.float64)], 1)
     gradient = (inputs * weight[:, None]).T @ residual / weight.sum()

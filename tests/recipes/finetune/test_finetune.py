@@ -66,7 +66,7 @@ def same(one: SpikingPlan, other: SpikingPlan) -> bool:
 
 @each
 def test_decisions_become_more_like_those_of_the_dqn(finetune: Finetune) -> None:
-    tuned = finetune(converted(), graph(), observations(NAME), steps=150)
+    tuned = finetune(converted(), graph(), observations(NAME), updates=150)
     assert error(tuned) < (0.9 if finetune is tandem else 0.5) * error(converted())
     assert [(layer.signed, layer.max_spikes) for layer in tuned.layers] == [(True, 1)] * 2
 
@@ -75,18 +75,18 @@ def test_decisions_become_more_like_those_of_the_dqn(finetune: Finetune) -> None
 @pytest.mark.parametrize("kind", ["signed", "burst", "step bias", "slope", "delta", "delta of single spikes"])
 def test_every_kind_of_neuron_is_trained(finetune: Finetune, kind: str) -> None:
     plan = KINDS[kind](converted("tan2021", 4))
-    tuned = finetune(plan, graph(), observations(NAME), steps=4, batch_size=32, features=0.1)
+    tuned = finetune(plan, graph(), observations(NAME), updates=4, batch_size=32, features=0.1)
     assert (tuned.coding, tuned.num_steps) == (plan.coding, plan.num_steps)
     assert tuned.readout == ("rate" if finetune is qcfs else plan.readout)
     name = getattr(finetune, "__name__", "")
-    assert tuned.recipe == f"{plan.recipe}+{name}:steps=4:batch_size=32:features=0.1"
+    assert tuned.recipe == f"{plan.recipe}+{name}:updates=4:batch_size=32:features=0.1"
     assert torch.isfinite(q_values(tuned, observations(NAME)[:16])).all()
 
 
 @each
 def test_the_seed_determines_the_result(finetune: Finetune) -> None:
     def run(**options: Any) -> SpikingPlan:
-        return finetune(converted(), graph(), observations(NAME), steps=30, batch_size=64, **options)
+        return finetune(converted(), graph(), observations(NAME), updates=30, batch_size=64, **options)
 
     before = torch.random.get_rng_state()
     assert same(run(seed=1), run(seed=1))
@@ -96,7 +96,7 @@ def test_the_seed_determines_the_result(finetune: Finetune) -> None:
 
 @each
 def test_the_result_has_a_grid(finetune: Finetune) -> None:
-    tuned = finetune(converted(), graph(), observations(NAME), steps=60, learning_rate=0.03)
+    tuned = finetune(converted(), graph(), observations(NAME), updates=60, learning_rate=0.03)
     states = observations(NAME)
     placed = on_grid(tuned, "auto", float(states.abs().max()))
     same_action = q_values(placed, states).argmax(1) == q_values(tuned, states).argmax(1)
@@ -106,7 +106,7 @@ def test_the_result_has_a_grid(finetune: Finetune) -> None:
 @pytest.mark.parametrize("kind", ["half", "signed", "burst", "delta"])
 def test_the_exported_plan_sends_the_spikes_of_the_trained_one(kind: str) -> None:
     plan, states = KINDS[kind](converted("tan2021", 4)), observations(NAME)
-    tuned = dsr(plan, graph(), states, steps=20)
+    tuned = dsr(plan, graph(), states, updates=20)
     said = _forward(Trained(tuned).plan(), states)
     record = simulate_layerwise(tuned, states, tuned.settling_steps)
     for feature, counts in zip(said.features, record.counts, strict=False):
@@ -129,7 +129,7 @@ def test_images_are_trained_too_and_the_plan_and_the_network_stay(finetune: Fine
     traced = dqn2snn.trace(network, (2, 6, 6))
     plan = dqn2snn.convert(network, states, recipe="rate+none", num_steps=3, grid=None).plan
     kept = Trained(plan).exported()
-    tuned = finetune(plan, traced, states, steps=10)
+    tuned = finetune(plan, traced, states, updates=10)
     assert same(plan, kept) or [layer.v_init.ndim for layer in plan.layers] == [0, 0]
     assert not torch.equal(tuned.layers[1].affine.weight, plan.layers[1].affine.weight)
     assert tuned.layers[0].v_init.shape == (4,)
@@ -138,15 +138,15 @@ def test_images_are_trained_too_and_the_plan_and_the_network_stay(finetune: Fine
 
 def test_it_is_a_correction_of_convert() -> None:
     network, states = agent(NAME), observations(NAME)
-    snn = dqn2snn.convert(network, states, recipe="rate+dsr:steps=5", num_steps=4)
+    snn = dqn2snn.convert(network, states, recipe="rate+dsr:updates=5", num_steps=4)
     assert snn.plan.on_grid
-    assert snn.plan.recipe == "rate+dsr:steps=5"
-    raw = dqn2snn.convert(network, states, recipe="rate+dsr:steps=5", num_steps=4, grid=None).plan
+    assert snn.plan.recipe == "rate+dsr:updates=5"
+    raw = dqn2snn.convert(network, states, recipe="rate+dsr:updates=5", num_steps=4, grid=None).plan
     by_hand = dsr(
         dqn2snn.convert(network, states, recipe="rate+none", num_steps=4, grid=None).plan,
         graph(),
         states,
-        steps=5,
+        updates=5,
     )
     assert by_hand.recipe == raw.recipe
     assert same(by_hand, raw)
@@ -156,7 +156,7 @@ def test_one_action_is_a_regression() -> None:
     network = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 1))
     states = torch.rand(64, 3)
     plan = dqn2snn.convert(network, states, recipe="rate+none", num_steps=2, grid=None).plan
-    tuned = dsr(plan, dqn2snn.trace(network, (3,)), states, steps=50)
+    tuned = dsr(plan, dqn2snn.trace(network, (3,)), states, updates=50)
     targets = network(states).detach()
     assert (q_values(tuned, states) - targets).square().mean() < (
         q_values(plan, states) - targets
@@ -166,8 +166,8 @@ def test_one_action_is_a_regression() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"steps": 0}, "positive whole number of steps"),
-        ({"batch_size": 1.5}, "positive whole number of batch_size"),
+        ({"updates": 0}, "positive whole number as updates"),
+        ({"batch_size": 1.5}, "positive whole number as batch_size"),
         ({"learning_rate": 0.0}, "positive learning_rate"),
         ({"features": -1.0}, "at least 0"),
     ],
