@@ -97,7 +97,7 @@ def test_a_recipe_that_does_not_apply_is_told_once(
     [
         (["--agents", "chess"], "the name of an agent: acrobot"),
         (["--recipes", "tan2020"], "recipe out of"),
-        (["--recipes", "rate+magic"], "correction out of"),
+        (["--recipes", "rate+magic"], "a fine-tuning out of"),
         (["--steps", "0"], "above 0"),
         (["--steps", "2", "2"], "Name each once"),
         (["--percentiles", "0.999"], "Did you mean 99.9"),

@@ -23,7 +23,8 @@ def test_suggest_gives_what_the_library_gives(capsys: pytest.CaptureFixture[str]
     data = run_json(capsys, "suggest", "acrobot", *SMALL, "--target", 0.9)
     observations = dqn2snn.collect_observations(AGENT, 300, seed=0)
     expected = suggest(AGENT, observations, 0.9)
-    assert (data["agent"], data["best"]) == ("acrobot", expected.best.arguments)
+    assert (data["agent"], data["best"]["recipe"]) == ("acrobot", str(expected.best.recipe))
+    assert data["command"] == f"dqn2snn convert acrobot {expected.best.arguments}"
     assert main(["suggest", "acrobot", *SMALL, "--target", "0.9"]) == 0
     assert capsys.readouterr().out.endswith(f"\n{data['command']}\n")
 

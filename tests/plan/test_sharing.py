@@ -85,7 +85,7 @@ def test_the_card_says_what_was_measured(saved: Path) -> None:
     for words in (
         "The same 4 episodes of at most 60 steps",
         "seeds from 7",
-        "`rate`",
+        "`rate+ridge`",
         "| Time steps of a decision | 8 |",
     ):
         assert words in body

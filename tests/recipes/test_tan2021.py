@@ -11,7 +11,7 @@ from torch import nn
 
 import dqn2snn
 from dqn2snn.errors import CalibrationError
-from dqn2snn.recipes import tan2021
+from dqn2snn.recipes import Recipe, tan2021
 from dqn2snn.tracing import trace
 from dqn2snn.tracing.calibration import calibrate
 from tests.agents import agent, observations
@@ -84,9 +84,8 @@ def test_random_networks_answer_as_the_numpy_implementation(
         snn = dqn2snn.convert(
             network,
             seen,
-            recipe="tan2021",
+            recipe=Recipe("tan2021", percentile=percentile),
             num_steps=num_steps,
-            percentile=percentile,
             grid=None,
             engine="reference",
         )

@@ -15,11 +15,11 @@ Array = NDArray[np.float64]
 Layers = Sequence[tuple[Array, Array]]
 
 
-def parameters(network: nn.Sequential) -> list[tuple[Array, Array]]:
+def parameters(network: nn.Module) -> list[tuple[Array, Array]]:
     """Weights and biases of the linear layers of a network."""
     return [
         (module.weight.detach().double().numpy(), module.bias.detach().double().numpy())
-        for module in network
+        for module in network.modules()
         if isinstance(module, nn.Linear)
     ]
 
