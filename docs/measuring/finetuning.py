@@ -29,7 +29,7 @@ from dqn2snn.recipes import entry_named, names_of, rate
 from dqn2snn.recipes.correction import ridge, ridge_all
 from dqn2snn.tracing import trace
 from dqn2snn.tracing.calibration import calibrate
-from measuring.table.settings import Protocol
+from measuring.table.settings import Conditions
 from measuring.table.subject import Subject, subject
 
 __all__ = ["WAYS", "main", "read", "table"]
@@ -87,7 +87,7 @@ def _parser() -> Parser:
 
 
 def _measured(agent: str, num_steps: int, way: str) -> Iterator[Entry]:
-    who = subject(agent, Protocol())
+    who = subject(agent, Conditions())
     graph = trace(who.agent, tuple(who.calibration.shape[1:]))
     stats = calibrate(graph, who.calibration, (99.9, 99.99))
     plan = rate(graph, stats, num_steps=num_steps, grid=None)

@@ -9,11 +9,11 @@ from dqn2snn.benchmark._network import references_of
 from dqn2snn.benchmark._report import report_text, write_report
 from dqn2snn.benchmark._results import Results, read
 from dqn2snn.benchmark._run import run
-from dqn2snn.benchmark._settings import Protocol, Settings, Unit
+from dqn2snn.benchmark._settings import Conditions, Settings, Unit
 from dqn2snn.benchmark._summary import Summary, summarise
 
 __all__ = [
-    "Protocol",
+    "Conditions",
     "Results",
     "Settings",
     "Summary",

@@ -36,7 +36,7 @@ def play_episodes(
     Args:
         unit: Who plays.
         episode_ids: Numbers of the episodes.
-        settings: Protocol and engine.
+        settings: Conditions and engine.
         directory: Where the benchmark writes.
         progress: Count the steps, of all these episodes at once, when standard error is a terminal.
 
@@ -56,9 +56,9 @@ def play_episodes(
         agent_of(unit).env_id,
         episode_ids=episode_ids,
         seed=unit.first_seed,
-        epsilon=settings.protocol.epsilon,
+        epsilon=settings.conditions.epsilon,
         num_envs=len(episode_ids),
-        max_episode_steps=settings.protocol.max_episode_steps,
+        max_episode_steps=settings.conditions.max_episode_steps,
     )
     sums: dict[int, dict[str, float]] = defaultdict(lambda: defaultdict(int))
     with closing(steps):
@@ -82,7 +82,7 @@ def _watched(unit: Unit, settings: Settings, directory: Path) -> Player:
     q_dqn = player_of(dqn_of(unit))
     if unit.recipe == CLIPPED:
         return _clipped(unit, settings, directory, q_dqn)
-    snn = network_of(unit, settings.protocol, directory, settings.engine)
+    snn = network_of(unit, settings.conditions, directory, settings.engine)
     stream = snn.stream()
     fan_outs = [snn.plan.fan_out(layer) for layer in range(len(snn.plan.layers))]
 
@@ -100,7 +100,7 @@ def _watched(unit: Unit, settings: Settings, directory: Path) -> Player:
 
 def _clipped(unit: Unit, settings: Settings, directory: Path, q_dqn: Player) -> Player:
     """The same of the clipped DQN, which has one readout and no spikes."""
-    network = clipped_of(unit, settings.protocol, directory)
+    network = clipped_of(unit, settings.conditions, directory)
 
     def q(observations: Tensor, places: Places) -> tuple[Tensor, ...]:
         clipped, none = network.saturated(observations), torch.zeros(len(observations), 1)

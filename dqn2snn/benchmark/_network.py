@@ -16,7 +16,7 @@ from torch import Tensor
 import dqn2snn
 from dqn2snn.analysis.perturbation import noisy_graph, weight_noise
 from dqn2snn.benchmark._perturb import NONE, WEIGHTS, Perturbation
-from dqn2snn.benchmark._settings import CLIPPED, DQN, Protocol, Unit
+from dqn2snn.benchmark._settings import CLIPPED, DQN, Conditions, Unit
 from dqn2snn.errors import ArgumentError
 from dqn2snn.io import zoo
 from dqn2snn.network import SpikingQNetwork
@@ -84,24 +84,24 @@ def references_of(agents: Iterable[str]) -> dict[str, zoo.Reference]:
     return {agent: reference for agent, reference in found.items() if reference is not None}
 
 
-def plan_path(unit: Unit, protocol: Protocol, directory: Path) -> Path:
+def plan_path(unit: Unit, conditions: Conditions, directory: Path) -> Path:
     """The file of a conversion; named after all that determines it."""
     made_of = unit if _is_noisy(unit) else replace(unit, perturbation=NONE)
-    conditions = [made_of.key, weights_of(unit.agent), protocol.key, dqn2snn.__version__]
-    name = hashlib.sha256(json.dumps(conditions, sort_keys=True).encode()).hexdigest()[:16]
+    made_of_all = [made_of.key, weights_of(unit.agent), conditions.key, dqn2snn.__version__]
+    name = hashlib.sha256(json.dumps(made_of_all, sort_keys=True).encode()).hexdigest()[:16]
     return directory / "plans" / f"{name}.safetensors"
 
 
-def plan_of(unit: Unit, protocol: Protocol, directory: Path) -> SpikingPlan:
+def plan_of(unit: Unit, conditions: Conditions, directory: Path) -> SpikingPlan:
     """A conversion out of its file, which is made where there is none.
 
     Workers that do not share the directory make files of their own in it; they are the same, since a conversion
-    depends on nothing but its unit and the protocol.
+    depends on nothing but its unit and the conditions.
     """
-    path = plan_path(unit, protocol, directory)
+    path = plan_path(unit, conditions, directory)
     if path.exists():
         return load_plan(path)
-    plan = _convert(unit, protocol)
+    plan = _convert(unit, conditions)
     with suppress(OSError):  # of workers on other machines, which need not be allowed to write there
         path.parent.mkdir(parents=True, exist_ok=True)
     if path.parent.is_dir():
@@ -110,22 +110,22 @@ def plan_of(unit: Unit, protocol: Protocol, directory: Path) -> SpikingPlan:
 
 
 @lru_cache(maxsize=4)
-def network_of(unit: Unit, protocol: Protocol, directory: Path, engine: str) -> SpikingQNetwork:
+def network_of(unit: Unit, conditions: Conditions, directory: Path, engine: str) -> SpikingQNetwork:
     """The spiking network of a unit, which needs one thread."""
-    return SpikingQNetwork(plan_of(unit, protocol, directory), engine=engine, num_threads=1)
+    return SpikingQNetwork(plan_of(unit, conditions, directory), engine=engine, num_threads=1)
 
 
 @lru_cache(maxsize=4)
-def clipped_of(unit: Unit, protocol: Protocol, directory: Path) -> RateNetwork:
+def clipped_of(unit: Unit, conditions: Conditions, directory: Path) -> RateNetwork:
     """The DQN of a unit whose activations are clipped."""
-    return RateNetwork.of(plan_of(unit, protocol, directory))
+    return RateNetwork.of(plan_of(unit, conditions, directory))
 
 
-def _convert(unit: Unit, protocol: Protocol) -> SpikingPlan:
+def _convert(unit: Unit, conditions: Conditions) -> SpikingPlan:
     assert unit.recipe != DQN
     clipped = unit.recipe == CLIPPED
     network = agent_of(unit)
-    observations = _observations(unit.agent, unit.first_seed, protocol)
+    observations = _observations(unit.agent, unit.first_seed, conditions)
     noisy = _is_noisy(unit)
     plan = dqn2snn.convert(
         network,
@@ -159,13 +159,13 @@ def _is_noisy(unit: Unit) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _observations(agent: str, seed: int, protocol: Protocol) -> Tensor:
+def _observations(agent: str, seed: int, conditions: Conditions) -> Tensor:
     found = _agent(agent)
     return collect_observations(
         found,
-        protocol.calibration,
+        conditions.calibration,
         seed=seed,
-        epsilon=protocol.epsilon,
-        max_episode_steps=protocol.max_episode_steps,
+        epsilon=conditions.epsilon,
+        max_episode_steps=conditions.max_episode_steps,
         progress=False,
     )

@@ -1,4 +1,4 @@
-"""The directory of a benchmark: finished episodes as lines of JSON, under one protocol."""
+"""The directory of a benchmark: finished episodes as lines of JSON, under one set of conditions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dqn2snn.benchmark import _store as store
-from dqn2snn.benchmark._settings import DQN, Protocol, Unit
+from dqn2snn.benchmark._settings import DQN, Conditions, Unit
 from dqn2snn.benchmark._store import Entry
 from dqn2snn.errors import CheckpointError
 
@@ -29,12 +29,12 @@ class Results:
     """What is known.
 
     Attributes:
-        protocol: The conditions.
+        conditions: The same for all that is in one file.
         episodes: Finished episodes by who played and their numbers.
         refused: Why there is no such spiking network.
     """
 
-    protocol: Protocol
+    conditions: Conditions
     episodes: dict[tuple[Unit, int], Entry] = field(default_factory=dict)
     refused: dict[Unit, str] = field(default_factory=dict)
 
@@ -84,18 +84,18 @@ def read(directory: Path) -> Results:
     path = directory / FILE
     header, entries = store.read(path, _WHAT)
     try:
-        protocol = Protocol.of(header["protocol"])
-        if header != _header(protocol):
+        conditions = Conditions.of(header["protocol"])
+        if header != _header(conditions):
             raise ValueError(f"kind {header.get('kind')!r}, format {header.get('format_version')!r}")
     except (KeyError, TypeError, ValueError) as error:
         raise store.refusal(path, _WHAT, error) from None
-    return _results(path, protocol, entries)
+    return _results(path, conditions, entries)
 
 
-def begin(directory: Path, protocol: Protocol) -> Results:
+def begin(directory: Path, conditions: Conditions) -> Results:
     """Make the directory, or make one that is there ready to be gone on with."""
     path = directory / FILE
-    return _results(path, protocol, store.begin(path, _header(protocol), _WHAT))
+    return _results(path, conditions, store.begin(path, _header(conditions), _WHAT))
 
 
 def check_weights(results: Results, weights: Mapping[str, str]) -> None:
@@ -109,12 +109,12 @@ def check_weights(results: Results, weights: Mapping[str, str]) -> None:
             )
 
 
-def _header(protocol: Protocol) -> dict[str, Any]:
-    return {"kind": _KIND, "format_version": FORMAT_VERSION, "protocol": protocol.key}
+def _header(conditions: Conditions) -> dict[str, Any]:
+    return {"kind": _KIND, "format_version": FORMAT_VERSION, "protocol": conditions.key}
 
 
-def _results(path: Path, protocol: Protocol, entries: Iterable[Entry]) -> Results:
-    results = Results(protocol)
+def _results(path: Path, conditions: Conditions, entries: Iterable[Entry]) -> Results:
+    results = Results(conditions)
     try:
         results.add(entries)
     except CheckpointError as error:

@@ -11,7 +11,7 @@ from dqn2snn.benchmark._episode import play_episodes
 from dqn2snn.benchmark._network import plan_of, plan_path, weights_of
 from dqn2snn.benchmark._results import FILE, Results, begin, check_weights
 from dqn2snn.benchmark._schedule import Task, carry_out
-from dqn2snn.benchmark._settings import DQN, Protocol, Settings, Unit, check, units
+from dqn2snn.benchmark._settings import DQN, Conditions, Settings, Unit, check, units
 from dqn2snn.benchmark._spread import spreading
 from dqn2snn.benchmark._store import Entry
 from dqn2snn.errors import Dqn2SnnError
@@ -46,14 +46,14 @@ def run(
 
     Raises:
         ArgumentError: If the settings are wrong.
-        CheckpointError: If the directory holds something else, is of another protocol, or is being written to.
+        CheckpointError: If the directory holds something else, is of other conditions, or is being written to.
         MissingExtraError: If joblib, or a package that the backend needs, is not installed.
     """
     check(settings)
     home = Path(directory).absolute()
     path = home / FILE
     with store.only_writer(path):
-        results = begin(home, settings.protocol)
+        results = begin(home, settings.conditions)
         check_weights(results, {agent: weights_of(agent) for agent in settings.agents})
 
         def keep(entries: list[Entry]) -> None:
@@ -78,9 +78,9 @@ def _missing(settings: Settings, results: Results) -> Iterator[tuple[Unit, list[
 def _conversions(settings: Settings, home: Path, results: Results) -> list[Task]:
     """The plans that are missing."""
     return [
-        Task(str(unit), _convert, (unit, settings.protocol, home))
+        Task(str(unit), _convert, (unit, settings.conditions, home))
         for unit, _ in _missing(settings, results)
-        if unit.recipe != DQN and not plan_path(unit, settings.protocol, home).exists()
+        if unit.recipe != DQN and not plan_path(unit, settings.conditions, home).exists()
     ]
 
 
@@ -93,9 +93,9 @@ def _episodes(settings: Settings, home: Path, results: Results, bars: bool) -> l
     ]
 
 
-def _convert(unit: Unit, protocol: Protocol, home: Path) -> Iterator[Entry]:
+def _convert(unit: Unit, conditions: Conditions, home: Path) -> Iterator[Entry]:
     """Make a plan; where there can be none, yield the line that says why."""
     try:
-        plan_of(unit, protocol, home)
+        plan_of(unit, conditions, home)
     except Dqn2SnnError as error:
         yield {**unit.key, "refused": str(error)}

@@ -18,7 +18,7 @@ __all__ = [
     "CLIPPED",
     "DQN",
     "SEED_STRIDE",
-    "Protocol",
+    "Conditions",
     "Settings",
     "Unit",
     "check",
@@ -41,8 +41,8 @@ _MOST_SEEDS, _MOST_EPISODES = 1000, 2**20
 
 
 @dataclass(frozen=True)
-class Protocol:
-    """The conditions of a benchmark. One directory has one protocol.
+class Conditions:
+    """The conditions of a benchmark. One directory has one set of them.
 
     Attributes:
         epsilon: Probability of a random action; 0.05 in Tan et al. (2021).
@@ -55,9 +55,9 @@ class Protocol:
     max_episode_steps: int | None = None
 
     @staticmethod
-    def of(entry: Mapping[str, Any]) -> Protocol:
+    def of(entry: Mapping[str, Any]) -> Conditions:
         """The conditions that a file names."""
-        return Protocol(entry["epsilon"], entry["calibration"], entry["max_steps"])
+        return Conditions(entry["epsilon"], entry["calibration"], entry["max_steps"])
 
     @property
     def key(self) -> dict[str, Any]:
@@ -122,7 +122,7 @@ class Settings:
         seeds: Each is a calibration and episodes of its own.
         perturbations: Under each of which all play; names that `Perturbation.of` reads.
         episodes: Episodes of each seed that everybody plays.
-        protocol: The conditions.
+        conditions: The same for all that is in one file.
         engine: What simulates; on the grid all give the same.
         batch: Episodes that are played side by side, and are there together; their course does not depend on it.
     """
@@ -134,7 +134,7 @@ class Settings:
     seeds: tuple[int, ...] = (0,)
     perturbations: tuple[str, ...] = (NONE,)
     episodes: int = 50
-    protocol: Protocol = Protocol()
+    conditions: Conditions = Conditions()
     engine: str = "auto"
     batch: int = 1
 
@@ -189,7 +189,7 @@ def check(settings: Settings) -> Settings:
         ("seeds", settings.seeds, 0, _MOST_SEEDS),
         ("episodes", (settings.episodes,), 1, _MOST_EPISODES),
         ("batch", (settings.batch,), 1, None),
-        ("calibration", (settings.protocol.calibration,), 1, None),
+        ("calibration", (settings.conditions.calibration,), 1, None),
     ):
         for number in numbers:
             if number < least or (most is not None and number > most):

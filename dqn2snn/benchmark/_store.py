@@ -48,7 +48,7 @@ def begin(path: Path, header: Mapping[str, Any], what: str) -> list[Entry]:
     found, entries = read(path, what)
     if found != header:
         raise CheckpointError(
-            f"{path}: Expected {what} of the same protocol, {json.dumps(header)}. Found {json.dumps(found)}. "
+            f"{path}: Expected {what} of the same conditions, {json.dumps(header)}. Found {json.dumps(found)}. "
             "Choose another directory."
         )
     os.truncate(path, whole.rindex(b"\n") + 1)

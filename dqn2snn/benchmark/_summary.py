@@ -25,7 +25,7 @@ class Summary:
     """The report in numbers.
 
     Attributes:
-        protocol: The conditions.
+        conditions: The same for all that is in one file.
         games: Sorted by agent, recipe, T and percentile.
         overall: Sorted by recipe, T and percentile.
         robustness: Games under perturbations, sorted like games, then by perturbation.
@@ -74,7 +74,7 @@ def summarise(results: Results, references: Mapping[str, Reference] | None = Non
     for way, found in paired.items():
         everywhere[replace(way, agent="")].append(found)
     return Summary(
-        protocol=results.protocol.key,
+        protocol=results.conditions.key,
         games=tuple(game for game, _ in paired.values()),
         overall=tuple(overall_of(everywhere[way], known) for way in sorted(everywhere, key=_order)),
         robustness=tuple(robustness),

@@ -37,7 +37,7 @@ def add(commands: Commands[Parser]) -> None:
         allow_abbrev=False,
     )
     _add_what(parser)
-    _add_protocol(parser)
+    _add_conditions(parser)
     _add_how(parser)
     parser.set_defaults(run=run)
 
@@ -94,19 +94,19 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_protocol(parser: argparse.ArgumentParser) -> None:
-    protocol = parser.add_argument_group("conditions, one set of them in a directory")
-    protocol.add_argument(
+def _add_conditions(parser: argparse.ArgumentParser) -> None:
+    conditions = parser.add_argument_group("conditions, one set of them in a directory")
+    conditions.add_argument(
         "--epsilon", type=probability, default=0.05, metavar="P", help="probability of a random action (0.05)"
     )
-    protocol.add_argument(
+    conditions.add_argument(
         "--observations",
         type=positive_number,
         default=5000,
         metavar="N",
         help="observations of the DQN's play to calibrate on (5000)",
     )
-    protocol.add_argument(
+    conditions.add_argument(
         "--max-steps", type=positive_number, metavar="N", help="ends an episode (no limit of ours)"
     )
 
@@ -197,7 +197,7 @@ def _play(args: argparse.Namespace) -> Results:
 
 
 def _settings(args: argparse.Namespace) -> Settings:
-    from dqn2snn.benchmark import Protocol, Settings
+    from dqn2snn.benchmark import Conditions, Settings
 
     settings = Settings(
         recipes=tuple(args.recipes),
@@ -206,7 +206,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         seeds=tuple(args.seeds),
         perturbations=tuple(args.perturbations),
         episodes=args.episodes,
-        protocol=Protocol(args.epsilon, args.observations, args.max_steps),
+        conditions=Conditions(args.epsilon, args.observations, args.max_steps),
         engine=args.engine,
         batch=args.batch,
     )

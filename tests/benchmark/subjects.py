@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dqn2snn.benchmark import Protocol, Settings, run
+from dqn2snn.benchmark import Conditions, Settings, run
 
-PROTOCOL = Protocol(calibration=200, max_episode_steps=12)
+CONDITIONS = Conditions(calibration=200, max_episode_steps=12)
 
 SMALL = Settings(
     agents=("cartpole",),
@@ -14,11 +14,15 @@ SMALL = Settings(
     num_steps=(2,),
     seeds=(0, 1),
     episodes=3,
-    protocol=PROTOCOL,
+    conditions=CONDITIONS,
 )
 
 LONG = Settings(
-    agents=("cartpole",), recipes=("rate", "sigma_delta"), num_steps=(2, 4), episodes=24, protocol=PROTOCOL
+    agents=("cartpole",),
+    recipes=("rate", "sigma_delta"),
+    num_steps=(2, 4),
+    episodes=24,
+    conditions=CONDITIONS,
 )
 
 

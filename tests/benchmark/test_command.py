@@ -21,13 +21,13 @@ from dqn2snn.benchmark._results import FILE
 from dqn2snn.benchmark._spread import BACKENDS, spreading
 from dqn2snn.cli import bench, main
 from dqn2snn.errors import ArgumentError, CheckpointError
-from tests.benchmark.subjects import PROTOCOL
+from tests.benchmark.subjects import CONDITIONS
 
 ROOT = Path(__file__).parents[2]
 SMALL = shlex.split(
     "bench --agents cartpole --steps 2 --episodes 2 --observations 200 --max-steps 12 --output"
 )
-SETTINGS = Settings(agents=("cartpole",), num_steps=(2,), episodes=2, protocol=PROTOCOL)
+SETTINGS = Settings(agents=("cartpole",), num_steps=(2,), episodes=2, conditions=CONDITIONS)
 
 
 @pytest.fixture(scope="module")
@@ -125,11 +125,11 @@ def test_a_file_in_place_of_the_directory_is_refused_and_left_alone(
     assert (tmp_path / "thesis").read_text() == "years of work"
 
 
-def test_another_protocol_is_refused(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_other_conditions_are_refused(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     content = (copy / FILE).read_bytes()
     assert main([*SMALL, str(copy), "--epsilon", "0.1"]) == 2
     error = capsys.readouterr().err
-    assert "same protocol" in error
+    assert "same conditions" in error
     assert '"epsilon": 0.1' in error
     assert (copy / FILE).read_bytes() == content
 
@@ -137,8 +137,8 @@ def test_another_protocol_is_refused(copy: Path, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        (b'"kind": "benchmark"', b'"kind": "table"', "same protocol"),
-        (b'"format_version": 2', b'"format_version": 3', "same protocol"),
+        (b'"kind": "benchmark"', b'"kind": "table"', "same conditions"),
+        (b'"format_version": 2', b'"format_version": 3', "same conditions"),
         (b'"return": ', b'"return": ,', "a benchmark of dqn2snn"),
         (b'"episode": 1', b'"episode": 0', "every episode once"),
         (b'"episode": 1', b'"number": 1', "without a right 'episode'"),

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import dqn2snn
-from dqn2snn.benchmark import Protocol, Results, Settings, Unit, run, summarise
+from dqn2snn.benchmark import Conditions, Results, Settings, Unit, run, summarise
 from dqn2snn.benchmark._network import clipped_of, dqn_of, plan_of, plan_path
 from dqn2snn.benchmark._perturb import Perturbation
 from dqn2snn.benchmark._picture import colours_of
@@ -17,7 +17,7 @@ from dqn2snn.benchmark._report import markdown, write_report
 from dqn2snn.benchmark._settings import check
 from dqn2snn.errors import ArgumentError
 from dqn2snn.tracing import trace
-from tests.benchmark.subjects import PROTOCOL
+from tests.benchmark.subjects import CONDITIONS
 
 AGENT = "minatar-breakout"
 CLIPPED = Unit(AGENT, "clipped", 0, 90.0, 0)
@@ -28,7 +28,7 @@ SETTINGS = Settings(
     percentiles=(90.0, 99.0),
     perturbations=("none", "bar=5", "gaussian=0.3", "salt_and_pepper=0.2", "weights=0.3"),
     episodes=3,
-    protocol=PROTOCOL,
+    conditions=CONDITIONS,
     batch=3,
 )
 
@@ -70,13 +70,13 @@ def test_perturbations_change_what_is_decided(results: Results) -> None:
 def test_plans_are_shared_unless_their_weights_are_noisy(directory: Path) -> None:
     unit = Unit(AGENT, "tan2021", 4, 90.0, 0)
     paths = {
-        name: plan_path(replace(unit, perturbation=name), PROTOCOL, directory)
+        name: plan_path(replace(unit, perturbation=name), CONDITIONS, directory)
         for name in SETTINGS.perturbations
     }
     assert len(set(paths.values())) == 2
     assert paths["none"] != paths["weights=0.3"]
     noisy = replace(unit, perturbation="weights=0.3")
-    weights = [plan_of(each, PROTOCOL, directory).layers[1].affine.weight for each in (unit, noisy)]
+    weights = [plan_of(each, CONDITIONS, directory).layers[1].affine.weight for each in (unit, noisy)]
     assert not torch.equal(*weights)
 
 
@@ -90,7 +90,7 @@ def test_the_clipped_dqn_is_the_dqn_with_clipped_activations(results: Results, d
         calibrated = (layer(_before(graph, layer, seen))).relu()
         x = activation.clamp(max=float(torch.quantile(calibrated.flatten(), 0.9)))
     expected = graph.head(x)
-    found = clipped_of(CLIPPED, PROTOCOL, directory).saturated(seen)
+    found = clipped_of(CLIPPED, CONDITIONS, directory).saturated(seen)
     torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-4)
     assert (found - agent(seen)).abs().max() > 0.01
 
@@ -132,7 +132,7 @@ def test_the_clipped_dqn_has_the_colour_of_its_percentile(results: Results) -> N
 
 
 def test_shares_are_those_that_a_hand_computes() -> None:
-    found = Results(Protocol())
+    found = Results(Conditions())
     spent = {"agreed": 1, "agreed_spike_count": 1, "spikes": 1.0, "operations": 1.0}
     for recipe, steps, returns in (
         ("dqn", 0, {"none": [10, 20], "bar=3": [5, 10, 7]}),

@@ -14,11 +14,11 @@ from scipy import stats
 
 import dqn2snn
 from dqn2snn import zoo
-from dqn2snn.benchmark import Protocol, Results, Settings, Unit, run, summarise
+from dqn2snn.benchmark import Conditions, Results, Settings, Unit, run, summarise
 from dqn2snn.benchmark._game import Game
 from dqn2snn.benchmark._report import FILES, markdown, report_text, write_report
 from dqn2snn.metrics.confidence import Interval, mean_interval, paired_interval, proportion_interval
-from tests.benchmark.subjects import PROTOCOL
+from tests.benchmark.subjects import CONDITIONS
 
 
 def lines(agent: str, recipe: str, seed: int, returns: list[float], **more: Any) -> list[dict[str, Any]]:
@@ -48,7 +48,7 @@ def spiking(agent: str, seed: int, returns: list[float], agreed: list[int]) -> l
 @pytest.fixture(scope="module")
 def results() -> Results:
     """Two games; one has two seeds and an episode that only one of the two has played."""
-    found = Results(Protocol())
+    found = Results(Conditions())
     found.add(lines("up", "dqn", 0, [10.0, 14.0, 12.0]) + spiking("up", 0, [9.0, 15.0], [10, 8]))
     found.add(lines("up", "dqn", 1, [20.0, 16.0]) + spiking("up", 1, [10.0, 14.0], [6, 8]))
     found.add(lines("down", "dqn", 0, [-8.0, -6.0]) + spiking("down", 0, [-9.0, -7.0], [10, 10]))
@@ -95,7 +95,7 @@ def test_numbers_over_games_are_those_that_a_hand_computes(results: Results) -> 
 
 
 def test_the_report_says_what_compare_policies_says(tmp_path: Path) -> None:
-    settings = Settings(agents=("minatar-breakout",), num_steps=(4,), episodes=3, protocol=PROTOCOL)
+    settings = Settings(agents=("minatar-breakout",), num_steps=(4,), episodes=3, conditions=CONDITIONS)
     found, _ = run(settings, tmp_path, progress=False)
     (game,) = summarise(found).games
     agent = dqn2snn.load_q_network("minatar-breakout")
@@ -110,7 +110,7 @@ def test_the_report_says_what_compare_policies_says(tmp_path: Path) -> None:
 
 
 def test_a_network_without_its_dqn_is_left_out() -> None:
-    found = Results(Protocol())
+    found = Results(Conditions())
     found.add(spiking("up", 0, [1.0, 2.0], [3, 4]))
     summary = summarise(found)
     assert summary.games == summary.overall == ()
@@ -118,7 +118,7 @@ def test_a_network_without_its_dqn_is_left_out() -> None:
 
 
 def test_a_single_episode_is_reported_without_ends(tmp_path: Path) -> None:
-    found = Results(Protocol())
+    found = Results(Conditions())
     found.add(lines("up", "dqn", 0, [10.0]) + spiking("up", 0, [9.0], [10]))
     write_report(summarise(found), tmp_path)
     (game,) = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["games"]

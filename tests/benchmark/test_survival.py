@@ -169,8 +169,8 @@ def test_a_conversion_is_made_once(whole: Path, tmp_path: Path) -> None:
 def test_a_worker_that_cannot_write_converts_all_the_same(whole: Path, tmp_path: Path) -> None:
     unit = list(units(SMALL))[2]
     (tmp_path / "file").touch()
-    plan = plan_of(unit, SMALL.protocol, tmp_path / "file")
-    assert plan_bytes(plan) == plan_path(unit, SMALL.protocol, whole).read_bytes()
+    plan = plan_of(unit, SMALL.conditions, tmp_path / "file")
+    assert plan_bytes(plan) == plan_path(unit, SMALL.conditions, whole).read_bytes()
 
 
 def test_two_processes_play_the_same_episodes(whole: Path, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from measuring.table.measure import measure
 from measuring.table.picture import draw_agreement, draw_return, share_of_dqn
 from measuring.table.report import MISSING, QUANTITIES, markdown, refusals, shown, text
 from measuring.table.run import run
-from measuring.table.settings import DQN, Cell, Protocol, Settings, cells
+from measuring.table.settings import DQN, Cell, Conditions, Settings, cells
 from measuring.table.store import Entries, begin, read
 from measuring.table.subject import subject
 from measuring.table.summary import judged, least_steps, reasons, shares, spikes_of_control
@@ -33,7 +33,7 @@ TINY = Settings(
     agents=("cartpole",),
     recipes=("tan2021", "sigma_delta"),
     num_steps=(2, 4),
-    protocol=Protocol(episodes=2, calibration=300, window=40),
+    conditions=Conditions(episodes=2, calibration=300, window=40),
 )
 COMMAND = shlex.split("--agents cartpole --recipes tan2021 sigma_delta --steps 2 4 --episodes 2 --output")
 
@@ -69,7 +69,7 @@ def test_every_cell_is_there_once_with_what_the_page_shows(entries: Entries) -> 
 
 
 def test_held_out_states_are_of_other_episodes_and_are_each_judged_once(entries: Entries) -> None:
-    who = subject("cartpole", TINY.protocol)
+    who = subject("cartpole", TINY.conditions)
     seen = {tuple(state) for state in who.calibration.tolist()}
     held_out = who.held_out
     assert len(held_out.episodes) == 2 * 40
@@ -88,7 +88,7 @@ def test_held_out_states_are_of_other_episodes_and_are_each_judged_once(entries:
 def test_agreement_is_that_of_the_converted_network(entries: Entries) -> None:
     import dqn2snn
 
-    who = subject("cartpole", TINY.protocol)
+    who = subject("cartpole", TINY.conditions)
     snn = dqn2snn.convert(who.agent, who.calibration, recipe="tan2021", num_steps=4)
     expected = action_agreement(who.held_out.q, snn(who.held_out.observations))
     assert entries[Cell("cartpole", "tan2021", 4)]["held_out"]["agreement"]["mean"] == pytest.approx(expected)
@@ -100,7 +100,7 @@ def test_agreement_is_that_of_the_converted_network(entries: Entries) -> None:
 def test_a_stateful_network_is_judged_in_the_order_of_its_episodes(entries: Entries) -> None:
     import dqn2snn
 
-    who = subject("cartpole", TINY.protocol)
+    who = subject("cartpole", TINY.conditions)
     snn = dqn2snn.convert(who.agent, who.calibration, recipe="sigma_delta", num_steps=2)
     hits = []
     for episode in range(2):
@@ -135,7 +135,7 @@ def test_networks_need_not_play_to_be_judged(entries: Entries, tmp_path: Path) -
 def test_the_kept_table_can_be_gone_on_with(tmp_path: Path) -> None:
     path = tmp_path / "table.jsonl"
     path.write_bytes((ROOT / "docs" / "results" / "table" / "table.jsonl").read_bytes())
-    assert set(cells(Settings())) <= set(begin(path, Settings().protocol))
+    assert set(cells(Settings())) <= set(begin(path, Settings().conditions))
 
 
 @pytest.mark.parametrize("lines", [1, 3])
@@ -163,7 +163,7 @@ def test_a_killed_run_of_two_processes_goes_on_to_the_same_file(whole: Path, tmp
     source = f"""
 from pathlib import Path
 from measuring.table.run import run
-from measuring.table.settings import Protocol, Settings
+from measuring.table.settings import Conditions, Settings
 
 run({TINY!r}, Path({str(path)!r}), jobs=2)
 """
@@ -190,9 +190,9 @@ def test_a_recipe_that_does_not_apply_says_why(tmp_path: Path) -> None:
     assert refusals(table) == [(Cell("cartpole", "tan2021", 2**24), entry["refused"])]
     assert "n/a" in markdown(table, "cartpole", "agreement", (2**24,))
     path = tmp_path / "table.jsonl"
-    begin(path, TINY.protocol)
+    begin(path, TINY.conditions)
     append(path, [entry])
-    assert read(path) == (TINY.protocol, table)
+    assert read(path) == (TINY.conditions, table)
 
 
 def test_options_and_corrections_of_a_recipe_are_part_of_its_name() -> None:
@@ -215,7 +215,7 @@ def test_the_terminal_shows_a_row_for_each_recipe(
 ) -> None:
     (tmp_path / "table.jsonl").write_bytes(whole.read_bytes())
     assert "sigma_delta" in text(read(whole)[1])
-    assert main(["table", *COMMAND, str(tmp_path)]) == 2  # 300 observations are another protocol than 5000
+    assert main(["table", *COMMAND, str(tmp_path)]) == 2  # 300 observations are other conditions than 5000
     assert "Choose another directory" in capsys.readouterr().err
 
 
@@ -262,9 +262,9 @@ def test_another_file_is_left_alone(content: str, tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8") == content
 
 
-def test_a_protocol_without_intervals_is_refused() -> None:
+def test_conditions_without_intervals_are_refused() -> None:
     with pytest.raises(ArgumentError, match="two episodes"):
-        Protocol(episodes=1)
+        Conditions(episodes=1)
 
 
 def test_pictures_are_drawn(entries: Entries, tmp_path: Path) -> None:

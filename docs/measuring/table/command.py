@@ -17,7 +17,7 @@ from dqn2snn._utils.arguments import Parser, natural_number, positive_number
 from dqn2snn.engine.registry import AUTO, ENGINES
 from measuring.table.report import text
 from measuring.table.run import run
-from measuring.table.settings import Cell, Protocol, Settings, cells
+from measuring.table.settings import Cell, Conditions, Settings, cells
 from measuring.table.store import Entries
 
 __all__ = ["main"]
@@ -69,26 +69,26 @@ def _parser() -> Parser:
     parser.add_argument(
         "--episodes",
         type=positive_number,
-        default=Protocol.episodes,
+        default=Conditions.episodes,
         metavar="N",
-        help=f"episodes that everybody plays ({Protocol.episodes})",
+        help=f"episodes that everybody plays ({Conditions.episodes})",
     )
     parser.add_argument(
         "--calibration",
         type=positive_number,
-        default=Protocol.calibration,
+        default=Conditions.calibration,
         metavar="N",
-        help=f"observations that a conversion sees ({Protocol.calibration})",
+        help=f"observations that a conversion sees ({Conditions.calibration})",
     )
     parser.add_argument(
         "--calibration-episodes",
         type=positive_number,
-        default=Protocol.calibration_episodes,
+        default=Conditions.calibration_episodes,
         metavar="N",
-        help=f"episodes that they come from, at least ({Protocol.calibration_episodes})",
+        help=f"episodes that they come from, at least ({Conditions.calibration_episodes})",
     )
     parser.add_argument(
-        "--seed", type=natural_number, default=Protocol.seed, metavar="N", help="of everything (0)"
+        "--seed", type=natural_number, default=Conditions.seed, metavar="N", help="of everything (0)"
     )
     parser.add_argument(
         "--engine", choices=(AUTO, *ENGINES), default=AUTO, help="what simulates; all give the same (auto)"
@@ -115,7 +115,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         agents=tuple(args.agents or settings.agents),
         recipes=tuple(args.recipes or settings.recipes),
         num_steps=tuple(args.steps or settings.num_steps),
-        protocol=Protocol(
+        conditions=Conditions(
             episodes=args.episodes,
             seed=args.seed,
             calibration=args.calibration,

@@ -31,12 +31,12 @@ def measure(cell: Cell, settings: Settings) -> Entry:
 
     Args:
         cell: Which.
-        settings: The protocol and the engine.
+        settings: The conditions and the engine.
 
     Returns:
         dict[str, Any]: A line of the file. Of a recipe that does not apply it has the reason, under "refused".
     """
-    who = subject(cell.agent, settings.protocol)
+    who = subject(cell.agent, settings.conditions)
     if cell.recipe == DQN:
         return {**cell.key, **_baseline(who, settings)}
     try:
@@ -106,8 +106,8 @@ def _play(snn: SpikingQNetwork, who: Subject, settings: Settings) -> Entry:
 
 
 def _episodes(who: Subject, settings: Settings) -> Play:
-    count = settings.protocol.episodes
-    return Play(who.agent.env_id, count, settings.protocol.seed, 0.0, count, None, progress=False)
+    count = settings.conditions.episodes
+    return Play(who.agent.env_id, count, settings.conditions.seed, 0.0, count, None, progress=False)
 
 
 def _metrics() -> dict[str, StreamingMetric]:

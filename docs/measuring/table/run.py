@@ -30,11 +30,11 @@ def run(settings: Settings, path: Path, *, jobs: int = 1, progress: bool = True)
 
     Raises:
         ArgumentError: If the settings are wrong.
-        CheckpointError: If the file is something else, of another protocol, or is being written to.
+        CheckpointError: If the file is something else, of other conditions, or is being written to.
     """
     check(settings)
     with only_writer(path), spreading(jobs) as spread:
-        entries = begin(path, settings.protocol)
+        entries = begin(path, settings.conditions)
 
         def keep(found: list[Entry]) -> None:
             append(path, found)
@@ -45,7 +45,7 @@ def run(settings: Settings, path: Path, *, jobs: int = 1, progress: bool = True)
         ]
         broken = carry_out(todo, keep, spread, progress=progress)
         entries = {cell: entries[cell] for cell in sorted(entries, key=_place)}
-        rewrite(path, header_of(settings.protocol), entries.values())
+        rewrite(path, header_of(settings.conditions), entries.values())
     return entries, broken
 
 

@@ -1,4 +1,4 @@
-"""What the table measures, under which protocol, and in which order."""
+"""What the table measures, under which conditions, and in which order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dqn2snn.errors import ArgumentError
 from dqn2snn.io import zoo
 from dqn2snn.recipes import Recipe, names_of
 
-__all__ = ["DQN", "Cell", "Protocol", "Settings", "cells", "check"]
+__all__ = ["DQN", "Cell", "Conditions", "Settings", "cells", "check"]
 
 DQN = "dqn"
 """The name under which the DQN itself, and random play, stand in the table."""
@@ -20,8 +20,8 @@ STEPS = (1, 2, 4, 8, 16, 32, 64, 128, 500)
 
 
 @dataclass(frozen=True)
-class Protocol:
-    """The conditions of a table. One file has one protocol.
+class Conditions:
+    """The conditions of a table. One file has one set of them.
 
     Attributes:
         episodes: Episodes that everybody plays, and from which held-out states are taken.
@@ -55,7 +55,7 @@ class Settings:
         agents: Names of shipped agents, or of Atari agents at hand.
         recipes: Names that `Rule.of` reads.
         num_steps: T, each of them.
-        protocol: The conditions.
+        conditions: The same for all that is in one file.
         engine: What simulates; on the grid all give the same.
         play: Whether everybody plays, too, or is only judged on held-out states, which costs far less.
     """
@@ -63,7 +63,7 @@ class Settings:
     agents: tuple[str, ...] = zoo.names()
     recipes: tuple[str, ...] = names_of("rule")
     num_steps: tuple[int, ...] = STEPS
-    protocol: Protocol = Protocol()
+    conditions: Conditions = Conditions()
     engine: str = "auto"
     play: bool = True
 

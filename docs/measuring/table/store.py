@@ -1,4 +1,4 @@
-"""The file of the table: cells as lines of JSON under one protocol."""
+"""The file of the table: cells as lines of JSON under one set of conditions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dqn2snn.benchmark import _store as store
 from dqn2snn.benchmark._store import Entry
-from measuring.table.settings import Cell, Protocol
+from measuring.table.settings import Cell, Conditions
 
 __all__ = ["FORMAT_VERSION", "Entries", "begin", "by_cell", "header_of", "read"]
 
@@ -20,14 +20,14 @@ Entries = dict[Cell, Entry]
 _WHAT = "a table of dqn2snn"
 
 
-def read(path: Path) -> tuple[Protocol, Entries]:
+def read(path: Path) -> tuple[Conditions, Entries]:
     """All whole lines of a file.
 
     Args:
         path: The file.
 
     Returns:
-        tuple[Protocol, Entries]: Under which conditions it was measured, and what.
+        tuple[Conditions, Entries]: Under which conditions it was measured, and what.
 
     Raises:
         CheckpointError: If it is something else.
@@ -36,17 +36,17 @@ def read(path: Path) -> tuple[Protocol, Entries]:
     try:
         if header["format_version"] != FORMAT_VERSION:
             raise ValueError(f"format {header['format_version']}")
-        return Protocol(**header["protocol"]), by_cell(entries)
+        return Conditions(**header["protocol"]), by_cell(entries)
     except (ValueError, KeyError, TypeError) as error:
         raise store.refusal(path, _WHAT, error) from None
 
 
-def begin(path: Path, protocol: Protocol) -> Entries:
+def begin(path: Path, conditions: Conditions) -> Entries:
     """Make the file, or make one that is there ready to be gone on with.
 
     Args:
         path: The file.
-        protocol: The conditions.
+        conditions: The same for all that is in one file.
 
     Returns:
         Entries: What was measured already.
@@ -54,16 +54,16 @@ def begin(path: Path, protocol: Protocol) -> Entries:
     Raises:
         CheckpointError: If the file is something else, or was measured under other conditions.
     """
-    entries = store.begin(path, header_of(protocol), _WHAT)
+    entries = store.begin(path, header_of(conditions), _WHAT)
     try:
         return by_cell(entries)
     except KeyError as error:
         raise store.refusal(path, _WHAT, error) from None
 
 
-def header_of(protocol: Protocol) -> Entry:
+def header_of(conditions: Conditions) -> Entry:
     """The first line of the file."""
-    return {"format_version": FORMAT_VERSION, "protocol": asdict(protocol)}
+    return {"format_version": FORMAT_VERSION, "protocol": asdict(conditions)}
 
 
 def by_cell(entries: Iterable[Entry]) -> Entries:

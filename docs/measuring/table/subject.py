@@ -19,7 +19,7 @@ from dqn2snn.play.collect import collect_observations
 from dqn2snn.play.policies import player_of
 from dqn2snn.play.rollout import play
 from dqn2snn.play.study import FRESH_SEED
-from measuring.table.settings import Protocol
+from measuring.table.settings import Conditions
 
 __all__ = ["Batch", "HeldOut", "Subject", "held_out", "subject"]
 
@@ -94,21 +94,21 @@ class Subject:
 
 
 @cache
-def subject(name: str, protocol: Protocol) -> Subject:
+def subject(name: str, conditions: Conditions) -> Subject:
     """Play for the observations of an agent, once a process."""
     agent = load_q_network(name)
     calibration = collect_observations(
         agent,
-        protocol.calibration,
-        seed=protocol.seed,
-        epsilon=protocol.calibration_epsilon,
-        min_episodes=protocol.calibration_episodes,
+        conditions.calibration,
+        seed=conditions.seed,
+        epsilon=conditions.calibration_epsilon,
+        min_episodes=conditions.calibration_episodes,
         progress=False,
     )
-    return Subject(agent, calibration, held_out(agent, protocol))
+    return Subject(agent, calibration, held_out(agent, conditions))
 
 
-def held_out(agent: QNetwork, protocol: Protocol) -> HeldOut:
+def held_out(agent: QNetwork, conditions: Conditions) -> HeldOut:
     """Windows from episodes that serve nothing else.
 
     The first episode gives its beginning, the last one its end, and those between the parts between, so that all of an
@@ -116,7 +116,7 @@ def held_out(agent: QNetwork, protocol: Protocol) -> HeldOut:
 
     Args:
         agent: Who plays.
-        protocol: The conditions.
+        conditions: The same for all that is in one file.
 
     Returns:
         HeldOut: The states.
@@ -125,17 +125,17 @@ def held_out(agent: QNetwork, protocol: Protocol) -> HeldOut:
     for step in play(
         player_of(agent),
         agent.env_id,
-        episode_ids=range(protocol.episodes),
-        seed=protocol.seed + FRESH_SEED,
-        epsilon=protocol.calibration_epsilon,
-        num_envs=protocol.episodes,
+        episode_ids=range(conditions.episodes),
+        seed=conditions.seed + FRESH_SEED,
+        epsilon=conditions.calibration_epsilon,
+        num_envs=conditions.episodes,
     ):
         for row, episode in enumerate(step.episode_ids.tolist()):
             seen[episode].append((Kept(step.observations[row]), step.q[0][row]))
     rows = [
         (episode, position, *state)
         for episode, states in sorted(seen.items())
-        for position, state in enumerate(_window(states, episode, protocol))
+        for position, state in enumerate(_window(states, episode, conditions))
     ]
     episodes, positions, observations, q = zip(*rows, strict=True)
     return HeldOut(
@@ -146,10 +146,10 @@ def held_out(agent: QNetwork, protocol: Protocol) -> HeldOut:
     )
 
 
-def _window(states: list[Any], episode: int, protocol: Protocol) -> list[Any]:
-    spare = max(0, len(states) - protocol.window)
-    start = round(spare * episode / (protocol.episodes - 1))
-    return states[start : start + protocol.window]
+def _window(states: list[Any], episode: int, conditions: Conditions) -> list[Any]:
+    spare = max(0, len(states) - conditions.window)
+    start = round(spare * episode / (conditions.episodes - 1))
+    return states[start : start + conditions.window]
 
 
 def _as_seen(kept: Kept) -> NDArray[Any]:
