@@ -48,7 +48,7 @@ def measure(name: str) -> dict[str, Any]:
         def make(num_steps: int, recipe: Recipe = recipe) -> dqn2snn.SpikingQNetwork:
             return dqn2snn.SpikingQNetwork(recipe.plan(graph, stats, seen, num_steps=num_steps))
 
-        sweep = sweep_agreement(make, fresh.observations, fresh.q, steps, episodes=fresh.episode_ids)
+        sweep = sweep_agreement(make, fresh.observations, fresh.q, steps, episode_ids=fresh.episode_ids)
         found[rule] = sweep.to_dict()
         print(f"{name}, {rule}\n{sweep}\n", flush=True)
     return found

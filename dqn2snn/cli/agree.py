@@ -135,7 +135,7 @@ def _sweep(args: argparse.Namespace, agent: QNetwork) -> Report:
         rollout.observations,
         rollout.q,
         doubling_steps(last),
-        episodes=rollout.episode_ids,
+        episode_ids=rollout.episode_ids,
         progress=sys.stderr.isatty(),
     )
     if args.plot is not None:

@@ -9,8 +9,8 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
+from dqn2snn._utils.progress import progress_bar
 from dqn2snn.analysis.suggestion._agreement import agreement_probability, q_error_moments
 from dqn2snn.analysis.suggestion._paths import q_errors_over_time
 from dqn2snn.analysis.suggestion._rounding import Moments
@@ -77,11 +77,11 @@ def predict_agreement(
     observations: Tensor,
     q_dqn: Tensor,
     *,
-    steps: Sequence[int] = STEPS,
-    episodes: Vector | None = None,
+    num_steps: Sequence[int] = STEPS,
+    episode_ids: Vector | None = None,
     level: float = 0.95,
     batch_size: int = _BATCH,
-    progress: bool = False,
+    progress: bool = True,
 ) -> Prediction:
     """Predict on how many decisions a spiking network agrees with its DQN, without simulating it.
 
@@ -104,11 +104,11 @@ def predict_agreement(
         plan: A plan in "rate" or "delta" coding, or its network.
         observations: `[N, *input_shape]`.
         q_dqn: The DQN's Q-values of them, `[N, A]`.
-        steps: Increasing numbers of steps.
-        episodes: Id of each observation's episode; None takes observations as independent.
+        num_steps: Increasing numbers of steps.
+        episode_ids: Id of each observation's episode; None takes observations as independent.
         level: Confidence level of the intervals.
         batch_size: Observations that are differentiated at once. Memory grows with it, neurons and actions.
-        progress: Show a progress bar.
+        progress: Show a progress bar when standard error is a terminal.
 
     Returns:
         Prediction: Agreement after each number of steps.
@@ -122,12 +122,12 @@ def predict_agreement(
         >>> dqn = dqn2snn.load_q_network("acrobot")
         >>> observations = dqn2snn.collect_observations(dqn, 200, seed=0, progress=False)
         >>> plan = dqn2snn.convert(dqn, observations, recipe="rate", num_steps=32).plan
-        >>> prediction = predict_agreement(plan, observations, dqn(observations), steps=(8, 32))
+        >>> prediction = predict_agreement(plan, observations, dqn(observations), num_steps=(8, 32))
         >>> 0.8 < prediction.agreement[0].mean < prediction.agreement[1].mean
         True
     """
     plan = plan_of(plan)
-    chosen = _checked_steps(steps)
+    chosen = _checked_steps(num_steps)
     if len(observations) == 0 or len(q_dqn) != len(observations):
         raise ArgumentError(
             f"Expected observations and as many rows of Q-values. Found {len(observations)} and {len(q_dqn)}."
@@ -135,15 +135,15 @@ def predict_agreement(
     network = RateNetwork.of(plan)
     q_dqn = q_dqn.detach().float().cpu()
     parts: list[list[Tensor]] = [[] for _ in chosen]
-    with tqdm(total=len(observations), desc="predict", leave=False, disable=not progress) as bar:
+    with progress_bar(label="predict", total=len(observations), progress=progress) as bar:
         for batch, q in zip(observations.cpu().split(batch_size), q_dqn.split(batch_size), strict=True):
             found = sensitivity(network, batch)
             for part, error in zip(parts, _errors(network, found, chosen), strict=True):
                 part.append(agreement_probability(q, found.q, error))
             bar.update(len(batch))
     agreement = tuple(
-        _interval(torch.cat(part), model_error(plan, num_steps), episodes, level)
-        for part, num_steps in zip(parts, chosen, strict=True)
+        _interval(torch.cat(part), model_error(plan, count), episode_ids, level)
+        for part, count in zip(parts, chosen, strict=True)
     )
     return Prediction(chosen, agreement)
 
@@ -166,9 +166,9 @@ def model_error(plan: SpikingPlan, num_steps: int) -> float:
     return math.hypot(error, uneven)
 
 
-def _interval(probabilities: Tensor, model: float, episodes: Vector | None, level: float) -> Interval:
+def _interval(probabilities: Tensor, model: float, episode_ids: Vector | None, level: float) -> Interval:
     """Sampling and model together, within [0, 1]."""
-    sampled = mean_interval(probabilities.double(), clusters=episodes, level=level)
+    sampled = mean_interval(probabilities.double(), clusters=episode_ids, level=level)
     half = math.hypot(sampled.high - sampled.mean, normal_quantile(level) * model)
     mean = min(1.0, max(0.0, sampled.mean))
     return replace(sampled, mean=mean, low=max(0.0, mean - half), high=min(1.0, mean + half))

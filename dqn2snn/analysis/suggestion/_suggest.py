@@ -7,9 +7,9 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from dqn2snn._utils.nearest import unknown_name
+from dqn2snn._utils.progress import progress_bar
 from dqn2snn.analysis.suggestion._findings import Candidate, Suggestion
 from dqn2snn.analysis.suggestion._predict import STEPS, Prediction, predict_agreement
 from dqn2snn.errors import ArgumentError
@@ -46,15 +46,15 @@ _SPAN = 4
 def suggest(
     dqn: nn.Module,
     observations: Observations,
-    target: float = 0.99,
+    target_agreement: float = 0.99,
     *,
     recipes: Sequence[str] = RULES,
     thresholds: Sequence[Threshold] = THRESHOLDS,
-    steps: Sequence[int] = STEPS,
+    num_steps: Sequence[int] = STEPS,
     max_spikes: int = 8,
     max_observations: int | None = None,
-    episodes: Vector | None = None,
-    progress: bool = False,
+    episode_ids: Vector | None = None,
+    progress: bool = True,
 ) -> Suggestion:
     """Say which recipe, thresholds and number of steps make a network agree, before anything is simulated.
 
@@ -64,15 +64,15 @@ def suggest(
     Args:
         dqn: Maps observations `[B, *shape]` to Q-values `[B, A]`.
         observations: `[N, *shape]`, states that the agent meets.
-        target: Agreement that is wanted, in (0, 1).
+        target_agreement: Agreement that is wanted, in (0, 1).
         recipes: Out of "rate", "rate_if", "burst" and "sigma_delta", the one that you would like best first.
         thresholds: Rules for the thresholds: "auto", "max", or percentiles.
-        steps: Increasing numbers of steps to look at, up to the first that reaches the target.
+        num_steps: Increasing numbers of steps to look at, up to the first that reaches the target.
         max_spikes: k of "burst" and "sigma_delta".
         max_observations: On which to predict; by default 500, or fewer where a network is so large that it
             would take minutes.
-        episodes: Id of each observation's episode, for intervals that know that decisions of one are alike.
-        progress: Show progress bars.
+        episode_ids: Id of each observation's episode, for intervals that know that decisions of one are alike.
+        progress: Show progress bars when standard error is a terminal.
 
     Returns:
         Suggestion: Print it for a table; `convert(dqn, observations, **suggestion.best)` follows it.
@@ -92,23 +92,23 @@ def suggest(
         >>> several.num_steps < single.num_steps, suggestion.best.recipe
         (True, Recipe('rate:threshold=max'))
     """
-    goal = check_target(target)
+    goal = check_target(target_agreement)
     asked = list(_candidates(recipes, thresholds, max_spikes))
     if not asked:
         raise ArgumentError(f"Expected recipes out of {', '.join(RULES)}. Found none. Leave recipes out.")
     batch = as_tensor(observations)
     graph = trace(dqn, tuple(batch.shape[1:]))
     percentiles = {each for recipe, _ in asked for each in recipe.percentiles}
-    stats = calibrate(graph, batch, sorted(percentiles), progress=progress)
+    stats = calibrate(graph, batch, sorted(percentiles))
     count = min(max_observations or _enough(graph), len(batch))
     rows = torch.linspace(0, len(batch) - 1, count, device="cpu").round().long()
     some = batch[rows].cpu()
     q_dqn = q_values(graph, some)
-    groups = None if episodes is None else torch.as_tensor(episodes)[rows]
+    groups = None if episode_ids is None else torch.as_tensor(episode_ids)[rows]
     found = []
-    for recipe, tried in tqdm(asked, desc="suggest", leave=False, disable=not progress):
+    for recipe, tried in progress_bar(asked, label="suggest", progress=progress):
         make = partial(_plan_of, recipe, graph, stats)
-        prediction = predict_over_steps(make, some, q_dqn, tried or steps, groups, until=goal)
+        prediction = predict_over_steps(make, some, q_dqn, tried or num_steps, groups, until=goal)
         found.append(Candidate(recipe, prediction))
     return Suggestion(goal, len(some), tuple(found))
 
@@ -122,8 +122,8 @@ def predict_over_steps(
     make: Callable[[int], SpikingPlan],
     observations: Tensor,
     q_dqn: Tensor,
-    steps: Sequence[int],
-    episodes: Vector | None = None,
+    num_steps: Sequence[int],
+    episode_ids: Vector | None = None,
     *,
     until: float | None = None,
 ) -> Prediction:
@@ -133,16 +133,18 @@ def predict_over_steps(
         make: From a number of steps to the plan made for it.
         observations: `[N, *input_shape]`.
         q_dqn: The DQN's Q-values of them.
-        steps: Increasing numbers of steps.
-        episodes: Id of each observation's episode.
+        num_steps: Increasing numbers of steps.
+        episode_ids: Id of each observation's episode.
         until: Agreement after which no more steps are looked at.
 
     Returns:
         Prediction: Agreement after each number of steps.
     """
     parts: list[Prediction] = []
-    for plan, together in _together(make, steps):
-        found = predict_agreement(plan, observations, q_dqn, steps=together, episodes=episodes)
+    for plan, together in _together(make, num_steps):
+        found = predict_agreement(
+            plan, observations, q_dqn, num_steps=together, episode_ids=episode_ids, progress=False
+        )
         parts.append(found)
         if until is not None and found.smallest(until) is not None:
             break

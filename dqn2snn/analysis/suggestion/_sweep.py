@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
+from dqn2snn._utils.progress import progress_bar
 from dqn2snn._utils.table import format_table
 from dqn2snn.analysis.suggestion._predict import predict_agreement
 from dqn2snn.metrics._clusters import Vector
@@ -51,10 +51,10 @@ def sweep_agreement(
     make: Callable[[int], SpikingQNetwork],
     observations: Tensor,
     q_dqn: Tensor,
-    steps: Sequence[int],
+    num_steps: Sequence[int],
     *,
-    episodes: Vector | None = None,
-    progress: bool = False,
+    episode_ids: Vector | None = None,
+    progress: bool = True,
 ) -> Sweep:
     """Predict and measure agreement for several numbers of steps.
 
@@ -62,9 +62,9 @@ def sweep_agreement(
         make: From a number of steps to the network made for it.
         observations: `[N, *input_shape]`.
         q_dqn: The DQN's Q-values of them.
-        steps: Increasing numbers of steps.
-        episodes: Id of each observation's episode, for the intervals.
-        progress: Show a progress bar.
+        num_steps: Increasing numbers of steps.
+        episode_ids: Id of each observation's episode, for the intervals.
+        progress: Show a progress bar when standard error is a terminal.
 
     Returns:
         Sweep: Both.
@@ -81,10 +81,12 @@ def sweep_agreement(
         True
     """
     predicted, measured = [], []
-    for num_steps in tqdm(steps, desc="sweep", unit="T", leave=False, disable=not progress):
-        snn = make(num_steps)
-        guess = predict_agreement(snn.plan, observations, q_dqn, steps=(num_steps,), episodes=episodes)
+    for count in progress_bar(num_steps, label="sweep", unit="T", progress=progress):
+        snn = make(count)
+        guess = predict_agreement(
+            snn.plan, observations, q_dqn, num_steps=(count,), episode_ids=episode_ids, progress=False
+        )
         predicted.append(guess.agreement[0])
-        q = torch.cat([snn(batch, num_steps).cpu() for batch in observations.split(_BATCH)])
-        measured.append(proportion_interval(q.argmax(1) == q_dqn.cpu().argmax(1), episodes))
-    return Sweep(tuple(steps), tuple(predicted), tuple(measured))
+        q = torch.cat([snn(batch, count).cpu() for batch in observations.split(_BATCH)])
+        measured.append(proportion_interval(q.argmax(1) == q_dqn.cpu().argmax(1), episode_ids))
+    return Sweep(tuple(num_steps), tuple(predicted), tuple(measured))

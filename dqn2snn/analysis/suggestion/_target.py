@@ -113,7 +113,9 @@ def plan_for_target(
             if num_steps not in trials:
                 plan = final(num_steps)
                 guess = (
-                    predict_agreement(plan, few, q_few, steps=(num_steps,)).agreement[0].mean
+                    predict_agreement(plan, few, q_few, num_steps=(num_steps,), progress=False)
+                    .agreement[0]
+                    .mean
                     if anew
                     else None
                 )

@@ -45,7 +45,7 @@ def cells(readout: str) -> list[tuple[str, int, Prediction, float, float]]:
     found = []
     for name in NAMES:
         plan = rate(*calibrated(name), num_steps=STEPS[-1], threshold="max", readout=readout, grid=None)
-        prediction = predict_agreement(plan, observations(name), q_dqn(name), steps=STEPS)
+        prediction = predict_agreement(plan, observations(name), q_dqn(name), num_steps=STEPS)
         for t, guess, seen in zip(STEPS, prediction.agreement, measured(plan, name, STEPS), strict=True):
             found.append((name, t, prediction, guess.mean, seen))
     return found
@@ -82,7 +82,7 @@ def test_other_recipes_are_predicted_too(
     recipe: partial[SpikingPlan], steps: tuple[int, ...], off: float, name: str
 ) -> None:
     plan = recipe(*calibrated(name), num_steps=steps[-1], grid=None)
-    prediction = predict_agreement(plan, observations(name), q_dqn(name), steps=steps)
+    prediction = predict_agreement(plan, observations(name), q_dqn(name), num_steps=steps)
     guesses = [agreed.mean for agreed in prediction.agreement]
     assert guesses == pytest.approx(measured(plan, name, steps), abs=off)
 
@@ -99,7 +99,7 @@ def test_a_network_with_one_hidden_layer_is_predicted_exactly(readout: str) -> N
     graph = trace(network, (5,))
     plan = rate(graph, dqn2snn.calibrate(graph, x), num_steps=16, readout=readout, grid=None)
     q = network(x).detach()
-    prediction = predict_agreement(plan, x, q, steps=(2, 5, 16))
+    prediction = predict_agreement(plan, x, q, num_steps=(2, 5, 16))
     simulated = simulate_layerwise(plan, x, 16, dtype=torch.float64).q
     same = [float((simulated[t - 1].argmax(1) == q.argmax(1)).double().mean()) for t in (2, 5, 16)]
     assert [agreed.mean for agreed in prediction.agreement] == pytest.approx(same, abs=1 / 400 + 1e-9)
@@ -116,7 +116,7 @@ def test_rates_tend_to_the_network_itself(recipe: partial[SpikingPlan], name: st
 
 def test_between_steps_it_is_interpolated() -> None:
     plan = rate(*calibrated("acrobot"), num_steps=32, grid=None)
-    prediction = predict_agreement(plan, observations("acrobot"), q_dqn("acrobot"), steps=(8, 32))
+    prediction = predict_agreement(plan, observations("acrobot"), q_dqn("acrobot"), num_steps=(8, 32))
     low, high = (agreed.mean for agreed in prediction.agreement)
     assert prediction.at(16).mean == pytest.approx((low + high) / 2)
     assert prediction.at(4).mean == low
@@ -132,6 +132,6 @@ def test_what_cannot_be_predicted_is_refused() -> None:
     with pytest.raises(PlanError, match="by simulation"):
         predict_agreement(ttfs(graph, stats), x, q)
     with pytest.raises(ArgumentError, match="increasing"):
-        predict_agreement(plan, x, q, steps=(8, 8))
+        predict_agreement(plan, x, q, num_steps=(8, 8))
     with pytest.raises(ArgumentError, match="as many rows"):
         predict_agreement(plan, x, q[:3])

@@ -59,7 +59,7 @@ def test_what_cannot_be_reached_is_said_to_be_missed() -> None:
         0.999,
         recipes=("rate",),
         thresholds=("max",),
-        steps=(2, 4),
+        num_steps=(2, 4),
     )
     assert not found.best.reached
     assert "None reaches it" in str(found)
