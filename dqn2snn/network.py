@@ -43,7 +43,7 @@ class SpikingQNetwork(Sharing, nn.Module):
             `dqn2snn.engine.registry.ENGINES`, which `dqn2snn info` describes.
         num_threads: Threads of the event engine, each of which decides other observations; None takes as many as
             torch does. May be set later.
-        env_id: Gymnasium id of the environment where it plays; by default that of the network given as `plan`, if any.
+        env: Gymnasium id of the environment where it plays; by default that of the network given as `plan`, if any.
 
     Raises:
         ArgumentError: If the backend or the engine is unknown, or the engine does not apply.
@@ -66,13 +66,13 @@ class SpikingQNetwork(Sharing, nn.Module):
         backend: str = "snntorch",
         engine: str = AUTO,
         num_threads: int | None = None,
-        env_id: str = "",
+        env: str = "",
     ) -> None:
         super().__init__()
         self.plan = plan_of(plan)
         self.backend = backend
         self.engine = check_engine(engine)
-        self.env_id: str = env_id or getattr(plan, "env_id", "")
+        self.env_id: str = env or getattr(plan, "env_id", "")
         self.config: dict[str, Any] = {}
         self._threads = Threads(check_threads(num_threads))
         self._backend: Backend | None = backend_named(backend)

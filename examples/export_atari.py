@@ -72,7 +72,7 @@ def export(directory: Path, episodes: int) -> None:
             Path(scratch) / "agent",
             network,
             name=_titled(game if body == Settings.body else f"{game}_{body}"),  # as load_q_network finds it
-            env_id=env_id,
+            env=env_id,
             observation_shape=spaces_of(env).observation_shape,
             training=training_of(description),
             evaluation=scores[0],

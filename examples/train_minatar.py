@@ -325,7 +325,7 @@ def main() -> None:
         out / "agent",
         network,
         name=f"minatar-{game}",
-        env_id=env_id,
+        env=env_id,
         observation_shape=spaces_of(make_env(env_id)).observation_shape,
         training={
             "algorithm": "PQN (Gallici et al., 2024) without LayerNorm",

@@ -186,7 +186,7 @@ def main() -> None:
         args.out / "agent",
         network,
         name=args.env_id.partition("-")[0].lower(),
-        env_id=args.env_id,
+        env=args.env_id,
         observation_shape=spaces_of(make_env(args.env_id)).observation_shape,
         training=training,
         evaluation=zoo.score_of(evaluation),

@@ -61,7 +61,7 @@ def dqn_of(unit: Unit) -> Policy:
 @lru_cache(maxsize=2)
 def _noisy(agent: str, sigma: float, seed: int) -> Policy:
     found = _agent(agent)
-    graph = trace(found, tuple(found.config["observation_shape"]))
+    graph = trace(found, found.observation_shape or ())
     return noisy_graph(graph, sigma=sigma, seed=seed).cast(torch.float32)
 
 

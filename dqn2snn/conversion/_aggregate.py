@@ -107,7 +107,7 @@ def aggregate(
 
     def converted() -> _Round:
         plan = asked.plan(graph, stats, seen, num_steps=num_steps, grid=grid)
-        snn = SpikingQNetwork(plan, backend, engine, env_id=getattr(dqn, "env_id", ""))
+        snn = SpikingQNetwork(plan, backend, engine, env=getattr(dqn, "env_id", ""))
         score = evaluate_policy(snn, env, episodes=episodes, seed=seed + _SELECTION, **play)
         return _Round(snn, score.interval.mean)
 
@@ -122,7 +122,7 @@ def aggregate(
     returns = [each.score for each in done]
     said = {"round": done.index(best), "returns": returns, "episodes": episodes, "states": len(seen)}
     plan = replace(best.snn.plan, report={**best.snn.plan.report, "aggregate": said})
-    return SpikingQNetwork(plan, backend, engine, env_id=best.snn.env_id)
+    return SpikingQNetwork(plan, backend, engine, env=best.snn.env_id)
 
 
 @dataclass(frozen=True, eq=False)

@@ -93,12 +93,12 @@ def convert(
     def raw(num_steps: int) -> SpikingPlan:
         return asked.without_steps().plan(graph, stats, batch, num_steps=num_steps, grid=None)
 
-    env_id = getattr(dqn, "env_id", "")
+    env = getattr(dqn, "env_id", "")
     if target is None or judges is None:
-        return SpikingQNetwork(plan(num_steps), backend, engine, env_id=env_id)
+        return SpikingQNetwork(plan(num_steps), backend, engine, env=env)
     q_dqn = q_values(graph, judges)
     found = plan_for_target(raw, plan, judges, q_dqn, target, engine=engine, progress=progress)
-    return SpikingQNetwork(found, backend, engine, env_id=env_id)
+    return SpikingQNetwork(found, backend, engine, env=env)
 
 
 def _checked_target(

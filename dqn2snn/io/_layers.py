@@ -29,7 +29,7 @@ class Divide(nn.Module):
         return x / self.divisor
 
     def extra_repr(self) -> str:
-        """What distinguishes it in print."""
+        """The divisor, in the representation of the module."""
         return str(self.divisor)
 
 

@@ -67,12 +67,12 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
 """By name: what the Atari scripts of each framework do on ``NoFrameskip-v4`` games, and this package's protocols."""
 
 
-def preset_differences(preset: Preset, env_id: str) -> list[str]:
+def preset_differences(preset: Preset, env: str) -> list[str]:
     """Name what an environment does otherwise than the training did.
 
     Args:
         preset: How the network was trained.
-        env_id: Of the environment in which it is to play.
+        env: Gymnasium id of the environment in which it is to play.
 
     Returns:
         One clause a difference; none if the two agree.
@@ -83,7 +83,7 @@ def preset_differences(preset: Preset, env_id: str) -> list[str]:
         >>> preset_differences(PRESETS["sb3"], "PongNoFrameskip-v4")
         []
     """
-    protocol = atari_protocol(env_id)
+    protocol = atari_protocol(env)
     if protocol is None:
         return ["no Atari preprocessing"]
     numbers = (

@@ -49,7 +49,7 @@ class QNetwork(nn.Module):
         module: Maps observations ``[B, *observation_shape]`` to Q-values ``[B, num_actions]``. It is not copied.
         name: A short name.
         provenance: Where it comes from, and what was assumed.
-        env_id: The gymnasium id of its environment; empty if nobody tells.
+        env: Gymnasium id of its environment; empty if nobody tells.
         observation_shape: Shape of one observation; None if only the caller knows.
         num_actions: Number of Q-values; None if only the caller knows.
         preset: Its preprocessing; None if it takes observations as the environment gives them.
@@ -57,6 +57,7 @@ class QNetwork(nn.Module):
 
     Attributes:
         module: The module without what is known about it.
+        env_id: The gymnasium id of its environment; empty if nobody tells.
 
     Example:
         >>> import torch
@@ -83,7 +84,7 @@ class QNetwork(nn.Module):
         *,
         name: str,
         provenance: Provenance,
-        env_id: str = "",
+        env: str = "",
         observation_shape: tuple[int, ...] | None = None,
         num_actions: int | None = None,
         preset: Preset | None = None,
@@ -96,7 +97,7 @@ class QNetwork(nn.Module):
         self.__dict__["module"] = module
         self.name = name
         self.provenance = provenance
-        self.env_id = env_id
+        self.env_id = env
         self.observation_shape = observation_shape
         self.num_actions = num_actions
         self.preset = preset
@@ -131,11 +132,11 @@ class QNetwork(nn.Module):
         """Name and environment, in the representation of the module."""
         return f"{self.name} of {self.env_id}" if self.env_id else self.name
 
-    def check_environment(self, env_id: str) -> None:
+    def check_environment(self, env: str) -> None:
         """Refuse an environment that is not what the network was trained on, as far as one can know.
 
         Args:
-            env_id: Gymnasium id of the environment.
+            env: Gymnasium id of the environment.
 
         Raises:
             EnvironmentMismatchError: If the preprocessing, the observations or the actions differ; the message names
@@ -148,23 +149,23 @@ class QNetwork(nn.Module):
             ...
             dqn2snn.errors.EnvironmentMismatchError: Expected observations of shape (4,), ... Found shape (6,) ...
         """
-        if self.preset is not None and (differences := preset_differences(self.preset, env_id)):
+        if self.preset is not None and (differences := preset_differences(self.preset, env)):
             raise EnvironmentMismatchError(
                 f"Expected an environment with the preset {self.preset.name!r}, as {self.name} was trained. Found "
-                f"{', '.join(differences)} in {env_id}. Use the id that it was trained on, or name another preset if "
+                f"{', '.join(differences)} in {env}. Use the id that it was trained on, or name another preset if "
                 "it was trained otherwise."
             )
-        env = make_env(env_id)
+        made = make_env(env)
         try:
             if self.observation_shape is not None and self.num_actions is not None:
-                check_env(env, self.observation_shape, self.num_actions)
-            dtype = env.observation_space.dtype
+                check_env(made, self.observation_shape, self.num_actions)
+            dtype = made.observation_space.dtype
         finally:
-            env.close()
+            made.close()
         if self._takes_bytes and dtype != "uint8":
             raise EnvironmentMismatchError(
                 f"Expected frames of bytes, which {self.name} divides by 255. Found observations of {dtype} in "
-                f"{env_id}. Use the environment that it was trained on."
+                f"{env}. Use the environment that it was trained on."
             )
 
     @property

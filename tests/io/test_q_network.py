@@ -125,7 +125,7 @@ def test_it_goes_as_it_is_into_every_entry_point(dqn: QNetwork, tmp_path: Path) 
     frames = dqn2snn.record_video(dqn, snn, tmp_path / "play.gif", max_episode_steps=3)
     assert frames is not None
     about = {name: dqn.config[name] for name in ("observation_shape", "training", "evaluation")}
-    saved = zoo.save_agent(tmp_path / "agent", dqn, name="again", env_id=dqn.env_id, **about)
+    saved = zoo.save_agent(tmp_path / "agent", dqn, name="again", env=dqn.env_id, **about)
     assert torch.equal(saved(seen), load_q_network(tmp_path / "agent")(seen))
     assert torch.equal(saved(seen), dqn(seen))
 

@@ -113,7 +113,7 @@ def test_shipped_cards_are_rendered_from_their_configuration(name: str, tmp_path
         tmp_path / name,
         agent,
         name=agent.name,
-        env_id=agent.env_id,
+        env=agent.env_id,
         observation_shape=config["observation_shape"],
         training=config["training"],
         evaluation=config["evaluation"],

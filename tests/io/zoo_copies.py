@@ -16,7 +16,7 @@ def save_copy(directory: Path, **changes: Any) -> QNetwork:
     arguments: dict[str, Any] = {
         "dqn": agent,
         "name": agent.name,
-        "env_id": agent.env_id,
+        "env": agent.env_id,
         "observation_shape": agent.config["observation_shape"],
         "training": agent.config["training"],
         "evaluation": agent.config["evaluation"],

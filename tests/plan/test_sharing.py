@@ -115,7 +115,7 @@ def test_the_signatures_are_those_of_the_hub() -> None:
 
 def test_the_card_names_the_preprocessing_of_a_game(tmp_path: Path) -> None:
     env_id = "RoadRunnerNoFrameskip-v4"
-    snn = SpikingQNetwork(spiking(), env_id=env_id)
+    snn = SpikingQNetwork(spiking(), env=env_id)
     card = (snn.save_pretrained(tmp_path) / "README.md").read_text(encoding="utf-8")
     assert "84 x 84 grey pictures" in card
 

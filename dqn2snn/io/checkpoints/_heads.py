@@ -12,7 +12,7 @@ from dqn2snn.io.checkpoints._layers import ELSEWHERE, Weights
 __all__ = ["dueling", "mean_of_quantiles"]
 
 _MOST_WEIGHTS = 2**26
-"""Of a layer that is made of two: 16 times what the dueling Nature network has."""
+"""Size of a layer that two streams are put into: 16 times that of the dueling Nature network."""
 
 
 def mean_of_quantiles(head: Weights, num_actions: int) -> Weights:

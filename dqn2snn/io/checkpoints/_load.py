@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import difflib
 import os
 import re
 from dataclasses import replace
@@ -25,7 +26,7 @@ __all__ = ["load_q_network"]
 
 _ENDINGS = (".zip", ".cleanrl_model", ".safetensors", ".pth", ".pt")
 _NO_NETWORK = ("train_eval_metrics.zip",)
-"""Of RL Zoo's repositories on the hub."""
+"""Files in the repositories of RL Zoo that hold no network."""
 
 _ENV_ID = re.compile(r"(?:^|[-_.])((?:ALE[-_])?[A-Za-z0-9]+-v\d+)(?=$|[-_.])")
 
@@ -126,10 +127,11 @@ def _found(name: str, module: nn.Module | None) -> QNetwork:
         return _in_directory(_downloaded(name), module, name)
     if path.suffix in _ENDINGS:
         raise CheckpointError(f"Expected a checkpoint. Found no file {name!r}. Check the path.")
+    agents = (*names(), *atari_names())
+    (near,) = difflib.get_close_matches(name, agents, n=1, cutoff=0.0)
     raise CheckpointError(
-        f"Expected a file, a directory, or the name of an agent: {', '.join((*names(), *atari_names()))}. Found "
-        f"{name!r}. Looked in the package, {looked_in()}. Check the name; the Atari agents are in a clone of dqn2snn's "
-        "repository."
+        f"Expected a file, a directory, or the name of an agent: {', '.join(agents)}. Found {name!r}. Did you mean "
+        f"{near!r}? Looked in the package, {looked_in()}; the Atari agents are in a clone of dqn2snn's repository."
     )
 
 

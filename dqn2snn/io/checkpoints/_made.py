@@ -19,7 +19,7 @@ def q_network_of(
     *,
     rule: str,
     framework: str,
-    env_id: str = "",
+    env: str = "",
     preset: Preset | None = None,
     assumptions: tuple[str, ...] = (),
 ) -> QNetwork:
@@ -32,7 +32,7 @@ def q_network_of(
         num_actions: Number of Q-values.
         rule: Name of the reader.
         framework: What wrote the file.
-        env_id: The environment, if the file tells.
+        env: Gymnasium id of the environment, if the file tells.
         preset: How frames were preprocessed.
         assumptions: What the file does not tell.
 
@@ -43,7 +43,7 @@ def q_network_of(
         module,
         name=source.path.stem,
         provenance=Provenance(str(source.path), rule, framework, source.sha256, assumptions),
-        env_id=env_id,
+        env=env,
         observation_shape=observation_shape,
         num_actions=num_actions,
         preset=preset,

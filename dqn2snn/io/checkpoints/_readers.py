@@ -38,7 +38,7 @@ def read_source(source: Source) -> QNetwork:
         source: An opened file.
 
     Returns:
-        What the first one that knows the format makes of it.
+        The network, from the first reader that knows the format.
 
     Raises:
         CheckpointError: If nobody knows it.

@@ -29,7 +29,7 @@ _SB3 = ("data", "policy.pth", "_stable_baselines3_version")
 
 @dataclass(frozen=True)
 class Source:
-    """What is in a file, before anybody says what it means.
+    """The content of a file, before a reader says what it means.
 
     Attributes:
         path: The file.

@@ -36,7 +36,7 @@ _ALLOWED = {
 }
 _FAILURES = (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, TypeError, LookupError)
 _MORE_FAILURES = (AttributeError, AssertionError, MemoryError, OverflowError, RecursionError, ImportError)
-"""What ``torch.load`` raises for a pickle that makes no sense."""
+"""Errors that ``torch.load`` raises for a pickle that makes no sense."""
 
 
 def read_torch_file(file: BinaryIO) -> Any:
@@ -46,7 +46,7 @@ def read_torch_file(file: BinaryIO) -> Any:
         file: Such a file.
 
     Returns:
-        What was saved, its tensors on the CPU; see `checked_tensors` before using them.
+        The saved object, its tensors on the CPU; see `checked_tensors` before using them.
 
     Raises:
         CheckpointError: If it is damaged, or holds anything else. Nothing of it is run.

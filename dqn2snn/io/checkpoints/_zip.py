@@ -14,13 +14,13 @@ from dqn2snn.errors import CheckpointError
 __all__ = ["member_names", "read_members"]
 
 MOST_BYTES = 2**30
-"""Of one file, unpacked: a Nature network with its optimizer takes 27 million."""
+"""Size of an unpacked file: a Nature network with its optimizer takes 27 million."""
 
 MOST_RATIO = 50
-"""Of the unpacked to the packed size. Weights hardly shrink at all, and JSON tenfold."""
+"""Ratio of the unpacked to the packed size. Weights hardly shrink at all, and JSON tenfold."""
 
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError)
-"""What `zipfile` raises for damaged, encrypted and exotic archives."""
+"""Errors that `zipfile` raises for damaged, encrypted and exotic archives."""
 
 
 def member_names(file: BinaryIO) -> list[str]:

@@ -45,7 +45,7 @@ class ExpectedValue(nn.Module):
         return (distribution * self.atoms).sum(dim=2)
 
     def extra_repr(self) -> str:
-        """What distinguishes it in print."""
+        """Number of atoms, in the representation of the module."""
         return f"{len(self.atoms)} atoms"
 
 
@@ -82,7 +82,7 @@ def read(source: Source) -> QNetwork | None:
         outputs,
         rule="cleanrl",
         framework="CleanRL" if atoms is None else "CleanRL C51",
-        env_id=_env_id(source.data.get("args")),
+        env=_env_id(source.data.get("args")),
         preset=PRESETS["cleanrl"] if frames else None,
         assumptions=("ReLU", *(("strides and frames of dqn_atari, divided by 255",) if frames else ())),
     )

@@ -28,7 +28,7 @@ _ACTIVATION, _EXTRACTORS = "ReLU", ("NatureCNN", "FlattenExtractor")
 
 
 class Spaces(NamedTuple):
-    """What a model was made for, as far as ``data`` says it in plain text."""
+    """Observations and actions of a model, as far as ``data`` says them in plain text."""
 
     observation_shape: tuple[int, ...]
     divide: bool
@@ -170,7 +170,7 @@ def _mapping(source: Source, name: str) -> dict[str, Any]:
 
 
 def _check_known(policy: Mapping[str, Any], name: str, known: tuple[str, ...]) -> None:
-    """Of classes, ``data`` has the printed form beside the pickle."""
+    """Check the class of a part, of which ``data`` has the printed form beside the pickle."""
     found = policy.get(name)
     kind = str(found).rstrip("'>").rpartition(".")[2]
     if found is not None and kind not in known:

@@ -20,7 +20,7 @@ from dqn2snn.io.checkpoints._source import Source
 __all__ = ["read"]
 
 _BODIES = ("net.", "model.model.")
-"""Of `DQNet`, the Atari network, and of `Net`, an MLP."""
+"""Prefixes of the names in `DQNet`, the Atari network, and in `Net`, an MLP."""
 
 
 def read(source: Source) -> QNetwork | None:

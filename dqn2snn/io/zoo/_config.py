@@ -1,4 +1,4 @@
-"""What ``config.json`` holds, and the check that a file holds it."""
+"""The content of ``config.json``, and the check that a file has it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Score(TypedDict):
 
 
 class _Always(TypedDict):
-    """What every configuration holds."""
+    """The fields that every configuration has."""
 
     format_version: int
     name: str
@@ -91,7 +91,7 @@ def score_of(evaluation: Evaluation) -> Score:
         evaluation: How the network that is to be saved played.
 
     Returns:
-        The same in plain data, with the standard deviation of the returns (n - 1).
+        The score in plain data, with the standard deviation of the returns (n - 1).
 
     Example:
         >>> import torch
@@ -117,10 +117,10 @@ def check_config(config: object) -> AgentConfig:
     """Check that parsed JSON is the configuration of an agent.
 
     Args:
-        config: What the JSON parser gave.
+        config: Parsed JSON.
 
     Returns:
-        The same object.
+        The object itself.
 
     Raises:
         CheckpointError: If it is of another version, or a field is missing or of another kind.

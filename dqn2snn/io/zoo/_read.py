@@ -55,7 +55,7 @@ def read_agent(directory: Path, source: str | None = None) -> QNetwork:
         provenance=Provenance(
             source or str(directory), "zoo", f"an agent of dqn2snn, trained by {trained_by}"
         ),
-        env_id=config["env_id"],
+        env=config["env_id"],
         observation_shape=tuple(config["observation_shape"]),
         num_actions=config["num_actions"],
         preset=None if protocol is None else preset_of(protocol),

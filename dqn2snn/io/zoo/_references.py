@@ -16,7 +16,7 @@ __all__ = ["REFERENCES", "Reference", "human_normalised", "reference_of"]
 
 
 class Reference(NamedTuple):
-    """What random play and a professional human tester score."""
+    """The mean scores of random play and of a professional human tester."""
 
     random: float
     human: float
@@ -46,11 +46,11 @@ REFERENCES: Mapping[str, Reference] = MappingProxyType(
 """By game, the 17 of Tan et al. (2021)."""
 
 
-def reference_of(env_id: str) -> Reference | None:
+def reference_of(env: str) -> Reference | None:
     """The references of an environment.
 
     Args:
-        env_id: Its id.
+        env: Its gymnasium id.
 
     Returns:
         Reference | None: None if it is no Atari game, or one without references.
@@ -59,7 +59,7 @@ def reference_of(env_id: str) -> Reference | None:
         >>> reference_of("PongNoFrameskip-v4"), reference_of("CartPole-v1")
         (Reference(random=-20.7, human=14.6), None)
     """
-    game = game_of(env_id)
+    game = game_of(env)
     return None if game is None else REFERENCES.get(game)
 
 

@@ -58,7 +58,7 @@ def save_agent(
     dqn: nn.Module,
     *,
     name: str,
-    env_id: str,
+    env: str,
     observation_shape: Sequence[int],
     training: Training,
     evaluation: Score,
@@ -79,7 +79,7 @@ def save_agent(
         directory: Where to write. An agent that is there already is replaced.
         dqn: What `round_to_half` returned, the network that was scored: an ``nn.Sequential``, or a `QNetwork` of one.
         name: Name of the agent.
-        env_id: Gymnasium id of its environment.
+        env: Gymnasium id of its environment.
         observation_shape: Shape of one observation.
         training: How it was trained.
         evaluation: How it scored, see `score_of`.
@@ -96,7 +96,7 @@ def save_agent(
         >>> dqn = load_q_network("cartpole")
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     again = save_agent(
-        ...         Path(folder) / "mine", dqn, name="mine", env_id=dqn.env_id, observation_shape=(4,),
+        ...         Path(folder) / "mine", dqn, name="mine", env=dqn.env_id, observation_shape=(4,),
         ...         training=dqn.config["training"], evaluation=dqn.config["evaluation"])
         >>> torch.equal(again(torch.ones(1, 4)), dqn(torch.ones(1, 4)))
         True
@@ -108,7 +108,7 @@ def save_agent(
     config: AgentConfig = {
         "format_version": FORMAT_VERSION,
         "name": name,
-        "env_id": env_id,
+        "env_id": env,
         "layers": layers,
         "observation_shape": list(observation_shape),
         "num_actions": next((int(layer[2]) for layer in reversed(layers) if layer[0] == "linear"), 0),

@@ -109,7 +109,7 @@ class Sharing:
         plan, config = read_directory(name, revision=revision, **options)
         make: Callable[..., Network] = cls
         try:
-            network = make(plan, backend or config["backend"], env_id=config["env_id"] or "")
+            network = make(plan, backend or config["backend"], env=config["env_id"] or "")
         except ArgumentError:
             if backend is not None:
                 raise
