@@ -180,7 +180,11 @@ def check(settings: Settings) -> Settings:
     )
     check_different(tuple(map(Perturbation.of, settings.perturbations)))
     for name in settings.agents:
-        load_q_network(name)
+        if not load_q_network(name).env_id:
+            raise ArgumentError(
+                f"Expected agents whose environment is known. Found {name!r}, which does not name it. Call its file "
+                'after it, such as "dqn-CartPole-v1.pt".'
+            )
     for percentile in settings.percentiles:
         if percentile is not None:
             check_percentile(percentile)

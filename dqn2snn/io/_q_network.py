@@ -49,7 +49,7 @@ class QNetwork(nn.Module):
         module: Maps observations ``[B, *observation_shape]`` to Q-values ``[B, num_actions]``. It is not copied.
         name: A short name.
         provenance: Where it comes from, and what was assumed.
-        env: Gymnasium id of its environment; empty if nobody tells.
+        env: Gymnasium id of its environment; empty if unknown.
         observation_shape: Shape of one observation; None if only the caller knows.
         num_actions: Number of Q-values; None if only the caller knows.
         preset: Its preprocessing; None if it takes observations as the environment gives them.
@@ -57,7 +57,7 @@ class QNetwork(nn.Module):
 
     Attributes:
         module: The module without what is known about it.
-        env_id: The gymnasium id of its environment; empty if nobody tells.
+        env_id: The gymnasium id of its environment; empty if unknown.
 
     Example:
         >>> import torch

@@ -13,8 +13,9 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
-from dqn2snn import zoo
+from dqn2snn import load_q_network, zoo
 from dqn2snn.benchmark import Settings, _episode, _store, references_of, run
 from dqn2snn.benchmark._report import FILES
 from dqn2snn.benchmark._results import FILE
@@ -180,6 +181,17 @@ def test_a_plan_that_is_damaged_costs_its_own_episodes_only(
     assert "cartpole rate T=2 seed=0" in error
     assert str(plan) in error
     assert len((copy / FILE).read_bytes().splitlines()) == 1 + 4 + 1  # the DQN's third
+
+
+def test_a_checkpoint_plays_too_if_its_name_tells_where(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = load_q_network("cartpole")
+    for name, status in (("dqn.pt", 2), ("CartPole-v1.pt", 0)):
+        torch.save(network.state_dict(), tmp_path / name)
+        command = ["bench", "--agents", str(tmp_path / name), *SMALL[3:]]
+        assert main([*command, str(tmp_path / "out")]) == status
+        assert ("Expected agents whose environment is known" in capsys.readouterr().err) == (status == 2)
 
 
 def test_names_are_those_of_the_library() -> None:

@@ -27,7 +27,7 @@ class Sharing:
     Attributes:
         plan: What the network is.
         backend: Whose neurons it has.
-        env_id: Gymnasium id of the environment where it plays; empty if nobody tells.
+        env_id: Gymnasium id of the environment where it plays; empty if unknown.
         config: Of a network that was loaded, the content of its ``config.json``; empty for others.
     """
 
