@@ -16,7 +16,8 @@ def needs(plan: PlanOrNetwork, reset: str = "if") -> tuple[str, ...]:
 
     Returns:
         tuple[str, ...]: Out of "soft reset", "initial membrane", "several spikes a step", "negative spikes", "levels",
-        "bias of each step" and "state between decisions"; empty if the graph tells everything.
+        "bias of each step" and "state between decisions"; empty if the graph tells everything. Neurons with a soft
+        reset fire at the threshold of their node, not only above it.
 
     Example:
         >>> import torch

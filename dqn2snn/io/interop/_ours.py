@@ -68,8 +68,8 @@ def _tensors(
     else:
         threshold, metadata = link.neurons.threshold, link.neurons.metadata
         v_init = metadata["v_init"]
-        if layer["reset"] == "zero" and layer["fraction_bits"] is not None:
-            threshold = np.asarray(threshold, np.float64) + 2.0 ** -(layer["fraction_bits"] + 1)
+        if layer["reset"] == "zero":
+            threshold = _raised(threshold, layer["fraction_bits"], metadata)
     bits, weight_bits = layer["fraction_bits"], layer["weight_bits"]
     found = {
         "weight": _grouped(_stored(node.weight, weight_bits, torch.int16), layer),
@@ -80,6 +80,17 @@ def _tensors(
     if "step_bias" in metadata:
         found["step_bias"] = _stored(metadata["step_bias"], bits, torch.int32)
     return found
+
+
+def _raised(fires_above: Any, bits: int | None, metadata: dict[str, Any]) -> Any:
+    """The plan's threshold of neurons with hard resets, for which `to_nir` writes a lower one.
+
+    Before it wrote "gt", it did so on grids only.
+    """
+    exact = np.asarray(fires_above, np.float64)
+    if bits is not None:
+        return exact + 2.0 ** -(bits + 1)
+    return np.nextafter(exact, np.inf) if _text(metadata["spike"]) == "gt" else exact
 
 
 def _grouped(weight: Tensor, layer: dict[str, Any]) -> Tensor:

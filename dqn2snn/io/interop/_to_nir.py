@@ -7,6 +7,7 @@ import json
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dqn2snn._utils.extras import require
@@ -35,15 +36,23 @@ def to_nir(plan: PlanOrNetwork, *, reset: ResetForm = "if") -> Any:
 
     The numbers are those of the plan: float32 where they are on a grid, which that type holds exactly, else float64.
     The head is an affine node; its output, summed over the steps of a decision, gives the Q-values as the metadata
-    says. Readers do not round the current of the first layer to the grid, as the plan does: where a membrane comes
-    within half a step of the threshold, a spike of that layer may come a step earlier or later.
+    says.
+
+    NIR fires above a threshold and the plan at it. Thresholds of nodes that say everything are therefore lower than the
+    plan's: on a grid by half a step. Readers do not round the current of the first layer to the grid, as the plan does:
+    where a membrane comes within half a step of the threshold, a spike of that layer may come a step earlier or later.
+    Off a grid a threshold is the next smaller float64, so that hard resets fire where the plan fires, in a reader that
+    computes the same currents in float64. One that makes float32 of the numbers rounds that away: give it a plan on a
+    grid.
 
     Args:
         plan: A plan, or its network.
         reset: "if" makes `nir.IF` nodes, which all readers know, and which are reset to zero: what else the neurons do
-            stands in the metadata. "composite" makes neurons of `nir.I`, `nir.Threshold` and `nir.Scale`, with an edge
+            stands in the metadata. Where that says soft resets, the node's threshold is the plan's, at which neurons
+            fire ("spike" is "ge"). "composite" makes neurons of `nir.I`, `nir.Threshold` and `nir.Scale`, with an edge
             back from a spike to the membrane, from which it takes the threshold: soft reset and initial membrane in
-            nodes alone, for readers of such loops.
+            nodes alone, for readers of such loops. It needs a plan on a grid: the loop takes the threshold from the
+            next current, not from the membrane, and begins at zero, which in raw numbers rounds differently.
 
     Returns:
         nir.NIRGraph: Write it with `nir.write`. What it leaves to the metadata, `needs` tells.
@@ -51,7 +60,8 @@ def to_nir(plan: PlanOrNetwork, *, reset: ResetForm = "if") -> Any:
     Raises:
         ArgumentError: If `plan` is neither plan nor network, or `reset` neither of the two.
         MissingExtraError: If nir is not installed.
-        PlanError: If the network holds something that NIR has no node for, or neurons that composites cannot be.
+        PlanError: If the network holds something that NIR has no node for, or neurons that composites cannot be, or
+            raw numbers for composites.
 
     Example:
         >>> import torch
@@ -90,6 +100,12 @@ def _check(plan: SpikingPlan, reset: str) -> None:
             f"Expected neurons with soft reset that send one spike a step, of which composites can be made. Found "
             f'{", ".join(others) or "hard resets"}. Use reset="if", or convert with the recipe "rate_if" or "tan2021".'
         )
+    if reset == "composite" and not plan.on_grid:
+        raise PlanError(
+            "Expected a plan on a grid, where sums are exact in any order. Found one in raw numbers, which composites "
+            'add up in another order than the plan, so that spikes would move. Use reset="if", or convert with '
+            'grid="auto".'
+        )
 
 
 def _add_neurons(
@@ -103,37 +119,39 @@ def _add_neurons(
     edges: list[tuple[str, str]],
 ) -> str:
     """Put the neurons of a layer behind the last node, and return the name of the node that spikes."""
-    metadata = _of_neurons(layer, plan)
+    metadata = _of_neurons(layer, plan, reset)
     threshold = array_of(_whole_shape(layer.threshold, layer), plan)
     ones = np.ones_like(threshold)
     if reset == "if":
-        fires_at = threshold - np.float32(half_step(layer) if layer.reset == "zero" else 0.0)
-        nodes[f"{name}_neurons"] = nir.IF(ones, fires_at, 0 * ones, metadata=metadata)
+        fires_above = _lowered(threshold, layer, plan) if layer.reset == "zero" else threshold
+        nodes[f"{name}_neurons"] = nir.IF(ones, fires_above, 0 * ones, metadata=metadata)
         edges.append((last, f"{name}_neurons"))
         return f"{name}_neurons"
-    fires_at = array_of(_whole_shape(layer.threshold - layer.v_init - half_step(layer), layer), plan)
+    rise = array_of(_whole_shape(layer.threshold - layer.v_init, layer), plan)
     nodes[f"{name}_membrane"] = nir.I(ones, metadata=metadata)
-    nodes[f"{name}_fire"] = nir.Threshold(fires_at)
+    nodes[f"{name}_fire"] = nir.Threshold(_lowered(rise, layer, plan))
     nodes[f"{name}_reset"] = nir.Scale(-threshold)
     steps = (last, f"{name}_membrane", f"{name}_fire", f"{name}_reset", f"{name}_membrane")
     edges.extend(itertools.pairwise(steps))
     return f"{name}_fire"
 
 
-def half_step(layer: SpikingLayer) -> float:
-    """NIR fires above a threshold and the plan at it; half a step of the grid lower it is the same.
+def _lowered(
+    threshold: NDArray[np.floating[Any]], layer: SpikingLayer, plan: SpikingPlan
+) -> NDArray[np.floating[Any]]:
+    """NIR fires above a threshold and the plan at it: half a step of the grid lower, or one float, it is the same."""
+    if not plan.on_grid or layer.fraction_bits is None:
+        return np.asarray(np.nextafter(threshold, -np.inf))
+    return threshold - np.float32(2.0 ** -(layer.fraction_bits + 1))
 
-    Where a spike takes the threshold from the membrane, it has to be the threshold itself.
-    """
-    return 0.0 if layer.fraction_bits is None else 2.0 ** -(layer.fraction_bits + 1)
 
-
-def _of_neurons(layer: SpikingLayer, plan: SpikingPlan) -> dict[str, Any]:
+def _of_neurons(layer: SpikingLayer, plan: SpikingPlan, reset: str) -> dict[str, Any]:
     """What NIR's nodes do not say of neurons; arrays and numbers."""
+    soft = reset == "if" and layer.reset == "subtract"
     found: dict[str, Any] = {
         "reset": layer.reset,
         "v_init": array_of(_whole_shape(layer.v_init, layer), plan),
-        "spike": "ge",  # at the threshold, not only above it
+        "spike": "ge" if soft else "gt",  # at the node's threshold; above it, which is lower than the plan's
         "dt": 1.0,
         "max_spikes": layer.max_spikes,
         "signed": int(layer.signed),

@@ -12,10 +12,24 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def execute(graph: nir.NIRGraph, observations: Tensor, num_steps: int) -> dict[str, Tensor]:
+def execute(
+    graph: nir.NIRGraph,
+    observations: Tensor,
+    num_steps: int,
+    *,
+    told: bool = False,
+    current: Tensor | None = None,
+) -> dict[str, Tensor]:
     """What every node gives at every step, `[T, B, ...]`, if the input shows the observations at each.
 
     An edge back, from a node to one before it, takes a step.
+
+    Args:
+        graph: As `to_nir` writes it.
+        observations: Shown at each step.
+        num_steps: T.
+        told: Follow what the metadata of `nir.IF` says beside the node, instead of NIR's definition.
+        current: What the first weights give, if a reader rounds it as the plan does; None for their output.
     """
     order = list(graph.nodes)  # as `to_nir` writes them, each behind those it needs, but for edges back
     before = {name: [start for start, end in graph.edges if end == name] for name in order}
@@ -29,14 +43,17 @@ def execute(graph: nir.NIRGraph, observations: Tensor, num_steps: int) -> dict[s
                 arriving = [now.get(each, last.get(each)) for each in before[name]]
                 total = sum(value for value in arriving if value is not None)
                 assert isinstance(total, Tensor)
-                now[name] = step(name, graph.nodes[name], total, state)
+                rounded = current is not None and name in ("layer0_conv", "layer0_affine")
+                now[name] = current if rounded else step(name, graph.nodes[name], total, state, told)
             history[name].append(now[name])
         last = now
     return {name: torch.stack(values) for name, values in history.items()}
 
 
-def step(name: str, node: Any, x: Tensor, state: dict[str, Tensor]) -> Tensor:
+def step(name: str, node: Any, x: Tensor, state: dict[str, Tensor], told: bool) -> Tensor:
     """One step of one node."""
+    if isinstance(node, nir.IF) and told:
+        return told_step(name, node, x, state)
     if isinstance(node, nir.IF):
         v = state.get(name, torch.zeros_like(x)) + array(node.r) * x
         z = (v > array(node.v_threshold)).double()
@@ -46,6 +63,16 @@ def step(name: str, node: Any, x: Tensor, state: dict[str, Tensor]) -> Tensor:
         state[name] = state.get(name, torch.zeros_like(x)) + array(node.r) * x
         return state[name]
     return STATELESS[type(node)](node, x)
+
+
+def told_step(name: str, node: nir.IF, x: Tensor, state: dict[str, Tensor]) -> Tensor:
+    """Neurons of single unsigned spikes with the reset, the initial membrane and the "spike" of their metadata."""
+    start, threshold = array(node.metadata["v_init"]).expand_as(x), array(node.v_threshold)
+    v = state.get(name, start) + array(node.r) * x
+    z = (v >= threshold if node.metadata["spike"] == "ge" else v > threshold).double()
+    soft = node.metadata["reset"] == "subtract"
+    state[name] = v - z * threshold if soft else torch.where(z > 0, start, v)
+    return z
 
 
 def array(values: Any) -> Tensor:
@@ -58,7 +85,7 @@ def pair(values: Any) -> tuple[int, int]:
 
 def convolution(node: Any, x: Tensor) -> Tensor:
     options = (pair(node.stride), pair(node.padding), pair(node.dilation), int(node.groups))
-    return F.conv2d(x, array(node.weight), array(node.bias), *options)
+    return F.conv2d(x, array(node.weight), None, *options) + array(node.bias)[:, None, None]
 
 
 def pooling(node: Any, x: Tensor) -> Tensor:
@@ -66,7 +93,7 @@ def pooling(node: Any, x: Tensor) -> Tensor:
 
 
 STATELESS: dict[type, Callable[[Any, Tensor], Tensor]] = {
-    nir.Affine: lambda node, x: F.linear(x, array(node.weight), array(node.bias)),
+    nir.Affine: lambda node, x: F.linear(x, array(node.weight)) + array(node.bias),
     nir.Conv2d: convolution,
     nir.SumPool2d: pooling,
     nir.Flatten: lambda node, x: x.flatten(1),

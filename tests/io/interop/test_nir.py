@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import nir
 import numpy as np
@@ -15,11 +17,15 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import dqn2snn
+from dqn2snn.dynamics.encode import constant_current
 from dqn2snn.engine import simulate_reference
 from dqn2snn.errors import ArgumentError, CheckpointError, Dqn2SnnError, PlanError, UnsupportedModuleError
 from dqn2snn.io.interop import from_nir, needs, to_nir
-from dqn2snn.plan import SpikingPlan
+from dqn2snn.io.interop._to_nir import ResetForm
+from dqn2snn.plan import Reset, SpikingLayer, SpikingPlan
 from dqn2snn.plan.file import plan_bytes
+from dqn2snn.plan.graph import AffineLayer
+from dqn2snn.plan.ops import Dense
 from tests.geometries import plans
 from tests.io.interop.interpreter import execute
 from tests.kinds import KINDS, of_kind
@@ -92,23 +98,128 @@ def spikes_of(graph: nir.NIRGraph, plan: SpikingPlan, observations: Tensor, endi
     return [history[f"layer{index}_{ending}"] for index in range(len(plan.layers))]
 
 
-@settings(max_examples=30)
-@given(case=plans(grid=None), composite=st.booleans())
-def test_graphs_fire_the_spikes_of_the_plan(case: tuple[SpikingPlan, Tensor], composite: bool) -> None:
-    plan, observations = case
-    if not composite:  # without initial membranes, hard resets are what NIR has
-        layers = (replace(layer, reset="zero", v_init=0 * layer.v_init) for layer in plan.layers)
-        plan = replace(plan, layers=tuple(layers))
-    assume(not composite or plan.layers[0].reset == "subtract")
+def fires_the_same(plan: SpikingPlan, observations: Tensor, reset: ResetForm = "if") -> None:
+    """Each spike of each hidden layer is the plan's, or the graph is refused for what the plan is."""
+    soft = [layer.reset == "subtract" for layer in plan.layers]
     try:
-        graph = to_nir(plan, reset="composite" if composite else "if")
-    except PlanError:
-        assume(False)
-    expected = simulate_reference(plan, observations, plan.num_steps, spikes=True)
-    assert expected.spikes is not None
-    found = spikes_of(graph, plan, observations.double(), "fire" if composite else "neurons")
-    for ours, theirs in zip(found, expected.spikes, strict=False):
+        graph = to_nir(plan, reset=reset)
+    except PlanError as error:
+        composites = reset == "composite" and (not all(soft) or not plan.on_grid)
+        words = "soft reset|plan on a grid" if composites else "bias for each position|reshape"
+        assert re.search(words, str(error))  # noqa: PT017
+        return
+    expected = simulate_reference(plan, observations, plan.num_steps, spikes=True).spikes
+    assert expected is not None
+    current = constant_current(plan, observations) if plan.on_grid else None
+    options: dict[str, Any] = {"told": bool(needs(plan, reset)), "current": current}
+    history = execute(graph, observations.double(), plan.num_steps, **options)
+    for index, theirs in enumerate(expected[:-1]):
+        ours = history[f"layer{index}_{'fire' if reset == 'composite' else 'neurons'}"]
         assert torch.equal(ours, theirs.double())
+
+
+def hard(plan: SpikingPlan) -> SpikingPlan:
+    """With the neurons that NIR has: hard resets, no initial membranes."""
+    layers = (replace(layer, reset="zero", v_init=0 * layer.v_init) for layer in plan.layers)
+    return replace(plan, layers=tuple(layers))
+
+
+@st.composite
+def tied(draw: st.DrawFn) -> tuple[SpikingPlan, Tensor]:
+    """A plan in raw numbers in which membranes meet thresholds all the time.
+
+    All is in quarters: of one, or in channels whose current is constant, of any number.
+    """
+    plan, observations = draw(plans(grid=None))
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 2**32 - 1)))
+    layers = tuple(_in_quarters(layer, generator) for layer in plan.layers)
+    return replace(plan, layers=layers), torch.round(4 * observations) / 4
+
+
+def _in_quarters(layer: SpikingLayer, generator: torch.Generator) -> SpikingLayer:
+    channels = layer.shape[0]
+    weight, bias = (torch.round(4 * values) / 4 for values in (layer.affine.weight, layer.affine.bias))
+    threshold, v_init = torch.ceil(4 * layer.threshold) / 4, torch.floor(4 * layer.v_init) / 4
+    constant = torch.rand(channels, generator=generator) < 0.5
+    unit = torch.where(constant, layer.threshold, torch.ones_like(threshold))
+    weight[constant] = 0
+    if bias.ndim == 1:  # else a bias for each position, which NIR has no node for
+        currents = torch.randint(1, 5, (channels,), generator=generator) / 4
+        bias = torch.where(constant, currents * unit, bias)
+    affine = layer.affine.with_parameters(weight, bias)
+    return replace(layer, affine=affine, threshold=threshold * unit, v_init=v_init * unit)
+
+
+@settings(max_examples=60)
+@given(case=plans(grid=None) | tied())
+def test_graphs_fire_the_spikes_of_the_plan(case: tuple[SpikingPlan, Tensor]) -> None:
+    plan, observations = case
+    fires_the_same(plan, observations)  # told of soft resets and initial membranes
+    fires_the_same(hard(plan), observations)  # by nodes alone
+    fires_the_same(plan, observations, "composite")
+
+
+def constant_unit(threshold: float, bias: float, v_init: float, reset: Reset) -> SpikingPlan:
+    """One hidden neuron with a constant current, off the grid."""
+    one = torch.ones(1, dtype=torch.float64)
+    hidden = AffineLayer("hidden", (Dense(torch.zeros(1, 1).double()),), bias * one, (1,), (1,))
+    layer = SpikingLayer(hidden, threshold * one, v_init * one, reset)
+    head = SpikingLayer(
+        AffineLayer("head", (Dense(torch.eye(1).double()),), 0 * one, (1,), (1,)), one, 0 * one
+    )
+    return SpikingPlan((layer,), head, 1.0, 8, "test", "none")
+
+
+@pytest.mark.parametrize("reset", ["subtract", "zero"])
+@pytest.mark.parametrize(
+    ("threshold", "bias", "v_init"), [(0.75, 1.0, -0.25), (0.7, 0.7, 0.0), (0.3, 0.1, 0.0), (0.1, 0.05, 0.05)]
+)
+def test_a_membrane_at_the_threshold_fires(
+    threshold: float, bias: float, v_init: float, reset: Reset, tmp_path: Path
+) -> None:
+    plan, observation = constant_unit(threshold, bias, v_init, reset), torch.zeros(1, 1)
+    for each in (plan, hard(plan)):
+        fires_the_same(each, observation)
+        assert plan_bytes(from_nir(written(to_nir(each), tmp_path))) == plan_bytes(each)
+
+
+def test_a_unit_whose_threshold_is_its_activation_fires_at_each_step() -> None:
+    graph = to_nir(constant_unit(0.7, 0.7, 0.0, "zero"))
+    assert execute(graph, torch.zeros(1, 1).double(), 8)["layer0_neurons"].flatten().tolist() == [1.0] * 8
+
+
+def test_composites_in_raw_numbers_are_refused_and_the_advice_is_good() -> None:
+    raw = converted("rate_if", grid=None)
+    with pytest.raises(
+        PlanError, match=r'raw numbers.*Use reset="if", or convert with grid="auto"\.'
+    ) as error:
+        to_nir(raw, reset="composite")
+    assert "Expected a plan on a grid" in str(error.value)
+    fires_the_same(raw, SEEN[:20])
+    assert isinstance(to_nir(converted("rate_if", grid="auto"), reset="composite"), nir.NIRGraph)
+
+
+def test_older_graphs_in_raw_numbers_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the threshold of hard resets was the plan's, and composites could be in raw numbers."""
+    plan = converted(grid=None, steps="+hard_reset")
+    older = to_nir(plan)
+    for index, layer in enumerate(plan.layers):
+        node = older.nodes[f"layer{index}_neurons"]
+        node.v_threshold = layer.threshold.expand(layer.shape).numpy()
+        node.metadata["spike"] = "ge"
+    assert plan_bytes(from_nir(written(older, tmp_path))) == plan_bytes(plan)
+    monkeypatch.setattr("dqn2snn.io.interop._to_nir._check", lambda plan, reset: None)
+    soft = converted("rate_if", grid=None)
+    assert plan_bytes(from_nir(written(to_nir(soft, reset="composite"), tmp_path))) == plan_bytes(soft)
+
+
+@settings(max_examples=60)
+@given(case=plans())
+def test_graphs_on_a_grid_fire_the_spikes_of_the_plan(case: tuple[SpikingPlan, Tensor]) -> None:
+    plan, observations = case
+    fires_the_same(plan, observations)
+    fires_the_same(hard(plan), observations)
+    fires_the_same(plan, observations, "composite")
 
 
 @pytest.mark.parametrize("steps", ["+hard_reset", "+hard_reset+light+ridge"])
@@ -134,8 +245,8 @@ def test_hard_resets_are_what_they_are_called() -> None:
 
 
 def test_the_head_gives_the_q_values_of_the_robust_rate() -> None:
-    plan = converted("tan2021", grid=None)
-    history = execute(to_nir(plan, reset="composite"), SEEN[:20], plan.num_steps)
+    plan = converted("tan2021", grid=None, steps="+hard_reset")
+    history = execute(to_nir(plan), SEEN[:20].double(), plan.num_steps)
     q = plan.readout_scale * history["output"].sum(0) / plan.num_steps / plan.output.threshold
     expected = simulate_reference(plan, SEEN[:20], plan.num_steps).q[-1]
     torch.testing.assert_close(q, expected.double(), rtol=1e-9, atol=1e-9)
