@@ -49,7 +49,9 @@ def agent(name: str) -> tuple[nn.Module, Tensor]:
 @cache
 def plan_of(name: str, kind: str) -> SpikingPlan:
     network, observations = agent(name)
-    return dqn2snn.convert(network, observations, num_steps=KEPT["steps"], **nir_conformance.PLANS[kind]).plan
+    return dqn2snn.convert(
+        network, observations, recipe=nir_conformance.PLANS[kind], num_steps=KEPT["steps"]
+    ).plan
 
 
 def reader_of(key: str) -> Any:
