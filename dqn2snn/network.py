@@ -148,8 +148,9 @@ class SpikingQNetwork(Sharing, nn.Module):
                 f"Expected a positive resync_every, or None. Found {resync_every!r}. Use None on the grid."
             )
         steps = self.plan.check_steps(num_steps)
-        simulation = self._simulation(engine)
-        return Stream(self.plan, simulation.stream(resync_every), steps, self._device)
+        prepared = self._prepare()
+        engines = prepared.simulation(engine or self.engine).stream(resync_every)
+        return Stream(self.plan, engines, steps, prepared.device)
 
     def decide(
         self,
@@ -162,8 +163,7 @@ class SpikingQNetwork(Sharing, nn.Module):
     ) -> Decision:
         """Decide each observation as soon as its best action is clear of the others; see `dqn2snn.engine.decide`.
 
-        A heuristic that errs rarely at the default margin; the action after all steps may be another one. It goes by
-        the robust rate, whatever the plan's readout, as that is what its typical errors are about. The event
+        A heuristic that errs rarely at the default margin; the action after all steps may be another one. The event
         engine stops early. The others simulate all steps and say when they might have stopped.
 
         Args:
@@ -266,12 +266,10 @@ class SpikingQNetwork(Sharing, nn.Module):
     ) -> tuple[Simulation, Tensor, int]:
         """What every question begins with: the simulation, and the arguments, checked."""
         steps = self.plan.check_steps(num_steps)
-        simulation = self._simulation(engine)
+        prepared = self._prepare()
+        simulation = prepared.simulation(engine or self.engine)
         batch = check_observations(observations, self.plan.input_shape)
-        return simulation, batch.to(self._device), steps
-
-    def _simulation(self, engine: str | None) -> Simulation:
-        return self._prepare().simulation(self.engine if engine is None else engine)
+        return simulation, batch.to(prepared.device), steps
 
     def _prepare(self) -> PreparedPlan:
         """What the engines need of the plan, made once for each device and native network."""

@@ -134,7 +134,7 @@ def engine_name(text: str) -> str:
     try:
         return check_engine(text)
     except ArgumentError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+        raise argparse.ArgumentTypeError(str(error).rstrip(".")) from None
 
 
 def add_plan(parser: argparse.ArgumentParser) -> None:
@@ -315,7 +315,7 @@ def _recipe(text: str) -> Recipe:
     try:
         return Recipe(text)
     except ArgumentError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+        raise argparse.ArgumentTypeError(str(error).rstrip(".")) from None
 
 
 def _check_fits(plan: SpikingPlan, agent: QNetwork, path: Path) -> None:

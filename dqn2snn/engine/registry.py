@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import takewhile
 from types import MappingProxyType
 from typing import Final
 
@@ -74,6 +75,8 @@ class PreparedPlan:
             ArgumentError: If there is none of this name, or it does not apply.
         """
         if engine == AUTO:
+            for name in takewhile(lambda name: name != self._automatic.name, ENGINES):
+                ENGINES[name].passed_over(self.device)
             return self._automatic
         reason = ENGINES[check_engine(engine)].refusal(self.plan, self.device)
         if reason is not None:
@@ -109,7 +112,6 @@ class PreparedPlan:
             reason = engine.refusal(self.plan, self.device)
             if reason is None:
                 return EngineChoice(name, "; ".join(refusals) or "it is the fastest here")
-            engine.passed_over(self.device)
             refusals.append(reason)
         raise ArgumentError(
             f"Expected a plan that an engine can simulate. Found that {'; '.join(refusals)}. Convert anew."

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from dqn2snn._utils.plugins import load, plugins
 from dqn2snn.errors import PlanError
+from dqn2snn.plan.membranes import largest_membrane
 
 if TYPE_CHECKING:
     from dqn2snn.dynamics.state import NetworkState
@@ -108,6 +109,19 @@ class Coding(ABC):
         """Spikes that tell the largest value which a neuron can have told after `num_steps` steps."""
         sent = layer.max_spikes * num_steps
         return sent if layer.max_count is None else min(sent, layer.max_count)
+
+    def largest_membrane(self, layer: SpikingLayer, before: SpikingLayer, num_steps: int) -> float:
+        """A bound on the membranes of a layer and on every sum in them, for which its grid is made.
+
+        Args:
+            layer: The layer.
+            before: The one that sends it spikes.
+            num_steps: T.
+
+        Returns:
+            float: In units of the membrane.
+        """
+        return largest_membrane(layer, before, num_steps)
 
     @abstractmethod
     def decode(self, plan: SpikingPlan, charge: Tensor) -> Tensor:

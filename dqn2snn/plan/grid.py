@@ -4,7 +4,7 @@ Let weights, biases, thresholds and membranes be multiples of 2^-g. A float32 nu
 long as every partial sum stays below 2^(24-g), no addition rounds: the order of summation, the batch size,
 the number of threads and the library make no difference, and every backend gives the same spikes as float64.
 
-The bound is a proof, not a measurement. After T steps the membrane of neuron j lies within
+The bound, `Coding.largest_membrane`, is a proof, not a measurement. After T steps the membrane of neuron j lies within
 
     |v_j| <= |v_init| + T max( sum_i max(W_ji, 0) + max(b_j, 0),  sum_i max(-W_ji, 0) + max(-b_j, 0) ),
 
@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from dqn2snn.errors import ArgumentError, PlanError
-from dqn2snn.plan import PlanOrNetwork, SpikingLayer, SpikingPlan, plan_of
+from dqn2snn.plan import Coding, PlanOrNetwork, SpikingLayer, SpikingPlan, plan_of
 from dqn2snn.plan.graph import AffineLayer, per_channel
 
 __all__ = ["MAX_FRACTION_BITS", "on_grid", "regridded", "rounded"]
@@ -99,7 +99,7 @@ def _on_grids(plan: SpikingPlan, choices: Sequence[range], largest_input: float)
     input_bits = _INPUT_BITS - math.ceil(math.log2(largest_input))
     first = _first_on_grid(plan.layers[0], max(choices[0]), input_bits, largest_input)
     others = [
-        _layer_on_grid(layer, before, plan.num_steps, each)
+        _layer_on_grid(layer, before, plan.num_steps, each, plan.coding)
         for before, layer, each in zip(plan.layers, plan.all_layers[1:], choices[1:], strict=True)
     ]
     return replace(plan, layers=(first, *others[:-1]), output=others[-1], input_bits=input_bits)
@@ -164,14 +164,16 @@ def _magnitude(affine: AffineLayer) -> AffineLayer:
     return affine.with_parameters(affine.weight.abs(), affine.bias.abs())
 
 
-def _layer_on_grid(layer: SpikingLayer, before: SpikingLayer, num_steps: int, choices: range) -> SpikingLayer:
+def _layer_on_grid(
+    layer: SpikingLayer, before: SpikingLayer, num_steps: int, choices: range, coding: Coding
+) -> SpikingLayer:
     """The finest of `choices` on which the layer is exact, given the one that sends it spikes."""
     for bits in choices:
         affine = layer.affine.with_parameters(
             rounded(layer.affine.weight, bits), rounded(layer.affine.bias, bits)
         )
         placed = _placed(layer, affine, bits, bits)
-        if _exact(placed, before, num_steps, bits):
+        if _exact(placed, before, num_steps, bits, coding):
             _check_levels(layer, bits, num_steps)
             return placed
     tried, remedy = (
@@ -201,35 +203,12 @@ def _placed(layer: SpikingLayer, affine: AffineLayer, bits: int, weight_bits: in
     )
 
 
-def _exact(layer: SpikingLayer, before: SpikingLayer, num_steps: int, bits: int) -> bool:
+def _exact(layer: SpikingLayer, before: SpikingLayer, num_steps: int, bits: int, coding: Coding) -> bool:
     if num_steps >= 2**_FLOAT32_BITS:
         return False
     largest_weight = float(layer.affine.weight.abs().max())
-    bound = largest_membrane(layer, before, num_steps)
+    bound = coding.largest_membrane(layer, before, num_steps)
     return largest_weight * 2**bits <= _INT16_MAX and bound <= 2.0 ** (_FLOAT32_BITS - bits)
-
-
-def largest_membrane(layer: SpikingLayer, before: SpikingLayer, num_steps: int) -> float:
-    """The bound at the head of this module, for a layer and the one that sends it spikes."""
-    affine, steps = layer.affine, float(num_steps)
-    most = _most_spikes(before, num_steps) + (before.max_spikes if before.signed else 0)
-    spikes = torch.full((1, *affine.in_shape), float(most), dtype=torch.float64)
-    excitation, inhibition = (
-        affine.with_parameters(
-            (sign * affine.weight).clamp(min=0), steps * (sign * affine.bias).clamp(min=0)
-        )(spikes)
-        for sign in (1, -1)
-    )
-    reach = excitation + inhibition if before.signed else torch.maximum(excitation, inhibition)
-    extra = 0.0 if layer.step_bias is None else float(layer.step_bias.abs().amax(1).sum())
-    sent = _most_spikes(layer, num_steps) * float(layer.threshold.max())
-    return float(layer.v_init.abs().max()) + max(float(reach.max()) + extra, sent)
-
-
-def _most_spikes(layer: SpikingLayer, num_steps: int) -> int:
-    """That a neuron can have sent at any time, those taken back subtracted."""
-    most = num_steps * layer.max_spikes
-    return most if layer.max_count is None else layer.max_count
 
 
 def _check_levels(layer: SpikingLayer, bits: int, num_steps: int) -> None:

@@ -292,7 +292,7 @@ REFUSED = {
     "agree cartpole --plan PLAN --steps 33": "Found 33",
     "agree cartpole --plan PLAN --plot picture.xyz": "Found 'picture.xyz'",
     "agree cartpole --plan PLAN --plot no/picture.png": "Found 'no/picture.png'",
-    "agree cartpole --plan PLAN --engine warp": "invalid choice: 'warp'",
+    "agree cartpole --plan PLAN --engine warp": "Found 'warp'",
     "agree cartpole --plan PLAN --test-obs 5": "unrecognized arguments: --test-obs 5",
     "evaluate cartpole --plan PLAN --episodes 0": "Found '0'",
     "evaluate cartpole --plan PLAN --epsilon 1.5": "expected a probability in [0, 1]. Found '1.5'",

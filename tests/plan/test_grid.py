@@ -18,7 +18,8 @@ from dqn2snn.engine import simulate_layerwise, simulate_reference
 from dqn2snn.errors import ArgumentError, PlanError
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.plan.graph import AffineLayer
-from dqn2snn.plan.grid import MAX_FRACTION_BITS, largest_membrane, on_grid, rounded
+from dqn2snn.plan.grid import MAX_FRACTION_BITS, on_grid, rounded
+from dqn2snn.plan.membranes import largest_membrane
 from dqn2snn.plan.ops import Dense
 from dqn2snn.recipes import diehl2015, tan2021
 from dqn2snn.tracing import trace

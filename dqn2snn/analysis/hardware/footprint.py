@@ -11,8 +11,7 @@ from torch import Tensor
 from dqn2snn._utils.host import on_host
 from dqn2snn._utils.table import format_table
 from dqn2snn.analysis.hardware._inputs import as_rows
-from dqn2snn.plan import PlanOrNetwork, SpikingLayer, plan_of
-from dqn2snn.plan.grid import largest_membrane
+from dqn2snn.plan import PlanOrNetwork, SpikingLayer, SpikingPlan, plan_of
 from dqn2snn.plan.ops import Conv, run, weighted
 
 __all__ = ["Footprint", "LayerFootprint", "footprint"]
@@ -125,15 +124,15 @@ def footprint(plan: PlanOrNetwork) -> Footprint:
     plan = plan_of(plan)
     before = (None, *plan.layers)
     pairs = zip(plan.all_layers, before, strict=True)
-    return Footprint(tuple(_layer(layer, sender, plan.num_steps) for layer, sender in pairs))
+    return Footprint(tuple(_layer(plan, layer, sender) for layer, sender in pairs))
 
 
-def _layer(layer: SpikingLayer, before: SpikingLayer | None, num_steps: int) -> LayerFootprint:
+def _layer(plan: SpikingPlan, layer: SpikingLayer, before: SpikingLayer | None) -> LayerFootprint:
     arriving = _synapses_in(layer)
     op, bits = weighted(layer.affine.ops), layer.fraction_bits
     size = op.weight.shape[2] * op.weight.shape[3] if isinstance(op, Conv) else 0
     start = float((layer.v_init.abs().max() + 2 * layer.threshold.max()) * layer.max_spikes)
-    reach = start if before is None else largest_membrane(layer, before, num_steps)
+    reach = start if before is None else plan.coding.largest_membrane(layer, before, plan.num_steps)
     return LayerFootprint(
         name=layer.name,
         neurons=layer.affine.neurons,
