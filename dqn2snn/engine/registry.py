@@ -75,8 +75,9 @@ class PreparedPlan:
             ArgumentError: If there is none of this name, or it does not apply.
         """
         if engine == AUTO:
-            for name in takewhile(lambda name: name != self._automatic.name, ENGINES):
-                ENGINES[name].passed_over(self.device)
+            if self.host.network is not None:  # nobody who only makes or describes a plan is warned
+                for name in takewhile(lambda name: name != self._automatic.name, ENGINES):
+                    ENGINES[name].passed_over(self.device)
             return self._automatic
         reason = ENGINES[check_engine(engine)].refusal(self.plan, self.device)
         if reason is not None:

@@ -165,7 +165,7 @@ def test_to_ask_for_the_missing_extension_is_an_error_and_to_look_at_it_is_not(p
     done = run_in(pure, asking, PYTHONWARNINGS="error::RuntimeWarning")
     assert "ArgumentError: Expected a plan that engine=" in done.stderr
     assert "the event engine was not compiled" in done.stderr
-    (pure / "dqn2snn" / "zoo" / "agents").mkdir()
+    (pure / "dqn2snn" / "io" / "zoo" / "agents").mkdir()
     looking = "from dqn2snn.cli import main; main(['info', '--json'])"
     done = run_in(pure, looking, PYTHONWARNINGS="error::RuntimeWarning")
     assert done.stderr == ""
