@@ -106,11 +106,21 @@ def _arguments(function: Callable[..., Any], folder: Path) -> dict[str, Any]:
     return given | (optional if "finetune" in function.__module__ else {})
 
 
+def _call(function: Callable[..., Any], snn: object, arguments: dict[str, Any]) -> Any:
+    """The arguments without a default by their places, since corrections take them so."""
+    given = {"plan": snn, "snn": snn} | arguments
+    parameters = inspect.signature(function).parameters.values()
+    by_place = [
+        each.name for each in parameters if each.default is each.empty and each.kind != each.KEYWORD_ONLY
+    ]
+    options = {name: value for name, value in arguments.items() if name not in by_place}
+    return function(*(given[name] for name in by_place), **options)
+
+
 def _outcome(function: Callable[..., Any], snn: object, arguments: dict[str, Any]) -> str:
     """What comes out, or the kind of our own error that does."""
-    name = "plan" if "plan" in inspect.signature(function).parameters else "snn"
     try:
-        return type(function(**{name: snn}, **arguments)).__name__
+        return type(_call(function, snn, arguments)).__name__
     except Dqn2SnnError as error:
         return f"{type(error).__name__}: {error}"
 
@@ -136,9 +146,8 @@ def test_a_reader_of_plans_works_on_the_grid_or_off_it(name: str, tmp_path: Path
 def test_anything_else_is_refused_in_our_own_words(name: str, other: object, tmp_path: Path) -> None:
     function = READERS[name]
     arguments = _arguments(function, tmp_path)
-    key = "plan" if "plan" in inspect.signature(function).parameters else "snn"
     with pytest.raises(Dqn2SnnError, match=r"Expected .* Found .*"):
-        function(**{key: other}, **arguments)
+        _call(function, other, arguments)
 
 
 @pytest.mark.parametrize("kind", [SpikingPlan, dqn2snn.SpikingQNetwork])
