@@ -102,7 +102,7 @@ class SpikingQNetwork(Sharing, nn.Module):
         *,
         spikes: bool = False,
         engine: str | None = None,
-        progress: bool = False,
+        progress: bool = True,
     ) -> Record:
         """Everything about independent decisions: spikes, and the answer for every number of steps up to T.
 
@@ -111,7 +111,7 @@ class SpikingQNetwork(Sharing, nn.Module):
             num_steps: T; the plan's own by default.
             spikes: Keep every spike of every layer.
             engine: Another engine than the network's own.
-            progress: Show a progress bar.
+            progress: Show a progress bar when standard error is a terminal.
 
         Returns:
             Record: Q-values over time, spike counts and, if asked for, spikes.

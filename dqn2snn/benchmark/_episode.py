@@ -25,7 +25,7 @@ _DELAY = 1.0  # seconds; a bar for each short game would only flicker
 
 
 def play_episodes(
-    unit: Unit, episode_ids: Sequence[int], settings: Settings, directory: Path, progress: bool = False
+    unit: Unit, episode_ids: Sequence[int], settings: Settings, directory: Path, progress: bool = True
 ) -> Iterator[Entry]:
     """Play episodes side by side.
 

@@ -139,7 +139,7 @@ def _convert(unit: Unit, conditions: Conditions) -> SpikingPlan:
     graph = trace(network, tuple(observations.shape[1:]))
     sigma = Perturbation.of(unit.perturbation).amount
     spoilt = weight_noise(plan, graph, observations, sigma=sigma, seed=unit.seed)
-    return spoilt if clipped else placed(spoilt, calibrate(graph, observations), "auto")
+    return spoilt if clipped else placed(spoilt, calibrate(graph, observations, progress=False), "auto")
 
 
 def _recipe(text: str, percentile: float | None) -> Recipe:

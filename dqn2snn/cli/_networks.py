@@ -290,7 +290,6 @@ def convert_on(
         grid=None if args.grid == "none" else args.grid if args.grid is not None else "auto",
         backend=args.backend,
         engine=engine,
-        progress=sys.stderr.isatty(),
         target_agreement=target,
     )
     if args.weight_bits is None:
@@ -299,7 +298,6 @@ def convert_on(
         snn.plan,
         args.weight_bits,
         observations=_countable(snn.plan, observations),
-        progress=sys.stderr.isatty(),
     )
     return dqn2snn.SpikingQNetwork(plan, args.backend, engine)
 

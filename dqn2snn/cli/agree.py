@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -136,7 +135,6 @@ def _sweep(args: argparse.Namespace, agent: QNetwork) -> Report:
         rollout.q,
         doubling_steps(last),
         episode_ids=rollout.episode_ids,
-        progress=sys.stderr.isatty(),
     )
     if args.plot is not None:
         from dqn2snn.plot import plot_sweep

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,7 +72,7 @@ def run(args: argparse.Namespace) -> Report:
 
         rollout = fresh_rollout(agent, args.test_observations, seed=args.seed)
         observations, episodes = rollout.observations, rollout.episode_ids
-    diagnosis = diagnose(agent, snn, observations, episode_ids=episodes, progress=sys.stderr.isatty())
+    diagnosis = diagnose(agent, snn, observations, episode_ids=episodes)
     if args.plot is not None:
         from dqn2snn.plot import plot_diagnosis
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from dqn2snn._utils.arguments import Parser, agreement, positive_number
 from dqn2snn.cli._networks import OBSERVATIONS, add_agent, agent_of, calibration_of
@@ -60,7 +59,6 @@ def run(args: argparse.Namespace) -> Report:
         observations,
         args.target,
         max_spikes=args.max_spikes,
-        progress=sys.stderr.isatty(),
     )
     command = f"dqn2snn convert {args.agent} {suggestion.best.arguments}"
     data = {

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 from torch import nn
-from tqdm.auto import tqdm
 
+from dqn2snn._utils.progress import progress_bar
 from dqn2snn.errors import ArgumentError
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.play.collect import collect_observations
@@ -103,7 +103,7 @@ def aggregate(
     asked = Recipe.of(recipe)
     asked.check_num_steps(num_steps)
     graph = trace(dqn, tuple(seen.shape[1:]))
-    stats = calibrate(graph, observations, asked.percentiles)
+    stats = calibrate(graph, observations, asked.percentiles, progress=progress)
 
     def converted() -> _Round:
         plan = asked.plan(graph, stats, seen, num_steps=num_steps, grid=grid)
@@ -112,9 +112,7 @@ def aggregate(
         return _Round(snn, score.interval.mean)
 
     done = [converted()]
-    for number in tqdm(
-        range(1, rounds + 1), desc="aggregate", leave=False, disable=None if progress else True
-    ):
+    for number in progress_bar(range(1, rounds + 1), label="aggregate", progress=progress):
         visited = collect_observations(done[-1].snn, count, env=env, seed=seed + number * _ROUND, **play)
         seen = torch.cat([seen, visited])
         done.append(converted())

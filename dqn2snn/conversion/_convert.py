@@ -29,7 +29,7 @@ def convert(
     grid: int | str | None = "auto",
     backend: str = "snntorch",
     engine: str = "auto",
-    progress: bool = False,
+    progress: bool = True,
 ) -> SpikingQNetwork:
     """Convert a trained deep Q-network to a spiking network that takes the same decisions.
 
@@ -56,7 +56,7 @@ def convert(
         backend: Whose neurons the network is built of: "snntorch", "norse", or a name out of
             `dqn2snn.neurons.backends.backend_names()`.
         engine: How it is simulated by default: see `SpikingQNetwork`.
-        progress: Show a progress bar.
+        progress: Show a progress bar when standard error is a terminal.
 
     Returns:
         SpikingQNetwork: The spiking network, with its plan; on the CPU.

@@ -59,7 +59,7 @@ def simulate_layerwise(
         num_steps: T.
         spikes: Keep every spike of every layer.
         dtype: float32 or float64; the same spikes on the grid.
-        progress: Show a progress bar.
+        progress: Show a progress bar when standard error is a terminal.
 
     Returns:
         Record: In `dtype`.

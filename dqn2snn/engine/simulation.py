@@ -14,8 +14,8 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
+from dqn2snn._utils.progress import progress_bar
 from dqn2snn.dynamics.record import Record
 from dqn2snn.dynamics.state import NetworkState, at_rest
 from dqn2snn.engine.decide import Decision, decide
@@ -124,7 +124,7 @@ class Simulation(ABC):
             observations: `[B, *input_shape]`, on the device.
             num_steps: T.
             spikes: Keep every spike of every layer.
-            progress: Show a progress bar.
+            progress: Show a progress bar when standard error is a terminal.
 
         Returns:
             Record: What happened.
@@ -207,7 +207,7 @@ class StatefulSimulation(Simulation):
     ) -> Record:
         """Simulate independent decisions, each from rest."""
         parts = observations.split(self.batch or max(1, len(observations)))
-        bar = tqdm(parts, desc="simulate", leave=False, disable=not progress)
+        bar = progress_bar(parts, label="simulate", progress=progress)
         return Record.join(
             [self.advance(part, num_steps, at_rest(self.ready, len(part)), spikes=spikes)[0] for part in bar]
         )

@@ -192,7 +192,7 @@ def _simulate(
     parts, operations = [], []
     batches = rollout.observations.split(_BATCH)
     for batch in progress_bar(batches, label="simulate", progress=progress):
-        record = snn.record(batch, steps[-1])
+        record = snn.record(batch, steps[-1], progress=False)
         operations.append(synaptic_operations(record.sent[:-1], fan_outs))
         parts.append(
             replace(record, q=record.q.cpu()[at], q_spike=record.q_spike.cpu()[at], counts=(), sent=())

@@ -36,12 +36,12 @@ def plot_sweep(sweep: Sweep, ax: Axes | None = None) -> Axes:
         'time steps T'
     """
     ax = ax or new_figure(5.2, 3.4).subplots()
-    _band(ax, sweep.steps, sweep.predicted, "predicted", SPIKE_COUNT_COLOUR, "--")
-    _band(ax, sweep.steps, sweep.measured, "measured", ROBUST_COLOUR, "-")
+    _band(ax, sweep.num_steps, sweep.predicted, "predicted", SPIKE_COUNT_COLOUR, "--")
+    _band(ax, sweep.num_steps, sweep.measured, "measured", ROBUST_COLOUR, "-")
     ax.set_xscale("log", base=2)
-    ax.set_xticks(sweep.steps, [str(step) for step in sweep.steps])
+    ax.set_xticks(sweep.num_steps, [str(step) for step in sweep.num_steps])
     ax.set_yticks(np.linspace(0, 1, 6), [f"{percent} %" for percent in range(0, 101, 20)])
-    ax.set(xlim=(min(sweep.steps), max(max(sweep.steps), min(sweep.steps) + 1)), ylim=(0, 1.02))
+    ax.set(xlim=(min(sweep.num_steps), max(max(sweep.num_steps), min(sweep.num_steps) + 1)), ylim=(0, 1.02))
     ax.set(xlabel="time steps T", ylabel="same action as the DQN")
     ax.legend(loc="lower right", frameon=False, fontsize="small")
     level, count = sweep.measured[-1].level, sweep.measured[-1].count

@@ -198,7 +198,7 @@ class Recipe:
         *,
         num_steps: int | None = None,
         grid: int | str | None = "auto",
-        progress: bool = False,
+        progress: bool = True,
     ) -> SpikingPlan:
         """Make the plan: the rule on raw numbers, the steps in order, the grid.
 

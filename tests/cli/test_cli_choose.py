@@ -46,7 +46,7 @@ def test_a_sweep_prints_prediction_beside_measurement(
     options = ["--sweep", "--steps", 8, *SMALL, "--test-observations", 200, "--test-episodes", 4]
     data = run_json(capsys, "agree", "acrobot", *options, "--plot", picture)
     sweep = data["sweep"]
-    assert sweep["steps"] == [1, 2, 4, 8]
+    assert sweep["num_steps"] == [1, 2, 4, 8]
     assert abs(sweep["predicted"][-1]["mean"] - sweep["measured"][-1]["mean"]) < 0.05
     assert picture.read_bytes()[:4] == b"\x89PNG"
     plan = tmp_path / "plan.safetensors"

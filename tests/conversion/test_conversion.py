@@ -111,12 +111,16 @@ def test_conversion_draws_no_random_numbers(cartpole: tuple[nn.Module, Tensor]) 
     assert pickle.dumps(np.random.get_state()) == states[1]  # noqa: NPY002
 
 
-def test_a_progress_bar_only_where_it_is_asked_for(
-    cartpole: tuple[nn.Module, Tensor], capsys: pytest.CaptureFixture[str]
+def test_a_progress_bar_on_a_terminal_after_a_while(
+    cartpole: tuple[nn.Module, Tensor], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dqn2snn.convert(*cartpole, num_steps=16)
     assert capsys.readouterr() == ("", "")
-    dqn2snn.convert(*cartpole, num_steps=16, progress=True)
+    monkeypatch.setattr("dqn2snn._utils.progress._DELAY", 0)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    dqn2snn.convert(*cartpole, num_steps=16, progress=False)
+    assert capsys.readouterr() == ("", "")
+    dqn2snn.convert(*cartpole, num_steps=16)
     assert "calibrate" in capsys.readouterr().err
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -120,10 +121,14 @@ def test_memory_is_bounded_at_any_number_of_steps_and_observations() -> None:
     assert largest == [512 * 16 * 8 * 8] * 3
 
 
-def test_a_progress_bar_changes_no_record(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_progress_bar_changes_no_record(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     snn, observations = SpikingQNetwork(agents.plan("cartpole")), agents.observations("cartpole")[:200]
     quiet = snn.record(observations, 4)
     assert capsys.readouterr().err == ""
+    monkeypatch.setattr("dqn2snn._utils.progress._DELAY", 0)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     assert torch.equal(snn.record(observations, 4, progress=True).q, quiet.q)
     assert "simulate" in capsys.readouterr().err
 

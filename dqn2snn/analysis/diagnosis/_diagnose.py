@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from dqn2snn._utils.host import on_host
+from dqn2snn._utils.progress import progress_bar
 from dqn2snn.analysis.diagnosis._advice import advice
 from dqn2snn.analysis.diagnosis._findings import Diagnosis, Flip, LayerDiagnosis
 from dqn2snn.analysis.diagnosis._layers import told_rates
@@ -41,7 +41,7 @@ def diagnose(
     *,
     num_steps: int | None = None,
     episode_ids: Vector | None = None,
-    progress: bool = False,
+    progress: bool = True,
 ) -> Diagnosis:
     """Say in which layer a spiking network goes wrong, and whether by clipping, quantisation or unevenness.
 
@@ -57,7 +57,7 @@ def diagnose(
             remembers.
         num_steps: T; the plan's own by default.
         episode_ids: Id of each observation's episode; for the interval of the agreement, and where memory ends.
-        progress: Show a progress bar.
+        progress: Show a progress bar when standard error is a terminal.
 
     Returns:
         Diagnosis: Print it for a table; `advice` is the sentence that says what to change.
@@ -85,7 +85,7 @@ def diagnose(
             f"Expected observations and two actions at least. Found {len(batch)} and {snn.plan.num_actions}."
         )
     sums = Sums([LayerSums(layer) for layer in network.layers])
-    with tqdm(total=len(batch), desc="diagnose", leave=False, disable=not progress) as bar, torch.no_grad():
+    with progress_bar(total=len(batch), label="diagnose", progress=progress) as bar, torch.no_grad():
         for x, q_snn, rates in _decisions(snn, network, batch, steps, _first(episode_ids, len(batch))):
             q_dqn = dqn(x).detach().cpu().double()
             sums.add(network, x, q_dqn, q_snn, rates, steps)
@@ -99,7 +99,7 @@ def _decisions(
     """Observations, Q-values and rates of the hidden layers, in batches."""
     if not snn.plan.coding.persistent:
         for x in observations.split(_BATCH):
-            record = snn.record(x, num_steps, spikes=snn.plan.readout == "slope")
+            record = snn.record(x, num_steps, spikes=snn.plan.readout == "slope", progress=False)
             yield x, record.q[-1].cpu().double(), told_rates(network, record)
         return
     stream = snn.stream(num_steps)

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from dqn2snn._utils.host import on_host
+from dqn2snn._utils.progress import progress_bar
 from dqn2snn.analysis.hardware._inputs import as_rows, blocks, importance, moments
 from dqn2snn.analysis.hardware._rounding import Per, compensated, exponents, nearest
 from dqn2snn.errors import ArgumentError, CalibrationError, PlanError
@@ -34,7 +34,7 @@ def quantize(
     per: Per = "channel",
     observations: Observations | None = None,
     samples: int = 4096,
-    progress: bool = False,
+    progress: bool = True,
 ) -> SpikingPlan:
     """Give every layer weights of few bits with power-of-two scales, as neuromorphic chips hold them.
 
@@ -58,7 +58,7 @@ def quantize(
         per: "channel" or "layer": what shares an exponent.
         observations: `[N, *input_shape]`, a few hundred or more; None rounds to the nearest.
         samples: Observations that are used, evenly from all of them.
-        progress: Show a progress bar.
+        progress: Show a progress bar when standard error is a terminal.
 
     Returns:
         SpikingPlan: On a grid if the given one was. `report["quantization"]` holds the exponents.
@@ -86,9 +86,7 @@ def quantize(
     batch = None if observations is None else _chosen(plan, observations, samples)
     wanted = None if batch is None else [batch, *mean_spikes(plan, batch)]
     made, found = plan, list[Tensor]()
-    for index, layer in enumerate(
-        tqdm(plan.all_layers, desc="quantize", leave=False, disable=not progress or batch is None)
-    ):
+    for index, layer in enumerate(progress_bar(plan.all_layers, label="quantize", progress=progress)):
         exponent = _exponents(plan, index, bits, per)
         if batch is None or wanted is None:
             rounded = _with_rows(layer, nearest(as_rows(layer.affine), exponent, bits))

@@ -33,16 +33,16 @@ class Candidate:
         """Whether the prediction is over levels instead of steps."""
         return self.recipe.rule.name == "sigma_delta"
 
-    def best(self, target: float) -> Option:
+    def best(self, target_agreement: float) -> Option:
         """The fewest steps that reach a target, or those of the highest agreement."""
-        steps = self.prediction.smallest(target)
+        steps = self.prediction.smallest(target_agreement)
         agreement = self.prediction.agreement
         index = (
-            self.prediction.steps.index(steps)
+            self.prediction.num_steps.index(steps)
             if steps is not None
             else max(range(len(agreement)), key=lambda i: agreement[i].mean)
         )
-        number, reached = self.prediction.steps[index], steps is not None
+        number, reached = self.prediction.num_steps[index], steps is not None
         if self.settled:
             return Option(self.recipe.with_options(levels=number), None, number, agreement[index], reached)
         return Option(self.recipe, number, number, agreement[index], reached)
@@ -88,13 +88,13 @@ class Suggestion:
     """What to expect of each way to convert, and which way to take.
 
     Attributes:
-        target: Agreement that was asked for.
+        target_agreement: Agreement that was asked for.
         observations: Number of observations that it is predicted for.
         candidates: Every recipe with every threshold rule. Where the target was reached, larger numbers of steps have
             not been looked at.
     """
 
-    target: float
+    target_agreement: float
     observations: int
     candidates: tuple[Candidate, ...]
 
@@ -103,7 +103,7 @@ class Suggestion:
         """The best threshold rule of each recipe."""
         found: dict[str, list[Option]] = {}
         for candidate in self.candidates:
-            found.setdefault(candidate.recipe.rule.name, []).append(candidate.best(self.target))
+            found.setdefault(candidate.recipe.rule.name, []).append(candidate.best(self.target_agreement))
         return tuple(_best(options) for options in found.values())
 
     @property
@@ -129,7 +129,7 @@ class Suggestion:
             f"Predicted agreement on {self.observations:,} observations, %, by the number of steps T "
             f"(of sigma_delta: levels, once settled)\n"
             f"{format_table(['recipe', *map(str, _COLUMNS)], rows)}\n\n"
-            f"For {100 * self.target:g} %, with the 95 % interval of sampling and prediction\n"
+            f"For {100 * self.target_agreement:g} %, with the 95 % interval of sampling and prediction\n"
             f"{format_table(['recipe', 'T', 'predicted', 'reached', 'convert with'], options)}\n\n"
             f"{verdict} {self.best.arguments}"
         )
@@ -137,7 +137,7 @@ class Suggestion:
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, lists and dictionaries that `json.dumps` takes."""
         return {
-            "target": self.target,
+            "target": self.target_agreement,
             "observations": self.observations,
             "candidates": [
                 {"recipe": str(candidate.recipe), "prediction": asdict(candidate.prediction)}
@@ -162,7 +162,7 @@ def _plain(option: Option) -> dict[str, Any]:
 
 def _cells(prediction: Prediction) -> list[str]:
     """Agreement at the numbers of steps that have a column, empty where it was not predicted."""
-    found = dict(zip(prediction.steps, prediction.agreement, strict=True))
+    found = dict(zip(prediction.num_steps, prediction.agreement, strict=True))
     return [f"{100 * found[steps].mean:.1f}" if steps in found else "" for steps in _COLUMNS]
 
 

@@ -42,18 +42,18 @@ class Prediction:
     """Agreement over the number of steps, as predicted.
 
     Attributes:
-        steps: Increasing numbers of steps.
+        num_steps: Increasing numbers of steps.
         agreement: With the DQN, after each; the intervals hold the error of the model as well as that of sampling.
     """
 
-    steps: tuple[int, ...]
+    num_steps: tuple[int, ...]
     agreement: tuple[Interval, ...]
 
     def at(self, num_steps: float) -> Interval:
         """Agreement after any number of steps, interpolated in log T; that of the nearest outside the range."""
-        if num_steps <= self.steps[0]:
+        if num_steps <= self.num_steps[0]:
             return self.agreement[0]
-        for (low, before), (high, after) in pairwise(zip(self.steps, self.agreement, strict=True)):
+        for (low, before), (high, after) in pairwise(zip(self.num_steps, self.agreement, strict=True)):
             if num_steps <= high:
                 part = math.log(num_steps / low) / math.log(high / low)
                 mean, bottom, top = (
@@ -63,10 +63,12 @@ class Prediction:
                 return replace(before, mean=mean, low=bottom, high=top)
         return self.agreement[-1]
 
-    def smallest(self, target: float) -> int | None:
-        """The smallest of `steps` with a mean of at least `target`; None if there is none."""
+    def smallest(self, target_agreement: float) -> int | None:
+        """The smallest of `num_steps` with a mean of at least `target_agreement`; None if there is none."""
         reached = (
-            step for step, agreed in zip(self.steps, self.agreement, strict=True) if agreed.mean >= target
+            step
+            for step, agreed in zip(self.num_steps, self.agreement, strict=True)
+            if agreed.mean >= target_agreement
         )
         return next(reached, None)
 

@@ -149,7 +149,7 @@ def predict_over_steps(
         if until is not None and found.smallest(until) is not None:
             break
     return Prediction(
-        tuple(step for part in parts for step in part.steps),
+        tuple(step for part in parts for step in part.num_steps),
         tuple(agreed for part in parts for agreed in part.agreement),
     )
 
@@ -169,17 +169,22 @@ def _together(
     yield plan, group
 
 
-def check_target(target: float) -> float:
+def check_target(target_agreement: float) -> float:
     """The target itself.
 
     Raises:
         ArgumentError: If it is not in (0, 1).
     """
-    if isinstance(target, bool) or not isinstance(target, (int, float)) or not 0 < target < 1:
+    if (
+        isinstance(target_agreement, bool)
+        or not isinstance(target_agreement, (int, float))
+        or not 0 < target_agreement < 1
+    ):
         raise ArgumentError(
-            f"Expected a target agreement in (0, 1). Found {target!r}. 0.99 asks that 99 % of decisions agree."
+            f"Expected a target agreement in (0, 1). Found {target_agreement!r}. "
+            "0.99 asks that 99 % of decisions agree."
         )
-    return float(target)
+    return float(target_agreement)
 
 
 def q_values(graph: LayerGraph, observations: Tensor) -> Tensor:

@@ -26,19 +26,19 @@ class Sweep:
     """Agreement over the number of steps, twice.
 
     Attributes:
-        steps: Numbers of steps.
+        num_steps: Numbers of steps.
         predicted: Without simulation, after each.
         measured: By simulation, on the same observations.
     """
 
-    steps: tuple[int, ...]
+    num_steps: tuple[int, ...]
     predicted: tuple[Interval, ...]
     measured: tuple[Interval, ...]
 
     def __str__(self) -> str:
         rows = [
             [str(steps), str(predicted), str(measured), f"{100 * (predicted.mean - measured.mean):+.1f}"]
-            for steps, predicted, measured in zip(self.steps, self.predicted, self.measured, strict=True)
+            for steps, predicted, measured in zip(self.num_steps, self.predicted, self.measured, strict=True)
         ]
         return format_table(["steps", "predicted", "measured", "off by, points"], rows)
 

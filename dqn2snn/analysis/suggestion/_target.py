@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
+from dqn2snn._utils.progress import progress_bar
 from dqn2snn._utils.table import format_table
 from dqn2snn.analysis.suggestion._predict import STEPS, Prediction, predict_agreement
 from dqn2snn.analysis.suggestion._suggest import predict_over_steps
@@ -75,10 +75,10 @@ def plan_for_target(
     final: Callable[[int], SpikingPlan],
     held_out: Tensor,
     q_dqn: Tensor,
-    target: float,
+    target_agreement: float,
     *,
     engine: str = "auto",
-    progress: bool = False,
+    progress: bool = True,
 ) -> SpikingPlan:
     """The plan with the fewest steps that agrees with the DQN on held-out observations as asked.
 
@@ -90,9 +90,9 @@ def plan_for_target(
         final: The same, corrected and on its grid.
         held_out: Observations that served no calibration; of a "delta" plan in the order of play.
         q_dqn: The DQN's Q-values of them.
-        target: Agreement that is wanted, in (0, 1).
+        target_agreement: Agreement that is wanted, in (0, 1).
         engine: How to simulate.
-        progress: Show a progress bar.
+        progress: Show a progress bar when standard error is a terminal.
 
     Returns:
         SpikingPlan: Its report says what was tried: "target_agreement", "held_out" and "tried".
@@ -106,7 +106,7 @@ def plan_for_target(
     few, q_few = held_out[rows], q_dqn[rows]
     anew = not plain(_FIRST_OF_DELTA).coding.persistent
     trials: dict[int, tuple[SpikingPlan, Trial]] = {}
-    with tqdm(desc="simulate", unit="T", leave=False, disable=not progress) as bar:
+    with progress_bar(label="simulate", unit="T", progress=progress) as bar:
 
         def reaches(index: int) -> bool:
             num_steps = TRIED[index]
@@ -121,21 +121,21 @@ def plan_for_target(
                 )
                 trials[num_steps] = plan, Trial(num_steps, guess, _measured(plan, held_out, q_dqn, engine))
                 bar.update()
-            return trials[num_steps][1].measured.mean >= target
+            return trials[num_steps][1].measured.mean >= target_agreement
 
-        begin = predict_over_steps(plain, few, q_few, STEPS, until=target) if anew else None
-        chosen = _search(reaches, _start(begin, target))
+        begin = predict_over_steps(plain, few, q_few, STEPS, until=target_agreement) if anew else None
+        chosen = _search(reaches, _start(begin, target_agreement))
     made = [trial for _, (_, trial) in sorted(trials.items())]
     if chosen is None:
         best = max(made, key=lambda trial: trial.measured.mean)
         raise PlanError(
-            f"Expected an agreement of {100 * target:g} % within {TRIED[-1]} steps. "
+            f"Expected an agreement of {100 * target_agreement:g} % within {TRIED[-1]} steps. "
             f"Found {100 * best.measured.mean:.2f} % on {len(held_out)} held-out observations, after "
             f"{best.num_steps} steps. Ask for less, calibrate on more observations, or use the recipe burst."
         )
     plan, _ = trials[TRIED[chosen]]
     found = {
-        "target_agreement": target,
+        "target_agreement": target_agreement,
         "held_out": len(held_out),
         "tried": [asdict(trial) for trial in made],
     }
@@ -190,7 +190,7 @@ def trials_table(report: Mapping[str, Any]) -> str:
 
 
 def _start(predicted: Prediction | None, target: float) -> int:
-    steps = _FIRST_OF_DELTA if predicted is None else predicted.smallest(target) or predicted.steps[-1]
+    steps = _FIRST_OF_DELTA if predicted is None else predicted.smallest(target) or predicted.num_steps[-1]
     return next(index for index, tried in enumerate(TRIED) if tried >= steps)
 
 

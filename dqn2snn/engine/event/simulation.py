@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm.auto import tqdm
 
+from dqn2snn._utils.progress import progress_bar
 from dqn2snn.dynamics.codings.rate import by_readout
 from dqn2snn.dynamics.record import Record
 from dqn2snn.engine.available import event_engine
@@ -47,7 +47,7 @@ class _Events(Simulation):
     def run(
         self, observations: Tensor, num_steps: int, *, spikes: bool = False, progress: bool = False
     ) -> Record:
-        parts = tqdm(_parts(max(1, len(observations))), desc="simulate", leave=False, disable=not progress)
+        parts = progress_bar(_parts(max(1, len(observations))), label="simulate", progress=progress)
         return Record.join([self._record(observations[part], num_steps, spikes) for part in parts])
 
     def _record(self, observations: Tensor, num_steps: int, spikes: bool) -> Record:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
+from dqn2snn._utils.progress import progress_bar
 from dqn2snn.engine.registry import AUTO, PreparedPlan
 from dqn2snn.engine.values import BATCH
 from dqn2snn.errors import CalibrationError
@@ -64,7 +64,7 @@ def responses(
         graph: The network that it was made of.
         observations: `[N, *input_shape]`.
         layer: Which hidden layer responds.
-        progress: Show a progress bar.
+        progress: Show a progress bar when standard error is a terminal.
         label: Of the bar.
 
     Yields:
@@ -72,7 +72,7 @@ def responses(
     """
     simulation = PreparedPlan(plan, observations.device).simulation(AUTO)
     runner = graph.cast(torch.float32, observations.device)
-    for batch in tqdm(observations.split(BATCH), desc=label, leave=False, disable=not progress):
+    for batch in progress_bar(observations.split(BATCH), label=label, progress=progress):
         (rates,) = simulation.values(batch, [layer])
         yield Responses(rates, tuple(runner.pre_activations(batch.float())))
 
@@ -94,7 +94,7 @@ def mean_error(
         observations: `[N, *input_shape]`.
         layer: Which hidden layer.
         scale: What its rates stand for.
-        progress: Show a progress bar.
+        progress: Show a progress bar when standard error is a terminal.
 
     Returns:
         Tensor: `mean(a / s - r)` of each neuron, `[*shape]`, float64.

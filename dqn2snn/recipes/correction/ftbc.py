@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
+from dqn2snn._utils.progress import progress_bar
 from dqn2snn.dynamics.encode import constant_current
 from dqn2snn.dynamics.neuron import NeuronState, if_step, spikes_of
 from dqn2snn.dynamics.state import at_rest
@@ -35,7 +35,7 @@ def ftbc(
     alpha: float = 0.5,
     rounds: int = 4,
     samples: int = 1024,
-    progress: bool = False,
+    progress: bool = True,
 ) -> SpikingPlan:
     """Give the layers behind the first a bias of its own for each step, so that their spikes are on time.
 
@@ -57,7 +57,7 @@ def ftbc(
         alpha: Size of a correction.
         rounds: Corrections of each step.
         samples: Observations that are used, evenly from all of them.
-        progress: Show a progress bar.
+        progress: Show a progress bar when standard error is a terminal.
 
     Returns:
         SpikingPlan: With step biases, for its own number of steps.
@@ -109,7 +109,7 @@ def _tables(
     state, *states = at_rest(ready, len(batch)).layers[:-1]
     current = constant_current(plan, batch).float()
     tables = [torch.zeros(plan.num_steps, layer.shape[0]) for layer in others]
-    for t in tqdm(range(plan.num_steps), desc="ftbc", leave=False, disable=not progress):
+    for t in progress_bar(range(plan.num_steps), label="ftbc", progress=progress):
         fired, state = if_step(current, state, first)
         for i, (layer, target) in enumerate(zip(others, targets, strict=True)):
             arriving = layer.affine(fired)

@@ -29,7 +29,7 @@ def light(
     observations: Observations,
     *,
     rounds: int = 1,
-    progress: bool = False,
+    progress: bool = True,
 ) -> SpikingPlan:
     """Shift every hidden bias by the mean error of its channel.
 

@@ -33,7 +33,7 @@ def potential(
     observations: Observations,
     *,
     per: Literal["neuron", "channel"] = "neuron",
-    progress: bool = False,
+    progress: bool = True,
 ) -> SpikingPlan:
     """Shift every hidden initial membrane by what its neuron misses on average.
 

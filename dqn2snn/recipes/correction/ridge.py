@@ -33,7 +33,7 @@ def ridge(
     *,
     strength: float | None = None,
     near_ties: bool = True,
-    progress: bool = False,
+    progress: bool = True,
 ) -> SpikingPlan:
     """Refit weights and biases of the readout.
 
@@ -56,7 +56,7 @@ def ridge(
             readouts, fitted to three quarters of the observations, agree best on the fourth; where none agrees better
             than the readout does as it is, that stays.
         near_ties: Whether to weigh observations; all count the same otherwise.
-        progress: Show a progress bar.
+        progress: Show a progress bar when standard error is a terminal.
 
     Returns:
         SpikingPlan: With another readout.

@@ -27,7 +27,7 @@ def ridge_all(
     *,
     strength: float | None = None,
     near_ties: bool = True,
-    progress: bool = False,
+    progress: bool = True,
 ) -> SpikingPlan:
     """Refit every hidden matrix behind the first layer, in order, and then the readout.
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
+from dqn2snn._utils.progress import progress_bar
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.recipes.finetune._data import TrainingData
 from dqn2snn.recipes.finetune._loss import feature_distance
@@ -48,9 +48,7 @@ def train(trained: Trained, data: TrainingData, forward: Forward, schedule: Sche
     every = max(1, schedule.updates // _CHECKS)
     with (
         torch.enable_grad(),
-        tqdm(
-            total=schedule.updates, desc=label, leave=False, disable=None if schedule.progress else True
-        ) as bar,
+        progress_bar(total=schedule.updates, label=label, progress=schedule.progress) as bar,
     ):
         for update in range(schedule.updates):
             for group, rate in zip(optimiser.param_groups, rates, strict=True):

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from dqn2snn._utils.host import on_host
+from dqn2snn._utils.progress import progress_bar
 from dqn2snn.errors import ArgumentError, CalibrationError
 from dqn2snn.plan.graph import AffineLayer, LayerGraph
 from dqn2snn.tracing.calibration._sample import Sample
@@ -33,7 +33,7 @@ def calibrate(
     percentiles: Sequence[float] = (99.9, 99.99),
     *,
     batch_size: int = 256,
-    progress: bool = False,
+    progress: bool = True,
 ) -> ActivationStats:
     """Take statistics of every layer's pre-activations.
 
@@ -46,7 +46,7 @@ def calibrate(
         observations: `[N, *graph.input_shape]`, states that the agent meets.
         percentiles: In (1, 100]; 100, the maximum, is always added.
         batch_size: Observations that pass through the network at once.
-        progress: Show a progress bar.
+        progress: Show a progress bar when standard error is a terminal.
 
     Returns:
         ActivationStats: Statistics of the hidden layers and of the head.
@@ -75,7 +75,7 @@ def calibrate(
     magnitude = 0.0
     with (
         torch.no_grad(),
-        tqdm(total=steps, desc="calibrate", leave=False, disable=not progress) as bar,
+        progress_bar(total=steps, label="calibrate", progress=progress) as bar,
     ):
         for _ in range(PASSES):
             for chunk in batch.split(batch_size):
