@@ -13,6 +13,7 @@ __all__ = ["NAMES", "fill", "page_module"]
 
 NAMES = (
     "anytime",
+    "architecture",
     "atari",
     "checkpoints",
     "finetuning",
