@@ -21,6 +21,7 @@ A tour:
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,20 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+_ROOMS = (
+    "analysis",
+    "conversion",
+    "dynamics",
+    "engine",
+    "errors",
+    "neurons",
+    "plan",
+    "play",
+    "plot",
+    "tracing",
+)
 _MODULES = {
+    **{room: room for room in _ROOMS},
     "checkpoints": "io.checkpoints",
     "correction": "recipes.correction",
     "finetune": "recipes.finetune",
@@ -112,7 +126,9 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"dqn2snn.{_MODULES[name]}")
     if name in _NAMES:
         return getattr(importlib.import_module(f"dqn2snn.{_NAMES[name]}"), name)
-    raise AttributeError(f"module 'dqn2snn' has no attribute {name!r}")
+    near = difflib.get_close_matches(name, __all__, n=1)
+    hint = f". Did you mean {near[0]!r}?" if near else ""
+    raise AttributeError(f"module 'dqn2snn' has no attribute {name!r}{hint}")
 
 
 def __dir__() -> list[str]:
