@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dqn2snn._utils.arguments import grid, natural_number, positive_number
+from dqn2snn._utils.nearest import unknown_name
 from dqn2snn._utils.plugins import plugins
 from dqn2snn.errors import ArgumentError, PlanError
 
@@ -308,6 +309,10 @@ def _countable(plan: SpikingPlan, observations: Tensor) -> Tensor | None:
 
 
 def _recipe(text: str) -> Recipe:
+    rule = text.partition("+")[0].partition(":")[0]
+    known = (*RECIPES, *plugins("dqn2snn.recipes"))
+    if rule not in known:  # found out without torch, which takes seconds to import
+        raise argparse.ArgumentTypeError(str(unknown_name("a recipe", rule, known)).rstrip("."))
     from dqn2snn.recipes import Recipe
 
     try:

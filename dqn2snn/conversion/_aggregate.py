@@ -17,7 +17,7 @@ from dqn2snn._utils.progress import progress_bar
 from dqn2snn.errors import ArgumentError
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.play.collect import collect_observations
-from dqn2snn.play.envs import EnvSource
+from dqn2snn.play.envs import EnvSource, env_of
 from dqn2snn.play.evaluate import evaluate_policy
 from dqn2snn.recipes import Recipe
 from dqn2snn.tracing import trace
@@ -35,9 +35,9 @@ _ROUND = 2**14
 
 def aggregate(
     dqn: nn.Module,
-    env: EnvSource,
     observations: Observations,
     *,
+    env: EnvSource | None = None,
     recipe: str | Recipe = "rate+ridge_all",
     num_steps: int | None = None,
     rounds: int = 4,
@@ -61,8 +61,8 @@ def aggregate(
 
     Args:
         dqn: The DQN.
-        env: Environment id, one environment, or a function that makes environments.
         observations: `[N, *shape]`, states that the DQN visits.
+        env: Environment id, one environment, or a function that makes environments; by default the `env_id` of the DQN.
         recipe: See `dqn2snn.convert`; its corrections are what learns from the states.
         num_steps: See `dqn2snn.convert`.
         rounds: How often the network plays and is converted again.
@@ -81,14 +81,15 @@ def aggregate(
         one it was. That return is the best of several and so too good; score it anew with `evaluate_policy`.
 
     Raises:
-        ArgumentError: If `rounds`, `episodes` or `states` is out of range, or as `dqn2snn.convert` does.
+        ArgumentError: If `rounds`, `episodes` or `states` is out of range, there is no environment, or as
+            `dqn2snn.convert` does.
 
     Example:
         >>> import dqn2snn
         >>> dqn = dqn2snn.load_q_network("cartpole")
         >>> options = dict(max_episode_steps=20, progress=False)
         >>> observations = dqn2snn.collect_observations(dqn, 100, **options)
-        >>> snn = aggregate(dqn, dqn.env_id, observations, num_steps=4, rounds=1, episodes=2, **options)
+        >>> snn = aggregate(dqn, observations, num_steps=4, rounds=1, episodes=2, **options)
         >>> len(snn.plan.report["aggregate"]["returns"])
         2
     """
@@ -100,7 +101,7 @@ def aggregate(
             f"states={states}. Try 4, 30 and None."
         )
     play: dict[str, Any] = {"epsilon": epsilon, "max_episode_steps": max_episode_steps, "progress": progress}
-    asked = Recipe.of(recipe)
+    env, asked = env_of(env, dqn), Recipe.of(recipe)
     asked.check_num_steps(num_steps)
     graph = trace(dqn, tuple(seen.shape[1:]))
     stats = calibrate(graph, observations, asked.percentiles, progress=progress)

@@ -221,6 +221,16 @@ atexit.register(lambda: print([m for m in ("torch", "numpy", "gymnasium", "matpl
     assert "dqn2snn" in done.stdout
 
 
+def test_an_unknown_recipe_is_refused_without_heavy_imports() -> None:
+    probe = """
+import atexit, sys
+atexit.register(lambda: print([m for m in ("torch", "numpy", "gymnasium") if m in sys.modules]))
+"""
+    done = run_process("convert", "cartpole", "--recipe", "tan2020:percentile=99+ridge", before=probe)
+    assert (done.returncode, done.stdout) == (2, "[]\n")
+    assert "Did you mean 'tan2021'?" in done.stderr
+
+
 def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     for command in COMMANDS:
         with pytest.raises(SystemExit) as left:

@@ -17,8 +17,7 @@ OPTIONS: dict[str, Any] = {"num_steps": 4, "rounds": 2, "episodes": 4, "progress
 
 
 def aggregated(**options: Any) -> dqn2snn.SpikingQNetwork:
-    trained = agent("cartpole")
-    return aggregate(trained, trained.env_id, observations("cartpole"), **{**OPTIONS, **options})
+    return aggregate(agent("cartpole"), observations("cartpole"), **{**OPTIONS, **options})
 
 
 def test_the_seed_determines_the_network() -> None:

@@ -121,7 +121,7 @@ def test_it_goes_as_it_is_into_every_entry_point(dqn: QNetwork, tmp_path: Path) 
     assert len(dqn2snn.compare_policies(dqn, snn, **short).dqn.returns) == 2
     assert dqn2snn.suggest(dqn, seen, 0.9, recipes=("rate",))
     assert dqn2snn.diagnose(dqn, snn, seen)
-    assert dqn2snn.aggregate(dqn, dqn.env_id, seen, num_steps=4, rounds=1, **short)
+    assert dqn2snn.aggregate(dqn, seen, num_steps=4, rounds=1, **short)
     frames = dqn2snn.record_video(dqn, snn, tmp_path / "play.gif", max_episode_steps=3)
     assert frames is not None
     about = {name: dqn.config[name] for name in ("observation_shape", "training", "evaluation")}

@@ -233,3 +233,12 @@ def test_every_kind_of_neuron_survives_a_file(kind: str, grid: bool, tmp_path: P
     save_plan(made.cast(torch.float32), tmp_path / "cast")
     if grid:
         assert (tmp_path / "cast").read_bytes() == plan_bytes(made)
+
+
+def test_a_file_with_its_corrections_in_the_report_loads_with_them_in_its_recipe() -> None:
+    """The file was written when `convert` still had an argument for corrections."""
+    made = load_plan(Path(__file__).parent / "before_recipe_text.safetensors")
+    assert (made.recipe, made.num_steps, made.on_grid) == ("rate_if+potential+ridge", 4, True)
+    assert "corrections" not in made.report
+    (q,) = dqn2snn.SpikingQNetwork(made)(torch.tensor([[0.1, 0.5, 0.9]]))
+    assert q.tolist() == [0.04342043772339821, -0.2908722162246704]

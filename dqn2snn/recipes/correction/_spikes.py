@@ -36,6 +36,7 @@ def mean_spikes(
         PlanError: If the plan codes by latency.
 
     Example:
+        >>> import torch
         >>> import dqn2snn
         >>> net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
         >>> states = torch.rand(64, 4)
