@@ -19,7 +19,7 @@ function                  class                   question
 `agreement_curve` reads the agreement after 1, 2, ... T steps off one `record`.
 
 **Activity and cost**, from the spike counts of a record: `firing_rates`, `silent_fraction`,
-`saturated_fraction`, `synaptic_operations`, and `compare_operations` against the DQN's multiply-accumulates.
+`saturated_fraction` and `synaptic_operations`.
 
     >>> import torch
     >>> q_dqn = torch.tensor([[1.0, 2.0], [3.0, 2.9], [0.0, 5.0], [4.0, 1.0]])
@@ -35,30 +35,25 @@ function                  class                   question
     0.75 [0.30, 0.95]
 """
 
-from dqn2snn.metrics._streaming import StreamingMetric
 from dqn2snn.metrics.agreement import (
     ActionAgreement,
     GapWeightedAgreement,
     action_agreement,
     gap_weighted_agreement,
 )
-from dqn2snn.metrics.curve import AgreementCurve, agreement_curve
-from dqn2snn.metrics.operations import OperationComparison, compare_operations, synaptic_operations
+from dqn2snn.metrics.curve import agreement_curve
+from dqn2snn.metrics.operations import synaptic_operations
 from dqn2snn.metrics.q_error import QError, q_error
 from dqn2snn.metrics.rates import firing_rates, saturated_fraction, silent_fraction
 from dqn2snn.metrics.regret import Regret, regret
 
 __all__ = [
     "ActionAgreement",
-    "AgreementCurve",
     "GapWeightedAgreement",
-    "OperationComparison",
     "QError",
     "Regret",
-    "StreamingMetric",
     "action_agreement",
     "agreement_curve",
-    "compare_operations",
     "firing_rates",
     "gap_weighted_agreement",
     "q_error",

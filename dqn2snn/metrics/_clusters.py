@@ -19,8 +19,6 @@ from torch import Tensor
 
 from dqn2snn.errors import ArgumentError
 
-__all__ = ["ClusterSums", "Vector", "as_vector", "cluster_sums", "merge"]
-
 Vector: TypeAlias = Tensor | Sequence[float] | npt.NDArray[Any]
 
 

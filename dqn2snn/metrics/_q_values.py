@@ -7,8 +7,6 @@ from torch import Tensor
 
 from dqn2snn.errors import ArgumentError
 
-__all__ = ["checked_pair"]
-
 
 def checked_pair(q_dqn: Tensor, q_snn: Tensor) -> tuple[Tensor, Tensor]:
     """Bring two sets of Q-values to float64 on the CPU, and refuse what cannot be compared.

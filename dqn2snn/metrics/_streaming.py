@@ -1,8 +1,8 @@
-"""The streaming face of a metric: batches in, an interval out."""
+"""Streaming metrics: batches in, an interval out."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import NamedTuple
 
 from torch import Tensor
@@ -11,8 +11,6 @@ from dqn2snn.errors import ArgumentError
 from dqn2snn.metrics._clusters import ClusterSums, Vector, cluster_sums, merge
 from dqn2snn.metrics._student import check_level
 from dqn2snn.metrics.confidence import Interval
-
-__all__ = ["Ratio", "StreamingMetric"]
 
 
 class Ratio(NamedTuple):
@@ -31,18 +29,27 @@ class Ratio(NamedTuple):
         return cluster_sums(*self).ratio
 
 
-class StreamingMetric(ABC):
-    """What the streaming metrics share: they gather sums by episode and turn them into an interval.
+class StreamingMetric:
+    """Gathers the sums of a metric by episode and turns them into an interval.
 
     Memory grows with the number of episodes or, where no episode ids are given, of observations (32 bytes
     each). The result does not depend on how the observations were dealt out to batches.
 
     Args:
+        equation: The metric: from the Q-values of the DQN and of the spiking network to a ratio.
+        interval: From sums and a confidence level to the interval.
         level: Confidence level of the interval, inside (0, 1).
     """
 
-    def __init__(self, *, level: float = 0.95) -> None:
+    def __init__(
+        self,
+        equation: Callable[[Tensor, Tensor], Ratio],
+        interval: Callable[[ClusterSums, float], Interval],
+        level: float,
+    ) -> None:
+        self.equation = equation
         self.level = check_level(level)
+        self._interval = interval
         self._parts: list[ClusterSums] = []
 
     def update(self, q_dqn: Tensor, q_snn: Tensor, episode_ids: Vector | None = None) -> None:
@@ -54,7 +61,7 @@ class StreamingMetric(ABC):
             episode_ids: [B] whole-number id of the episode of each observation. An id means the same episode
                 in every batch. Without ids the observations count as independent.
         """
-        self._parts.append(cluster_sums(*self._ratio(q_dqn, q_snn), episode_ids))
+        self._parts.append(cluster_sums(*self.equation(q_dqn, q_snn), episode_ids))
         # Merged whenever as many batches wait as there are clusters, so that the copying stays linear.
         if len(self._parts) > len(self._parts[0]) + 1:
             self._parts = [merge(self._parts)]
@@ -71,14 +78,12 @@ class StreamingMetric(ABC):
         if not self._parts:
             raise ArgumentError("Expected at least one batch. Found none. Call update() before compute().")
         self._parts = [merge(self._parts)]
-        return self._interval(self._parts[0])
+        return self.interval(self._parts[0])
+
+    def interval(self, sums: ClusterSums) -> Interval:
+        """The interval of sums that were gathered elsewhere."""
+        return self._interval(sums, self.level)
 
     def reset(self) -> None:
         """Forget all batches."""
         self._parts = []
-
-    @abstractmethod
-    def _ratio(self, q_dqn: Tensor, q_snn: Tensor) -> Ratio: ...
-
-    @abstractmethod
-    def _interval(self, sums: ClusterSums) -> Interval: ...

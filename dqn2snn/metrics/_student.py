@@ -8,8 +8,6 @@ from statistics import NormalDist
 
 from dqn2snn.errors import ArgumentError
 
-__all__ = ["check_level", "normal_quantile", "student_t_quantile"]
-
 # Up to here the closed form is summed; beyond, the expansion in 1/degrees is exact to 1e-10.
 _LAST_EXACT_DEGREES = 300
 

@@ -1,4 +1,4 @@
-"""Agreement of decisions: the paper's conversion rate, and the same weighed by what hangs on a decision."""
+"""Agreement of decisions: the conversion rate of Tan et al., plain and weighed by the action gap."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import torch
 from torch import Tensor
 
 from dqn2snn.errors import ArgumentError
-from dqn2snn.metrics._clusters import ClusterSums
 from dqn2snn.metrics._q_values import checked_pair
 from dqn2snn.metrics._streaming import Ratio, StreamingMetric
-from dqn2snn.metrics.confidence import Interval, interval_of_proportion
+from dqn2snn.metrics.confidence import interval_of_proportion
 
 __all__ = ["ActionAgreement", "GapWeightedAgreement", "action_agreement", "gap_weighted_agreement"]
 
@@ -36,7 +35,7 @@ def action_agreement(q_dqn: Tensor, q_snn: Tensor) -> float:
 
 
 def gap_weighted_agreement(q_dqn: Tensor, q_snn: Tensor) -> float:
-    """Agreement with each observation weighed by the DQN's action gap.
+    """Share of equal decisions with each observation weighed by the DQN's action gap.
 
         sum_i gap_i [a_dqn = a_snn] / sum_i gap_i,      gap_i = best minus second-best Q_dqn
 
@@ -72,11 +71,8 @@ class ActionAgreement(StreamingMetric):
         True
     """
 
-    def _ratio(self, q_dqn: Tensor, q_snn: Tensor) -> Ratio:
-        return _agreement(q_dqn, q_snn)
-
-    def _interval(self, sums: ClusterSums) -> Interval:
-        return interval_of_proportion(sums, level=self.level)
+    def __init__(self, *, level: float = 0.95) -> None:
+        super().__init__(_agreement, interval_of_proportion, level)
 
 
 class GapWeightedAgreement(StreamingMetric):
@@ -93,15 +89,12 @@ class GapWeightedAgreement(StreamingMetric):
         0.9
     """
 
-    def _ratio(self, q_dqn: Tensor, q_snn: Tensor) -> Ratio:
-        return _gap_weighted(q_dqn, q_snn)
-
-    def _interval(self, sums: ClusterSums) -> Interval:
-        return interval_of_proportion(sums, level=self.level)
+    def __init__(self, *, level: float = 0.95) -> None:
+        super().__init__(_gap_weighted, interval_of_proportion, level)
 
 
 def _agreement(q_dqn: Tensor, q_snn: Tensor) -> Ratio:
-    hits = same_action(q_dqn, q_snn)
+    hits = _same_action(*checked_pair(q_dqn, q_snn))
     return Ratio(hits, torch.ones_like(hits))
 
 
@@ -111,10 +104,8 @@ def _gap_weighted(q_dqn: Tensor, q_snn: Tensor) -> Ratio:
         raise ArgumentError("Expected at least two actions. Found one. Use action_agreement instead.")
     best, second = q_dqn.topk(2, dim=1).values.unbind(1)
     gap = best - second
-    return Ratio(gap * same_action(q_dqn, q_snn), gap)
+    return Ratio(gap * _same_action(q_dqn, q_snn), gap)
 
 
-def same_action(q_dqn: Tensor, q_snn: Tensor) -> Tensor:
-    """Whether both networks choose the same action, `[B]` float64 on the CPU: 1 or 0."""
-    q_dqn, q_snn = checked_pair(q_dqn, q_snn)
+def _same_action(q_dqn: Tensor, q_snn: Tensor) -> Tensor:
     return (q_dqn.argmax(1) == q_snn.argmax(1)).double()

@@ -18,8 +18,6 @@ from dqn2snn.metrics._student import check_level, normal_quantile, student_t_qua
 
 __all__ = [
     "Interval",
-    "interval_of_mean",
-    "interval_of_proportion",
     "mean_interval",
     "paired_interval",
     "proportion_interval",
@@ -146,7 +144,7 @@ def proportion_interval(
     return interval_of_proportion(cluster_sums(numbers * scale, scale, clusters), level=level)
 
 
-def interval_of_mean(sums: ClusterSums, *, level: float = 0.95) -> Interval:
+def interval_of_mean(sums: ClusterSums, level: float = 0.95) -> Interval:
     """Student's interval of a ratio of sums r = sum x / sum w, from its sums by cluster.
 
     The variance is the linearised, cluster-robust one,
@@ -172,7 +170,7 @@ def interval_of_mean(sums: ClusterSums, *, level: float = 0.95) -> Interval:
     return Interval(mean, mean - half, mean + half, level, _count(sums))
 
 
-def interval_of_proportion(sums: ClusterSums, *, level: float = 0.95) -> Interval:
+def interval_of_proportion(sums: ClusterSums, level: float = 0.95) -> Interval:
     """Wilson's interval of a weighted proportion p = sum w hit / sum w, from its sums by cluster.
 
     Wilson's interval (1927) of n trials is (p + z^2/2n ± z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n).

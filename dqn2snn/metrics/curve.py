@@ -12,11 +12,11 @@ from dqn2snn.metrics._clusters import Vector
 from dqn2snn.metrics.agreement import ActionAgreement
 from dqn2snn.metrics.confidence import Interval
 
-__all__ = ["AgreementCurve", "QRecord", "agreement_curve"]
+__all__ = ["agreement_curve"]
 
 
 class QRecord(Protocol):
-    """What `agreement_curve` needs of a record: both readouts after every step."""
+    """The part of a record that `agreement_curve` needs: both readouts after every step."""
 
     @property
     def q(self) -> Tensor:

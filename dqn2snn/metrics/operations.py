@@ -1,4 +1,4 @@
-"""What a decision costs: synaptic operations of the spiking network, multiply-accumulates of the DQN."""
+"""Cost of a decision: synaptic operations of the spiking network, multiply-accumulates of the DQN."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dqn2snn.errors import ArgumentError
 
-__all__ = ["OperationComparison", "compare_operations", "synaptic_operations"]
+__all__ = ["synaptic_operations"]
 
 
 @dataclass(frozen=True)
@@ -32,23 +32,6 @@ class OperationComparison:
     def operations_ratio(self) -> float:
         """Operations of the spiking network, of either kind, per multiply-accumulate of the DQN."""
         return (self.synaptic_operations + self.input_macs) / self.dqn_macs
-
-    def energy_ratio(self, *, accumulate_pj: float = 0.9, mac_pj: float = 4.6) -> float:
-        """Arithmetic energy of the spiking network over that of the DQN.
-
-        The defaults are float32 in 45 nm: 0.9 pJ for an addition and 3.7 pJ more for a multiplication
-        (Horowitz, ISSCC 2014). Memory traffic, neuron updates and leakage are left out, which on real
-        hardware often weigh more; read it as a comparison of operation counts, not as a measurement.
-
-        Args:
-            accumulate_pj: Energy of an accumulate in picojoules.
-            mac_pj: Energy of a multiply-accumulate in picojoules.
-
-        Returns:
-            The ratio; below 1 the spiking network needs less.
-        """
-        spiking = self.synaptic_operations * accumulate_pj + self.input_macs * mac_pj
-        return spiking / (self.dqn_macs * mac_pj)
 
 
 def synaptic_operations(counts: Sequence[Tensor], fan_outs: Sequence[Tensor]) -> Tensor:
@@ -81,41 +64,3 @@ def synaptic_operations(counts: Sequence[Tensor], fan_outs: Sequence[Tensor]) ->
     layers = zip(counts, fan_outs, strict=True)
     operations = [(count.cpu().double() * fan_out.cpu()).flatten(1).sum(1) for count, fan_out in layers]
     return torch.stack(operations).sum(0)
-
-
-def compare_operations(
-    counts: Sequence[Tensor], fan_outs: Sequence[Tensor], *, input_macs: int
-) -> OperationComparison:
-    """Count the operations of a decision in both networks.
-
-    Every synapse of the spiking network is one weight application of the DQN, so the DQN's
-    multiply-accumulates are the synapses: those of the input plus all fan-outs.
-
-    Args:
-        counts: Per layer, [B, *shape] spikes sent in a decision; one of several units counts as that many.
-        fan_outs: Per layer, [*shape] number of synapses out of each neuron; 0 for output neurons.
-        input_macs: Synapses out of the input, that is the first layer's multiply-accumulates.
-
-    Returns:
-        Both counts.
-
-    Raises:
-        ArgumentError: If `input_macs` is not above 0.
-
-    Example:
-        >>> counts = [torch.tensor([[3.0, 0.0]])]
-        >>> comparison = compare_operations(counts, [torch.tensor([10, 20])], input_macs=50)
-        >>> comparison
-        OperationComparison(synaptic_operations=30.0, input_macs=50, dqn_macs=80)
-        >>> comparison.operations_ratio, round(comparison.energy_ratio(), 3)
-        (1.0, 0.698)
-    """
-    if input_macs <= 0:
-        raise ArgumentError(
-            f"Expected `input_macs` above 0. Found {input_macs}. Count the first layer's synapses."
-        )
-    return OperationComparison(
-        synaptic_operations=synaptic_operations(counts, fan_outs).mean().item(),
-        input_macs=input_macs,
-        dqn_macs=input_macs + sum(int(fan_out.sum().item()) for fan_out in fan_outs),
-    )

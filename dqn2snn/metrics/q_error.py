@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 
 from torch import Tensor
 
@@ -57,19 +58,16 @@ class QError(StreamingMetric):
     """
 
     def __init__(self, *, relative: bool = False, level: float = 0.95) -> None:
-        super().__init__(level=level)
-        self.relative = relative
-
-    def _ratio(self, q_dqn: Tensor, q_snn: Tensor) -> Ratio:
-        return _squared_error(q_dqn, q_snn, self.relative)
-
-    def _interval(self, sums: ClusterSums) -> Interval:
-        square = interval_of_mean(sums, level=self.level)
-        mean, low, high = (math.sqrt(max(0.0, end)) for end in (square.mean, square.low, square.high))
-        return replace(square, mean=mean, low=low, high=high)
+        super().__init__(partial(_squared_error, relative=relative), _interval_of_root, level)
 
 
 def _squared_error(q_dqn: Tensor, q_snn: Tensor, relative: bool) -> Ratio:
     q_dqn, q_snn = (q - q.mean(1, keepdim=True) for q in checked_pair(q_dqn, q_snn))
     error = (q_snn - q_dqn).square().mean(1)
     return Ratio(error, q_dqn.square().mean(1) if relative else error.new_ones(len(error)))
+
+
+def _interval_of_root(sums: ClusterSums, level: float) -> Interval:
+    square = interval_of_mean(sums, level)
+    mean, low, high = (math.sqrt(max(0.0, end)) for end in (square.mean, square.low, square.high))
+    return replace(square, mean=mean, low=low, high=high)

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from dqn2snn.errors import ArgumentError
 
-__all__ = ["SpikeRecord", "firing_rates", "saturated_fraction", "silent_fraction"]
+__all__ = ["firing_rates", "saturated_fraction", "silent_fraction"]
 
 
 class SpikeRecord(Protocol):
-    """What the rates need of a record: the spikes that every layer sent."""
+    """The part of a record that the rates need: the spikes that every layer sent."""
 
     @property
     def num_steps(self) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from torch import Tensor
 
-from dqn2snn.metrics._clusters import ClusterSums
 from dqn2snn.metrics._q_values import checked_pair
 from dqn2snn.metrics._streaming import Ratio, StreamingMetric
-from dqn2snn.metrics.confidence import Interval, interval_of_mean
+from dqn2snn.metrics.confidence import interval_of_mean
 
 __all__ = ["Regret", "regret"]
 
@@ -55,14 +56,7 @@ class Regret(StreamingMetric):
     """
 
     def __init__(self, *, relative: bool = False, level: float = 0.95) -> None:
-        super().__init__(level=level)
-        self.relative = relative
-
-    def _ratio(self, q_dqn: Tensor, q_snn: Tensor) -> Ratio:
-        return _regret(q_dqn, q_snn, self.relative)
-
-    def _interval(self, sums: ClusterSums) -> Interval:
-        return interval_of_mean(sums, level=self.level)
+        super().__init__(partial(_regret, relative=relative), interval_of_mean, level)
 
 
 def _regret(q_dqn: Tensor, q_snn: Tensor, relative: bool) -> Ratio:

@@ -12,12 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dqn2snn import metrics
 from dqn2snn._utils.extras import require
 from dqn2snn.errors import ArgumentError
 from dqn2snn.metrics._clusters import ClusterSums, Vector, cluster_sums, merge
-from dqn2snn.metrics._student import check_level
-from dqn2snn.metrics.agreement import same_action
-from dqn2snn.metrics.confidence import Interval, interval_of_proportion
+from dqn2snn.metrics.confidence import Interval
 
 __all__ = ["ActionAgreement"]
 
@@ -28,13 +27,13 @@ class ActionAgreement(_torchmetrics.Metric):  # type: ignore[misc, name-defined]
     """Share of observations on which both networks choose the same action: `action_agreement` over batches.
 
     It equals `dqn2snn.metrics.action_agreement` on all observations at once, however they were dealt out to batches,
-    processes or copies, since it keeps whole numbers. Ties go to the action of the lowest index. Of a robust readout,
-    pass its Q-values. `interval` gives the interval of the streaming `dqn2snn.metrics.ActionAgreement`, clustered by
-    episode where ids are given; for that, memory grows with the episodes of each batch.
+    processes or copies, since it keeps whole numbers. Ties go to the action of the lowest index. `interval` gives what
+    the streaming `dqn2snn.metrics.ActionAgreement` computes, clustered by episode where ids are given; for that, memory
+    grows with the episodes of each batch.
 
     Args:
         level: Confidence level of the interval, inside (0, 1).
-        **kwargs: Of ``torchmetrics.Metric``.
+        **kwargs: Arguments of ``torchmetrics.Metric``.
 
     Raises:
         ArgumentError: If the level is out of range.
@@ -58,17 +57,14 @@ class ActionAgreement(_torchmetrics.Metric):  # type: ignore[misc, name-defined]
 
     hits: Tensor
     count: Tensor
-    episode_ids: list[Tensor]
-    episode_hits: list[Tensor]
-    episode_count: list[Tensor]
+    episodes: list[Tensor]
 
     def __init__(self, *, level: float = 0.95, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.level = check_level(level)
+        self._metric = metrics.ActionAgreement(level=level)
         for name in ("hits", "count"):
             self.add_state(name, default=torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
-        for name in ("episode_ids", "episode_hits", "episode_count"):
-            self.add_state(name, default=[], dist_reduce_fx="cat")
+        self.add_state("episodes", default=[], dist_reduce_fx="cat")
 
     def update(self, q_dqn: Tensor, q_snn: Tensor, episode_ids: Vector | None = None) -> None:
         """Take a batch into account.
@@ -82,13 +78,12 @@ class ActionAgreement(_torchmetrics.Metric):  # type: ignore[misc, name-defined]
         Raises:
             ArgumentError: If the Q-values cannot be compared, or the ids do not fit them.
         """
-        hits = same_action(q_dqn, q_snn)
+        hits, ones = self._metric.equation(q_dqn, q_snn)
         if episode_ids is not None:
-            sums = cluster_sums(hits, torch.ones_like(hits), episode_ids)
+            sums = cluster_sums(hits, ones, episode_ids)
             assert sums.ids is not None
-            self.episode_ids.append(sums.ids.to(self.device))
-            self.episode_hits.append(sums.numerator.long().to(self.device))
-            self.episode_count.append(sums.count.long().to(self.device))
+            rows = torch.stack([sums.ids, sums.count.long(), sums.numerator.long()], dim=1)
+            self.episodes.append(rows.to(self.device))
         self.hits += int(hits.sum())
         self.count += len(hits)
 
@@ -101,9 +96,8 @@ class ActionAgreement(_torchmetrics.Metric):  # type: ignore[misc, name-defined]
         Raises:
             ArgumentError: If nothing was taken in yet.
         """
-        hits, count = self._totals()
         kind = torch.float32 if self.device.type == "mps" else torch.float64
-        return torch.tensor(hits / count, dtype=kind, device=self.device)
+        return torch.tensor(self._independent().ratio, dtype=kind, device=self.device)
 
     def interval(self) -> Interval:
         """Wilson's interval of the agreement, over all processes; all of them have to ask.
@@ -115,40 +109,27 @@ class ActionAgreement(_torchmetrics.Metric):  # type: ignore[misc, name-defined]
             ArgumentError: If nothing was taken in yet, or ids were given with some batches only.
         """
         with self.sync_context(dist_sync_fn=self.dist_sync_fn, should_sync=self.sync_on_compute):
-            hits, count = self._totals()
-            return interval_of_proportion(self._by_episode() or _independent(hits, count), level=self.level)
+            return self._metric.interval(self._by_episode() or self._independent())
 
-    def _totals(self) -> tuple[int, int]:
-        hits, count = int(self.hits), int(self.count)
-        if not count:
+    def _independent(self) -> ClusterSums:
+        """Sums with each observation by itself, rebuilt from the totals."""
+        if not self.count:
             raise ArgumentError("Expected at least one batch. Found none. Call update() before compute().")
-        return hits, count
+        hits = (torch.arange(int(self.count), device="cpu") < int(self.hits)).double()
+        return cluster_sums(hits, torch.ones_like(hits))
 
     def _by_episode(self) -> ClusterSums | None:
         """Sums of each episode, or None if no ids were given."""
-        ids, hits, counts = (_joined(x) for x in (self.episode_ids, self.episode_hits, self.episode_count))
-        if not len(ids):
+        # One tensor instead of a list once processes have been joined.
+        parts = [self.episodes] if isinstance(self.episodes, Tensor) else self.episodes
+        if not parts:
             return None
-        if int(counts.sum()) != int(self.count):
+        ids, count, hits = torch.cat([part.cpu() for part in parts]).unbind(1)
+        if int(count.sum()) != int(self.count):
             raise ArgumentError(
                 "Expected episode ids with every batch or with none. Found some of each. "
                 "Pass `episode_ids` always, or call reset() first."
             )
-        # Of 0s and 1s, the squares of the denominators add up to the same as the denominators.
-        hits, counts = hits.double(), counts.double()
-        return merge([ClusterSums(ids, counts, hits, counts, counts)])
-
-
-def _independent(hits: int, count: int) -> ClusterSums:
-    each = (torch.arange(count) < hits).double()
-    return cluster_sums(each, torch.ones_like(each))
-
-
-def _joined(parts: Tensor | list[Tensor]) -> Tensor:
-    """Parts of a state, which are one tensor once processes have been joined; on the CPU."""
-    joined = (
-        parts
-        if isinstance(parts, Tensor)
-        else torch.cat([part.cpu() for part in [torch.zeros(0, dtype=torch.int64), *parts]])
-    )
-    return joined.cpu()
+        # All denominators are 1, so that their squares add up to the count too.
+        count, hits = count.double(), hits.double()
+        return merge([ClusterSums(ids, count, hits, count, count)])

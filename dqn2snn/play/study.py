@@ -13,15 +13,15 @@ from dqn2snn._utils.progress import progress_bar
 from dqn2snn._utils.table import format_table
 from dqn2snn.dynamics.record import Record
 from dqn2snn.metrics import (
-    AgreementCurve,
     GapWeightedAgreement,
-    OperationComparison,
     QError,
     Regret,
     agreement_curve,
     synaptic_operations,
 )
 from dqn2snn.metrics.confidence import Interval
+from dqn2snn.metrics.curve import AgreementCurve
+from dqn2snn.metrics.operations import OperationComparison
 from dqn2snn.network import SpikingQNetwork, network_of
 from dqn2snn.plan import PlanOrNetwork
 from dqn2snn.play.collect import Rollout, collect_rollout

@@ -1,4 +1,4 @@
-"""One decision: the spikes of every layer, and the Q-values that come of them."""
+"""One decision: the spikes of every layer, and the Q-values after each step."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dqn2snn.errors import ArgumentError
-from dqn2snn.plot._style import LAYER_COLOURS, action_colours, new_figure, plain_frame
+from dqn2snn.plot._style import (
+    LAYER_COLOURS,
+    action_colours,
+    layer_label,
+    new_figure,
+    plain_frame,
+    some_neurons,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,8 +24,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from dqn2snn.dynamics.record import Record
-
-__all__ = ["plot_decision", "plot_q_values", "plot_raster"]
 
 
 def plot_raster(
@@ -50,11 +55,11 @@ def plot_raster(
         spikes = layer[:, observation].flatten(1).cpu().numpy()
         is_output = index == len(record.spikes) - 1
         bottom = top + (0.5 if is_output else 1.0)
-        shown = _draw_layer(
+        size = _draw_layer(
             ax, spikes, top, bottom, max_neurons, None if is_output else LAYER_COLOURS[index % 2]
         )
         centres.append((top + bottom) / 2)
-        labels.append(f"{'layer ' * name.isdigit()}{name}\n{shown}")
+        labels.append(f"{layer_label(name)}\n{size}")
         top = bottom + 0.08
     ax.set(xlim=(0.5, record.num_steps + 0.5), ylim=(top - 0.04, -0.04), xlabel="time step")
     ax.set_yticks(centres, labels)
@@ -154,7 +159,7 @@ def _draw_layer(
     ax: Axes, spikes: NDArray[np.bool_], top: float, bottom: float, max_neurons: int, colour: str | None
 ) -> str:
     total = spikes.shape[1]
-    drawn = np.unique(np.linspace(0, total - 1, min(max_neurons, total)).round().astype(int))
+    drawn = some_neurons(total, max_neurons)
     steps, rows = np.nonzero(spikes[:, drawn])
     row_height = (bottom - top) / len(drawn)
     upper = top + (rows + 0.08) * row_height
@@ -172,8 +177,8 @@ def _centre(q: NDArray[np.float64], centred: bool) -> NDArray[np.float64]:
 
 def _settled_range(q: NDArray[np.float64], target: NDArray[np.float64] | None) -> tuple[float, float]:
     """Leave out the first tenth, whose coarse rates would squeeze the rest into a line."""
-    shown = [q[len(q) // 10 :].ravel(), *([] if target is None else [target])]
-    low, high = (float(end(np.concatenate(shown))) for end in (np.min, np.max))
+    visible = [q[len(q) // 10 :].ravel(), *([] if target is None else [target])]
+    low, high = (float(end(np.concatenate(visible))) for end in (np.min, np.max))
     margin = 0.08 * (high - low) or 1.0
     return low - 1.5 * margin, high + margin
 

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from dqn2snn.analysis.diagnosis import Diagnosis
 
-__all__ = ["plot_diagnosis"]
-
 
 def plot_diagnosis(diagnosis: Diagnosis, ax: Axes | None = None) -> Axes:
     """Draw the shares of the decision error, layer by layer and cause by cause.

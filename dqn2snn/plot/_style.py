@@ -1,24 +1,17 @@
-"""What the pictures have in common."""
+"""Colours, figures and frames that the pictures share."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dqn2snn._utils.extras import require
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-__all__ = [
-    "LAYER_COLOURS",
-    "ROBUST_COLOUR",
-    "SPIKE_COUNT_COLOUR",
-    "action_colours",
-    "new_figure",
-    "ordered_colours",
-    "plain_frame",
-]
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart. A ninth action starts over.
 ACTION_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6D1F", "#555555")
@@ -36,6 +29,16 @@ def ordered_colours(count: int) -> list[str]:
     shades = require("matplotlib", extra="plot").colormaps["viridis"]
     to_hex = require("matplotlib.colors", extra="plot").to_hex
     return [to_hex(shades(0.9 * number / max(1, count - 1))) for number in range(count)]
+
+
+def some_neurons(num_neurons: int, most: int) -> NDArray[np.int64]:
+    """Indices of at most so many neurons of a layer, evenly taken."""
+    return np.unique(np.linspace(0, num_neurons - 1, min(most, num_neurons)).round().astype(np.int64))
+
+
+def layer_label(name: str) -> str:
+    """The name of a layer as pictures write it: "layer 2", but "conv1"."""
+    return f"layer {name}" if name.isdigit() else name
 
 
 def new_figure(width: float, height: float) -> Figure:

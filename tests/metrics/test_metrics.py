@@ -24,10 +24,8 @@ from dqn2snn.metrics import (
     GapWeightedAgreement,
     QError,
     Regret,
-    StreamingMetric,
     action_agreement,
     agreement_curve,
-    compare_operations,
     firing_rates,
     gap_weighted_agreement,
     q_error,
@@ -36,7 +34,9 @@ from dqn2snn.metrics import (
     silent_fraction,
     synaptic_operations,
 )
+from dqn2snn.metrics._streaming import StreamingMetric
 from dqn2snn.metrics.confidence import mean_interval, proportion_interval
+from dqn2snn.metrics.operations import OperationComparison
 
 Rows = list[list[float]]
 
@@ -336,11 +336,8 @@ def test_synaptic_operations_against_the_spikes_themselves() -> None:
     fan_outs = [torch.full((12,), 3), torch.zeros(3, dtype=torch.long)]
     per_decision = synaptic_operations(record.sent, fan_outs)
     assert torch.equal(per_decision, 3.0 * record.spikes[0].double().sum((0, 2)))
-    comparison = compare_operations(record.sent, fan_outs, input_macs=6 * 12)
-    assert comparison.dqn_macs == 6 * 12 + 12 * 3
-    assert comparison.synaptic_operations == pytest.approx(per_decision.mean().item())
+    comparison = OperationComparison(per_decision.mean().item(), input_macs=6 * 12, dqn_macs=6 * 12 + 12 * 3)
     assert comparison.operations_ratio == pytest.approx((per_decision.mean().item() + 72) / 108)
-    assert comparison.energy_ratio(accumulate_pj=1.0, mac_pj=1.0) == comparison.operations_ratio
 
 
 def test_synaptic_operations_of_a_convolution_count_its_borders() -> None:
@@ -361,7 +358,6 @@ def test_synaptic_operations_of_a_convolution_count_its_borders() -> None:
         (lambda r: synaptic_operations(r.sent, [torch.ones(12)]), r"\[\(12,\)\]"),
         (lambda r: synaptic_operations(r.sent[:1], [torch.ones(4)]), r"\(24, 12\)"),
         (lambda r: synaptic_operations([], []), "one of each per layer"),
-        (lambda r: compare_operations(r.sent[:1], [torch.ones(12)], input_macs=0), "Found 0"),
     ],
 )
 def test_records_that_do_not_fit_are_refused(call: Callable[[Run], object], message: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import dqn2snn
-from dqn2snn.metrics import ActionAgreement, action_agreement, compare_operations, q_error, regret
+from dqn2snn.metrics import ActionAgreement, action_agreement, q_error, regret, synaptic_operations
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.play.collect import Rollout, collect_rollout
 from dqn2snn.play.study import doubling_steps, fresh_rollout, study_agreement
@@ -43,7 +43,10 @@ def test_every_number_is_that_of_the_metrics(snn: SpikingQNetwork, rollout: Roll
     assert study.regret.mean == pytest.approx(regret(rollout.q, record.q[-1]))
     assert study.relative_q_error.mean == pytest.approx(q_error(rollout.q, record.q[-1], relative=True))
     fan_outs = [snn.plan.fan_out(layer) for layer in range(2)]
-    assert study.operations == compare_operations(record.sent[:-1], fan_outs, input_macs=snn.plan.input_macs)
+    operations = synaptic_operations(record.sent[:-1], fan_outs).mean().item()
+    assert study.operations.synaptic_operations == operations
+    assert study.operations.input_macs == snn.plan.input_macs
+    assert study.operations.dqn_macs == snn.plan.input_macs + sum(int(each.sum()) for each in fan_outs)
     assert (study.observations, study.episodes) == (150, 5)
 
 

@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from dqn2snn.dynamics.record import Record
 from dqn2snn.engine import simulate_reference
 from dqn2snn.errors import ArgumentError
-from dqn2snn.metrics import AgreementCurve, agreement_curve
+from dqn2snn.metrics import agreement_curve
+from dqn2snn.metrics.curve import AgreementCurve
 from dqn2snn.plot import plot_agreement, plot_decision, plot_q_values, plot_raster
 from tests.agents import agent, observations, oracle, plan
 

@@ -13,7 +13,7 @@ from dqn2snn._utils.host import on_host
 from dqn2snn._utils.progress import progress_bar
 from dqn2snn.analysis.diagnosis._advice import advice
 from dqn2snn.analysis.diagnosis._findings import Diagnosis, Flip, LayerDiagnosis
-from dqn2snn.analysis.diagnosis._layers import told_rates
+from dqn2snn.analysis.diagnosis._layers import sent_rates
 from dqn2snn.analysis.diagnosis._sums import LayerSums, Sums
 from dqn2snn.dynamics.record import Record
 from dqn2snn.errors import ArgumentError
@@ -100,13 +100,13 @@ def _decisions(
     if not snn.plan.coding.persistent:
         for x in observations.split(_BATCH):
             record = snn.record(x, num_steps, spikes=snn.plan.readout == "slope", progress=False)
-            yield x, record.q[-1].cpu().double(), told_rates(network, record)
+            yield x, record.q[-1].cpu().double(), sent_rates(network, record)
         return
     stream = snn.stream(num_steps)
     for xs, begins in zip(observations.split(_BATCH), first.split(_BATCH), strict=True):
         pairs = zip(xs.split(1), begins.split(1), strict=True)
         record = Record.join([stream.record(x, done) for x, done in pairs])
-        yield xs, record.q[-1].cpu().double(), told_rates(network, record)
+        yield xs, record.q[-1].cpu().double(), sent_rates(network, record)
 
 
 def _first(episode_ids: Vector | None, count: int) -> Tensor:

@@ -1,6 +1,6 @@
-"""What each layer adds to the error of the Q-values, exactly, and why.
+"""The error that each layer adds to the Q-values, exactly, by cause.
 
-Let Ibar be the mean current of a layer over a decision, in thresholds, and a = N / T the rate that it tells.
+Let Ibar be the mean current of a layer over a decision, in thresholds, and a = N / T the rate that it sends.
 Spikes are conserved, a = Ibar - (v_T - v_0) / T, so that the layer's own error a - max(0, Ibar) has three
 parts and no more:
 
@@ -31,21 +31,19 @@ from dqn2snn.dynamics.record import Record
 from dqn2snn.plan.grid import rounded
 from dqn2snn.plan.rate_network import RateLayer, RateNetwork
 
-__all__ = ["CAUSES", "LayerErrors", "layer_errors", "told_rates"]
-
 CAUSES = ("clipping", "quantisation", "unevenness")
 
 
 @dataclass(frozen=True, eq=False)
 class LayerErrors:
-    """What one hidden layer does in a batch of decisions.
+    """Errors of one hidden layer in a batch of decisions.
 
     Attributes:
         drive: Ibar, `[B, neurons]`, in thresholds.
         rate: a, `[B, neurons]`.
-        errors: Of the rate, by cause, `[B, neurons]` each.
-        q_errors: Of the Q-values, by cause, `[B, A]` each.
-        gradients: dQ / da between the exact rate and the one that is told, `[B, A, neurons]`.
+        errors: Errors of the rate, by cause, `[B, neurons]` each.
+        q_errors: Errors of the Q-values, by cause, `[B, A]` each.
+        gradients: dQ / da between the exact rate and the one that is sent, `[B, A, neurons]`.
     """
 
     drive: Tensor
@@ -63,32 +61,31 @@ def layer_errors(
     Args:
         network: The rate network.
         observations: `[B, *input_shape]`.
-        rates: Of every hidden layer, `told_rates`, `[B, *shape]` each.
+        rates: From `sent_rates`, `[B, *shape]` for each hidden layer.
         num_steps: T.
 
     Returns:
         list[LayerErrors]: One for each hidden layer.
     """
     found = []
-    told = network.inputs(observations)
+    x = network.inputs(observations)
     for index, (layer, rate) in enumerate(zip(network.layers, rates, strict=True)):
-        drive = layer(told)
+        drive = layer(x)
         bits = layer.layer.fraction_bits
         if index == 0 and bits is not None:
-            drive = rounded(
-                drive, bits
-            )  # as the first layer's current is; later ones are on the grid already
-        told = rate.to(drive)
-        found.append(_errors(network, index, drive, told, num_steps))
+            # The first layer's current is rounded in the network too; later ones are on the grid already.
+            drive = rounded(drive, bits)
+        x = rate.to(drive)
+        found.append(_errors(network, index, drive, x, num_steps))
     return found
 
 
-def told_rates(network: RateNetwork, record: Record) -> tuple[Tensor, ...]:
-    """The rates that the hidden layers tell the readout, `[B, *shape]` each.
+def sent_rates(network: RateNetwork, record: Record) -> tuple[Tensor, ...]:
+    """The rates that the readout reads of the hidden layers, `[B, *shape]` each.
 
     Args:
         network: The rate network.
-        record: Of its plan; with spikes where the readout is a slope.
+        record: A run of its plan; with spikes where the readout is a slope.
 
     Returns:
         tuple[Tensor, ...]: In float64 on the CPU.

@@ -137,7 +137,7 @@ class Suggestion:
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, lists and dictionaries that `json.dumps` takes."""
         return {
-            "target": self.target_agreement,
+            "target_agreement": self.target_agreement,
             "observations": self.observations,
             "candidates": [
                 {"recipe": str(candidate.recipe), "prediction": asdict(candidate.prediction)}

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from dqn2snn._utils.extras import require
 from dqn2snn.io.checkpoints import QNetwork
-from dqn2snn.metrics import AgreementCurve
 from dqn2snn.metrics.confidence import Interval
+from dqn2snn.metrics.curve import AgreementCurve
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.play.envs import action_names, make_env
 from dqn2snn.play.study import fresh_rollout

@@ -1,4 +1,4 @@
-"""Playing one episode and keeping what a video of it shows."""
+"""Record a video: play one episode and draw its decisions."""
 
 from __future__ import annotations
 
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
     from dqn2snn.network import SpikingQNetwork
     from dqn2snn.plot.video._scene import Decision
-
-__all__ = ["record_video"]
 
 
 def record_video(
@@ -120,12 +118,12 @@ def _decisions(
 
     device = device_of(dqn) if dqn is not None else None
     stream = snn.stream(num_steps)
-    seen: list[tuple[NDArray[np.uint8], tuple[Tensor, ...]]] = []
+    waiting: list[tuple[NDArray[np.uint8], tuple[Tensor, ...]]] = []
 
     def decide(observations: Tensor, places: Places) -> tuple[Tensor, ...]:
         record = stream.record(observations, places.episode_start, spikes=True)
         # Drawn here, since after the step the environment shows what came of the decision.
-        seen.append((_render(env), record.spikes or ()))
+        waiting.append((_render(env), record.spikes or ()))
         q_snn = record.q[-1].cpu()
         return (q_snn,) if dqn is None else (q_snn, dqn(observations.to(device)).cpu())
 
@@ -133,7 +131,7 @@ def _decisions(
     for step in play(
         decide, env, episode_ids=[0], seed=seed, epsilon=epsilon, max_episode_steps=max_episode_steps
     ):
-        picture, spikes = seen.pop()
+        picture, spikes = waiting.pop()
         q_snn, *others = (q[0].double().numpy() for q in step.q)
         yield Decision(
             game=fit_game(picture),

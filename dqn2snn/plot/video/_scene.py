@@ -1,4 +1,4 @@
-"""What a video shows: the decisions of one episode. Imported only when a video is made."""
+"""Contents of a video: the decisions of one episode. Imported only when a video is made."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from dqn2snn.plot._style import some_neurons
 from dqn2snn.plot.video._layout import BAND_GAP, GAME_SIZE, LABEL_WIDTH, RIGHT_WIDTH, SPIKES_HEIGHT
-
-__all__ = ["Decision", "Scene", "fit_game", "shrink_spikes"]
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What is shown of one decision.
+    """One decision as a frame draws it.
 
     Attributes:
         game: The picture of the game, from `fit_game`.
@@ -60,7 +59,7 @@ def shrink_spikes(spikes: NDArray[np.generic], num_layers: int) -> NDArray[np.fl
     num_steps, num_neurons = spikes.shape
     height = SPIKES_HEIGHT // num_layers - BAND_GAP
     rows = height if num_neurons <= height else height // 2
-    neurons = np.unique(np.linspace(0, num_neurons - 1, min(rows, num_neurons)).round().astype(int))
+    neurons = some_neurons(num_neurons, rows)
     columns = min(num_steps, RIGHT_WIDTH - LABEL_WIDTH)
     edges = np.linspace(0, num_steps, columns, endpoint=False).astype(int)
     sums = np.add.reduceat((spikes[:, neurons] != 0).astype(np.float32), edges, axis=0)
@@ -70,7 +69,7 @@ def shrink_spikes(spikes: NDArray[np.generic], num_layers: int) -> NDArray[np.fl
 
 @dataclass(frozen=True)
 class Scene:
-    """What all frames of a video share.
+    """Everything that the frames of a video draw.
 
     Attributes:
         title: Stands at the top.

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from dqn2snn.plot._style import layer_label
 from dqn2snn.plot.video._layout import (
     ALARM,
     BAND_GAP,
@@ -38,8 +39,6 @@ from dqn2snn.plot.video._layout import (
     Colour,
 )
 from dqn2snn.plot.video._scene import Decision, Scene
-
-__all__ = ["draw"]
 
 
 def draw(scene: Scene, index: int) -> Image.Image:
@@ -122,12 +121,12 @@ def _draw_spikes(image: Image.Image, scene: Scene, decision: Decision) -> None:
     size = (RIGHT_WIDTH - LABEL_WIDTH, band - BAND_GAP)
     for row, ((name, num_neurons), spikes) in enumerate(zip(scene.layers, decision.spikes, strict=True)):
         top = SPIKES_TOP + row * band
-        # Of more actions than there are rows, the nearest one that is shown.
+        # Where rows are fewer than actions, the nearest row.
         place = decision.q_snn.argmax() * (len(spikes) - 1) / max(1, num_neurons - 1)
         chosen = round(place) if row == len(scene.layers) - 1 else None
         image.paste(_raster(spikes, size, chosen), (RIGHT + LABEL_WIDTH, top))
         middle = top + size[1] // 2
-        label = f"layer {name}" if name.isdigit() else name
+        label = layer_label(name)
         _write(image, RIGHT, middle - 7, label if len(label) < 12 else f"{label[:10]}…")
         _write(image, RIGHT, middle + 7, f"{num_neurons:,}", FAINT)
 

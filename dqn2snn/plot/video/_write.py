@@ -16,8 +16,6 @@ from dqn2snn.plot.video._layout import COLOURS
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["check_writable", "write"]
-
 GIF_BYTES = 2_000_000
 """GIFs are kept below this, so that a page that shows one still loads."""
 
