@@ -1,1 +1,1 @@
-"""Before and after a conversion: which recipe and how many steps, where the error comes from, what chips need."""
+"""Advice on a conversion: the recipe and steps to take, the causes of errors, the needs of chips, perturbations."""

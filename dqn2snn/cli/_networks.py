@@ -235,7 +235,7 @@ def check_conversion(args: argparse.Namespace) -> None:
     Args:
         args: Of `add_conversion`.
     """
-    from dqn2snn.analysis.hardware import check_bits
+    from dqn2snn.analysis.hardware.quantize import check_bits
     from dqn2snn.neurons.backends import backend_named
 
     if args.weight_bits is not None:

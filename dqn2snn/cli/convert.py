@@ -89,7 +89,7 @@ def _tried(plan: SpikingPlan) -> str:
     """What was simulated to find the number of steps."""
     if "tried" not in plan.report:
         return ""
-    from dqn2snn.analysis.suggestion import trials_table
+    from dqn2snn.analysis.suggestion._target import trials_table
 
     held_out = (
         f"On {plan.report['held_out']:,} held-out observations, for {plan.report['target_agreement']:g}:"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import nn
 
 from dqn2snn._utils.host import on_host
-from dqn2snn.analysis.suggestion import check_target, plan_for_target, q_values, split_held_out
+from dqn2snn.analysis.suggestion._suggest import check_target, q_values
+from dqn2snn.analysis.suggestion._target import plan_for_target, split_held_out
 from dqn2snn.errors import ArgumentError
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.plan import SpikingPlan

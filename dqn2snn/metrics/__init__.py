@@ -10,7 +10,7 @@ function                  class                   question
 ========================  ======================  =====================================================
 `action_agreement`        `ActionAgreement`       How often is the decision the same? The conversion
                                                   rate of Tan et al. (2021).
-`gap_weighted_agreement`  `GapWeightedAgreement`  The same, with near-ties counting for little.
+`gap_weighted_agreement`  `GapWeightedAgreement`  The same question, near-ties counting for little.
 `regret`                  `Regret`                What does the DQN think its spiking twin gives away?
 `q_error`                 `QError`                How far off are the Q-values, as far as that can
                                                   change a decision?

@@ -1,4 +1,4 @@
-"""Sums by cluster: all that a clustered confidence interval needs to know of the observations.
+"""Sums by cluster, from which clustered confidence intervals are made.
 
 Every metric of this package is a ratio of two sums over observations: a mean has the denominator 1, a
 weighted mean its weights. Decisions within one episode resemble each other, so the spread of such a ratio
@@ -127,7 +127,7 @@ def as_vector(values: Vector, name: str) -> Tensor:
 
     Args:
         values: [N] tensor, array or sequence.
-        name: What an error calls them.
+        name: Their name in errors.
 
     Returns:
         [N] float64 tensor.

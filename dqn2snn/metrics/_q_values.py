@@ -1,4 +1,4 @@
-"""Q-values of two networks on the same observations, looked at once before any metric uses them."""
+"""Q-values of two networks on the same observations, checked before any metric uses them."""
 
 from __future__ import annotations
 

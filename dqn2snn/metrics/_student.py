@@ -19,7 +19,7 @@ def check_level(level: float) -> float:
         level: The confidence level.
 
     Returns:
-        The same level.
+        The level.
 
     Raises:
         ArgumentError: If it is not inside (0, 1).

@@ -1,7 +1,6 @@
-"""Where the error of a spiking network's decisions comes from, and what to change."""
+"""Find where the error of a spiking network's decisions comes from, and what to change."""
 
 from dqn2snn.analysis.diagnosis._diagnose import diagnose
-from dqn2snn.analysis.diagnosis._findings import Diagnosis, Flip, LayerDiagnosis
-from dqn2snn.analysis.diagnosis._layers import CAUSES
+from dqn2snn.analysis.diagnosis._findings import Diagnosis as Diagnosis
 
-__all__ = ["CAUSES", "Diagnosis", "Flip", "LayerDiagnosis", "diagnose"]
+__all__ = ["diagnose"]

@@ -1,4 +1,4 @@
-"""One sentence that says what to change."""
+"""Advice: one sentence that says what to change."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from dqn2snn.analysis.diagnosis._layers import CAUSES
 from dqn2snn.plan import SpikingPlan
-
-__all__ = ["advice"]
 
 _ENOUGH = 0.99
 """Agreement from which on the sentence begins by saying that there is little to mend."""
@@ -27,24 +25,25 @@ def advice(
         num_steps: T.
         agreement: Share of equal decisions.
         layers: Name and shares by cause of each hidden layer.
-        outside: Shares of what is not of neurons.
+        outside: Shares that neurons do not cause.
 
     Returns:
         str: The sentence.
     """
     totals = {cause: sum(shares[cause] for _, shares in layers) for cause in CAUSES}
-    found = {**totals, **outside}
-    cause = max(found, key=lambda name: found[name])
-    if found[cause] <= 0:
+    by_cause = {**totals, **outside}
+    cause = max(by_cause, key=lambda name: by_cause[name])
+    percent = f"{100 * by_cause[cause]:.0f} %"
+    if by_cause[cause] <= 0:
         return "The spiking network's Q-values are those of the DQN: there is nothing to change."
     if cause in CAUSES:
         name, shares = max(layers, key=lambda layer: layer[1][cause])
-        where = " in" if shares[cause] > 0.75 * found[cause] else ", most of it in"
-        said = f"{100 * found[cause]:.0f} % of the error is {cause}{where} layer {name}"
+        where = " in" if shares[cause] > 0.75 * by_cause[cause] else ", most of it in"
+        finding = f"{percent} of the error is {cause}{where} layer {name}"
     else:
-        said = f"{100 * found[cause]:.0f} % of the error is in the numbers of the {cause}, not in its neurons"
+        finding = f"{percent} of the error is in the numbers of the {cause}, not in its neurons"
     start = "Little is left to mend, but " if agreement >= _ENOUGH else ""
-    return f"{start}{said}: {_remedy(cause, plan, num_steps)}."
+    return f"{start}{finding}: {_remedy(cause, plan, num_steps)}."
 
 
 def _remedy(cause: str, plan: SpikingPlan, num_steps: int) -> str:

@@ -27,8 +27,6 @@ from dqn2snn.tracing.observations import Observations, check_observations
 if TYPE_CHECKING:
     from dqn2snn.play.policies import Policy
 
-__all__ = ["diagnose"]
-
 _BATCH = 64
 _CLIPPED_OFTEN = 0.01
 
@@ -53,8 +51,7 @@ def diagnose(
     Args:
         dqn: The DQN.
         snn: The spiking network that was made of it, or its plan.
-        observations: `[N, *input_shape]`; of a "sigma_delta" network in the order of play, since it decides by what it
-            remembers.
+        observations: `[N, *input_shape]`; in the order of play for a "sigma_delta" network, which remembers.
         num_steps: T; the plan's own by default.
         episode_ids: Id of each observation's episode; for the interval of the agreement, and where memory ends.
         progress: Show a progress bar when standard error is a terminal.

@@ -1,4 +1,4 @@
-"""What a diagnosis says, as values."""
+"""A diagnosis, as values."""
 
 from __future__ import annotations
 
@@ -10,26 +10,24 @@ from dqn2snn._utils.table import format_table
 from dqn2snn.analysis.diagnosis._layers import CAUSES
 from dqn2snn.metrics.confidence import Interval
 
-__all__ = ["Diagnosis", "Flip", "LayerDiagnosis"]
-
-_SHOWN_FLIPS = 5
+_LISTED_FLIPS = 5
 
 
 @dataclass(frozen=True)
 class LayerDiagnosis:
-    """One hidden layer.
+    """Errors of one hidden layer.
 
     Attributes:
-        name: In the DQN.
+        name: Its name in the DQN.
         neurons: Number of neurons.
-        shares: Of the decision error, by cause. Over all layers, with what is outside them, they sum to one. A negative
-            share makes up for others.
+        shares: Shares of the decision error, by cause. Over all layers, and with those outside them, they sum to one.
+            A negative share makes up for others.
         sizes: Root mean square of what the layer adds to the difference of two Q-values, by cause, in the DQN's units.
         channel_shares: The share of each channel, by cause, to first order within the layer.
-        clipped: For each channel, the part of its activations that exceed what it can tell.
-        clipped_neurons: Those that are clipped in at least one of a hundred decisions, by flat index.
-        silent_neurons: Those that never fire.
-        lost_neurons: Those of them whose unit in the DQN is active in some decision.
+        clipped: For each channel, the part of its activations that are larger than it can send.
+        clipped_neurons: Neurons that are clipped in at least one of a hundred decisions, by flat index.
+        silent_neurons: Neurons that never fire.
+        lost_neurons: Silent neurons whose unit in the DQN is active in some decision.
     """
 
     name: str
@@ -49,9 +47,9 @@ class Flip:
 
     Attributes:
         observation: Its index.
-        dqn_action: What the DQN does.
-        snn_action: What the spiking network does.
-        regret: What that costs by the DQN's reckoning, in its units.
+        dqn_action: Action of the DQN.
+        snn_action: Action of the spiking network.
+        regret: Cost of the difference by the DQN's Q-values, in its units.
     """
 
     observation: int
@@ -68,7 +66,7 @@ class Diagnosis:
     beats it, in the spiking network. Shares are of its mean square.
 
     Attributes:
-        recipe: Of the plan.
+        recipe: Recipe of the plan.
         num_steps: T.
         observations: Number of decisions.
         agreement: Share of decisions on which both networks choose the same action.
@@ -76,7 +74,7 @@ class Diagnosis:
         error: Root mean square of the decision error, in the DQN's units.
         gap: Median distance from the DQN's best action to its second-best, in the same units.
         layers: The hidden layers.
-        outside: Shares that are not of neurons: "plan", numbers of the plan that differ from the DQN's by rounding,
+        outside: Shares that neurons do not cause: "plan", numbers of the plan that differ from the DQN's by rounding,
             folding or correction; "readout", what the readout adds to rates.
         flips: Decisions that differ, the most costly first.
         advice: One sentence that says what to change.
@@ -124,7 +122,7 @@ class Diagnosis:
             return ""
         rows = [
             [str(flip.observation), str(flip.dqn_action), str(flip.snn_action), f"{flip.regret:.3g}"]
-            for flip in self.flips[:_SHOWN_FLIPS]
+            for flip in self.flips[:_LISTED_FLIPS]
         ]
         table = format_table(["observation", "DQN", "SNN", "costs"], rows)
         return f"{len(self.flips):,} decisions differ, the most costly of which are\n{table}\n\n"

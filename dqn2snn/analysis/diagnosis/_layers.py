@@ -27,6 +27,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dqn2snn.analysis._gradients import gradients_by_action
 from dqn2snn.dynamics.record import Record
 from dqn2snn.plan.grid import rounded
 from dqn2snn.plan.rate_network import RateLayer, RateNetwork
@@ -138,10 +139,4 @@ def _stages(network: RateNetwork, layer: RateLayer, drive: Tensor, num_steps: in
 def _gradients(network: RateNetwork, index: int, rates: Tensor) -> Tensor:
     with torch.enable_grad():
         point = rates.detach().requires_grad_()
-        q = network.q_from(index, point)
-        actions = q.shape[1]
-        rows = [
-            torch.autograd.grad(q[:, action].sum(), point, retain_graph=action < actions - 1)[0]
-            for action in range(actions)
-        ]
-    return torch.stack([row.flatten(1) for row in rows], 1)
+        return gradients_by_action(network.q_from(index, point), [point])[0]

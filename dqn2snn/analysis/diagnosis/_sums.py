@@ -1,4 +1,4 @@
-"""What is added up over decisions, so that memory does not grow with their number."""
+"""Sums over decisions, so that memory does not grow with their number."""
 
 from __future__ import annotations
 
@@ -11,21 +11,19 @@ from torch import Tensor
 from dqn2snn.analysis.diagnosis._layers import CAUSES, LayerErrors, layer_errors
 from dqn2snn.plan.rate_network import RateLayer, RateNetwork
 
-__all__ = ["LayerSums", "Sums"]
-
 
 @dataclass
 class LayerSums:
     """Sums over decisions of one layer.
 
     Attributes:
-        layer: Which.
-        products: Of what each cause adds to the decision error with the whole of it.
-        squares: Of what each cause adds.
-        channels: `[C]`, as `products`, for each channel.
-        clipped: `[neurons]`, decisions in which the neuron has more to tell than it can.
-        fired: `[neurons]`, whether it ever has.
-        active: `[neurons]`, whether its unit in the DQN ever is.
+        layer: The layer.
+        products: For each cause, its part of the decision error times the whole decision error.
+        squares: For each cause, the square of its part of the decision error.
+        channels: For each cause, the `products` of each channel, `[C]`.
+        clipped: `[neurons]`, decisions in which the neuron should send more than it can.
+        fired: `[neurons]`, whether the neuron ever fired.
+        active: `[neurons]`, whether its unit in the DQN was ever active.
     """
 
     layer: RateLayer
@@ -37,20 +35,20 @@ class LayerSums:
     active: Tensor | bool = False
 
     def add(
-        self, found: LayerErrors, unit: Tensor, difference: Difference, error: Tensor, steps: int
+        self, errors: LayerErrors, unit: Tensor, difference: Difference, error: Tensor, steps: int
     ) -> None:
         """Take a batch into account; `unit` is the exact drive."""
-        gradient = difference.of_rows(found.gradients)
-        for cause, errors, q_errors in zip(CAUSES, found.errors, found.q_errors, strict=True):
+        gradient = difference.of_rows(errors.gradients)
+        for cause, rate_errors, q_errors in zip(CAUSES, errors.errors, errors.q_errors, strict=True):
             added = difference(q_errors)
             self.products[cause] += float(added @ error)
             self.squares[cause] += float(added @ added)
-            by_neuron = error @ (gradient * errors)
+            by_neuron = error @ (gradient * rate_errors)
             by_channel = by_neuron.reshape(self.layer.layer.shape[0], -1).sum(1)
             self.channels[cause] = self.channels.get(cause, 0.0) + by_channel
         most = self.layer.most(steps) / self.layer.quanta(steps)
-        self.clipped = self.clipped + (found.drive > most).double().sum(0)
-        self.fired = self.fired | (found.rate > 0).any(0)
+        self.clipped = self.clipped + (errors.drive > most).double().sum(0)
+        self.fired = self.fired | (errors.rate > 0).any(0)
         self.active = self.active | (unit > 0).flatten(1).any(0)
 
 
@@ -60,7 +58,7 @@ class Difference:
 
     Attributes:
         best: The DQN's action, `[B]`.
-        rival: Of the others, the one that the spiking network likes best, `[B]`.
+        rival: The best other action by the spiking network, `[B]`.
     """
 
     best: Tensor
@@ -77,7 +75,7 @@ class Difference:
         return taken
 
     def of_rows(self, gradients: Tensor) -> Tensor:
-        """The same of gradients `[B, A, neurons]`."""
+        """Difference of gradients `[B, A, neurons]` of the two actions, `[B, neurons]`."""
         rows = torch.arange(len(gradients))
         return gradients[rows, self.best] - gradients[rows, self.rival]
 
@@ -87,11 +85,11 @@ class Sums:
     """Sums over decisions.
 
     Attributes:
-        layers: Of every hidden layer.
-        outside: Products with the decision error of what is not of neurons.
-        square: Of the decision error.
+        layers: Sums of every hidden layer.
+        outside: For each cause outside neurons, its part of the decision error times the whole decision error.
+        square: Square of the decision error.
         q_dqn: The DQN's Q-values, `[B, A]` each.
-        q_snn: Those of the spiking network.
+        q_snn: The spiking network's Q-values, `[B, A]` each.
     """
 
     layers: list[LayerSums]
@@ -111,11 +109,11 @@ class Sums:
     ) -> None:
         difference = Difference.between(q_dqn, q_snn)
         error = difference(q_snn - q_dqn)
-        found = layer_errors(network, x, rates, steps)
+        by_layer = layer_errors(network, x, rates, steps)
         *units, exact = network.drives(x)
-        for sums, errors, unit in zip(self.layers, found, units, strict=True):
+        for sums, errors, unit in zip(self.layers, by_layer, units, strict=True):
             sums.add(errors, unit, difference, error, steps)
-        summed = sum((q for errors in found for q in errors.q_errors), torch.zeros_like(q_snn))
+        summed = sum((q for errors in by_layer for q in errors.q_errors), torch.zeros_like(q_snn))
         self.outside["plan"] += float(difference(exact - q_dqn) @ error)
         self.outside["readout"] += float(difference(q_snn - exact - summed) @ error)
         self.square += float(error @ error)

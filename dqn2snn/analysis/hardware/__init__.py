@@ -1,4 +1,4 @@
-"""Plans in the shape of hardware: few bits, and what they need of a chip.
+"""Hardware: weights of few bits, and the cores, bits and energy that a plan needs.
 
 `quantize` rounds weights to a few bits with power-of-two scales and repairs, from observations alone, what that breaks.
 `footprint` counts neurons, synapses and bits; `place` says how many cores of a chip that takes, or what keeps it from
@@ -17,21 +17,20 @@ Example:
 """
 
 from dqn2snn.analysis.hardware.devices import DEVICES, Device
-from dqn2snn.analysis.hardware.energy import ENERGY_MODELS, DecisionCost, EnergyModel, decision_cost
-from dqn2snn.analysis.hardware.footprint import Footprint, LayerFootprint, footprint
-from dqn2snn.analysis.hardware.placement import Placement, place
-from dqn2snn.analysis.hardware.quantize import check_bits, quantize
+from dqn2snn.analysis.hardware.energy import ENERGY_MODELS, EnergyModel, decision_cost
+from dqn2snn.analysis.hardware.energy import DecisionCost as DecisionCost
+from dqn2snn.analysis.hardware.footprint import Footprint as Footprint
+from dqn2snn.analysis.hardware.footprint import LayerFootprint as LayerFootprint
+from dqn2snn.analysis.hardware.footprint import footprint
+from dqn2snn.analysis.hardware.placement import Placement as Placement
+from dqn2snn.analysis.hardware.placement import place
+from dqn2snn.analysis.hardware.quantize import quantize
 
 __all__ = [
     "DEVICES",
     "ENERGY_MODELS",
-    "DecisionCost",
     "Device",
     "EnergyModel",
-    "Footprint",
-    "LayerFootprint",
-    "Placement",
-    "check_bits",
     "decision_cost",
     "footprint",
     "place",

@@ -1,4 +1,4 @@
-"""What arrives at the weights of a layer."""
+"""Inputs of the weights of a layer: how they vary, and how much they matter."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from torch import Tensor
 from dqn2snn.plan.graph import AffineLayer
 from dqn2snn.plan.ops import Conv, run, weighted
 
-__all__ = ["as_rows", "blocks", "importance", "moments"]
-
 _BATCH = 64
 
 _ROWS = 2**16
-"""Samples that moments are taken of: positions of a convolution beyond that say little more."""
+"""Samples for the moments: more positions of a convolution add little."""
 
 
 def as_rows(layer: AffineLayer) -> Tensor:
@@ -60,15 +58,15 @@ def importance(after: AffineLayer | None, channels: int) -> Tensor:
 
 
 def moments(layer: AffineLayer, before: Tensor, arriving: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """How the inputs of each weight vary, and how they go together with those that they have taken the place of.
+    """Covariances of the inputs of each weight, with each other and with the inputs that they replace.
 
     Positions of a convolution are samples, evenly chosen ones where there are very many. Means are subtracted: they
     contribute a bias.
 
     Args:
         layer: The map.
-        before: h, `[B, *in_shape]`, what arrived once.
-        arriving: h_q, likewise, what arrives now.
+        before: h, `[B, *in_shape]`, the inputs as they were.
+        arriving: h_q, `[B, *in_shape]`, the inputs as they are now.
 
     Returns:
         list[tuple[Tensor, Tensor]]: cov(h_q, h_q) and cov(h, h_q), `[F, F]` float64, for each of `blocks`.
@@ -107,7 +105,7 @@ def _covariances(
 
 
 def _samples(layer: AffineLayer, x: Tensor, observations: int) -> list[Tensor]:
-    """What each row is multiplied with, `[N, F]` for each of `blocks`."""
+    """Inputs that each row is multiplied with, `[N, F]` for each of `blocks`."""
     op = weighted(layer.ops)
     if not isinstance(op, Conv):
         return [x]

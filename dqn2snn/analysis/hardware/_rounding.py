@@ -11,16 +11,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-__all__ = ["Per", "compensated", "exponents", "nearest"]
-
 Per = Literal["channel", "layer"]
-"""What shares an exponent: the weights of an output channel, or all of a layer."""
+"""Weights that share an exponent: those of an output channel, or all of a layer."""
 
 _FINER = 3
 """Exponents that are tried beyond the one with which no weight of the smallest channel is cut off."""
 
 _DAMPING = 0.01
-"""Of the moments, as a share of their mean diagonal (Frantar et al. 2023)."""
+"""Added to the diagonal of the moments, as a share of its mean (Frantar et al. 2023)."""
 
 
 def exponents(weight: Tensor, importance: Tensor, bits: int, per: Per, most: int) -> Tensor:
@@ -29,7 +27,7 @@ def exponents(weight: Tensor, importance: Tensor, bits: int, per: Per, most: int
     Args:
         weight: `[R, F]`, one row for each channel.
         importance: `[R]`, how much the squared error of a channel counts where channels share an exponent.
-        bits: Of a weight, its sign included.
+        bits: Bits of a weight, its sign included.
         per: "channel" or "layer".
         most: The largest exponent that is allowed.
 
@@ -63,7 +61,7 @@ def nearest(weight: Tensor, exponent: Tensor, bits: int) -> Tensor:
 
 
 def compensated(weight: Tensor, square: Tensor, cross: Tensor, exponent: Tensor, bits: int) -> Tensor:
-    """Weights of so many bits that make of their inputs what the given ones made of theirs.
+    """Round weights so that their outputs stay, given how their inputs vary.
 
         minimise  E |W (h - E h) - Q (h_q - E h_q)|^2
 
@@ -73,10 +71,10 @@ def compensated(weight: Tensor, square: Tensor, cross: Tensor, exponent: Tensor,
 
     Args:
         weight: W, `[R, F]` float64.
-        square: cov(h_q, h_q), `[F, F]` float64, of what arrives now.
-        cross: cov(h, h_q), `[F, F]` float64, with what arrived once.
+        square: cov(h_q, h_q), `[F, F]` float64, of the inputs as they are now.
+        cross: cov(h, h_q), `[F, F]` float64, of the inputs as they were with those.
         exponent: `[R, 1]`.
-        bits: Of a weight.
+        bits: Bits of a weight.
 
     Returns:
         Tensor: Q, `[R, F]`. In rows where rounding W to the nearest does better, it is that.

@@ -1,4 +1,4 @@
-"""What some neuromorphic chips hold, as their makers publish it."""
+"""Limits of some neuromorphic chips, as their makers publish them."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ class Device:
     """The limits of a chip, None where there is none or none is published.
 
     Attributes:
-        name: As people say it.
-        weight_bits: Of a weight, its sign included.
-        state_bits: Of a membrane, its sign included.
-        cores: On one chip.
-        neurons_per_core: Of each core; several numbers where cores differ.
-        weights_per_core: Likewise, of weights of `weight_bits` bits.
+        name: Its usual name.
+        weight_bits: Bits of a weight, its sign included.
+        state_bits: Bits of a membrane, its sign included.
+        cores: Cores of one chip.
+        neurons_per_core: Neurons of each core; several numbers where cores differ.
+        weights_per_core: Weights of `weight_bits` bits of each core; several numbers where cores differ.
         shares_kernels: Whether a convolution's kernel is stored once, and not once for each position.
         layer_on_one_core: Whether a layer has to fit one core.
         inputs: Input channels.
         outputs: Output neurons.
         source: Where the numbers are from.
-        note: What a converted DQN meets there.
+        note: A limit for converted DQNs that the numbers do not show.
     """
 
     name: str

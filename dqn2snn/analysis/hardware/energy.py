@@ -1,4 +1,4 @@
-"""What a decision costs in energy, estimated from counts of operations."""
+"""Energy of a decision, estimated from counts of operations."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from dqn2snn._utils.nearest import unknown_name
 from dqn2snn._utils.table import format_table
 from dqn2snn.dynamics.record import Record
 from dqn2snn.errors import ArgumentError
 from dqn2snn.metrics import synaptic_operations
 from dqn2snn.plan import PlanOrNetwork, plan_of
 
-__all__ = ["ENERGY_MODELS", "DecisionCost", "EnergyModel", "decision_cost"]
+__all__ = ["ENERGY_MODELS", "EnergyModel", "decision_cost"]
 
 
 @dataclass(frozen=True)
@@ -20,12 +21,12 @@ class EnergyModel:
     """Energy of single operations, in picojoules.
 
     Attributes:
-        name: Of the hardware.
+        name: Name of the hardware.
         synaptic_operation: A spike at one synapse.
         neuron_update: One neuron in one step, whether a spike arrives or not.
         mac: A multiply-accumulate of the first layer, once a decision; 0 where it is done elsewhere.
         source: Where the numbers are from.
-        limits: What they leave out.
+        limits: Costs that the numbers leave out.
     """
 
     name: str
@@ -76,7 +77,7 @@ ENERGY_MODELS: Final = MappingProxyType(
 
 @dataclass(frozen=True)
 class DecisionCost:
-    """What a decision costs on average.
+    """Operations of a decision, on average.
 
     Attributes:
         synaptic_operations: Accumulates caused by spikes.
@@ -156,8 +157,5 @@ def _model(model: str | EnergyModel) -> EnergyModel:
     if isinstance(model, EnergyModel):
         return model
     if model not in ENERGY_MODELS:
-        raise ArgumentError(
-            f"Expected an energy model out of {', '.join(ENERGY_MODELS)}, or an EnergyModel. Found {model!r}. "
-            "Give one's own as dqn2snn.hardware.EnergyModel(...)."
-        )
+        raise unknown_name("an energy model", model, ENERGY_MODELS)
     return ENERGY_MODELS[model]

@@ -1,4 +1,4 @@
-"""What a plan needs of a chip: neurons, weights, bits, and cores."""
+"""Needs of a plan: neurons, synapses, weights and bits."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from dqn2snn.analysis.hardware._inputs import as_rows
 from dqn2snn.plan import PlanOrNetwork, SpikingLayer, SpikingPlan, plan_of
 from dqn2snn.plan.ops import Conv, run, weighted
 
-__all__ = ["Footprint", "LayerFootprint", "footprint"]
+__all__ = ["footprint"]
 
 
 @dataclass(frozen=True)
 class LayerFootprint:
-    """What one layer needs.
+    """Needs of one layer.
 
     Attributes:
-        name: Of the layer in the user's network.
+        name: Name of the layer in the user's network.
         neurons: Number of neurons.
         fan_in: Most synapses that one neuron has.
-        synapses: Of all neurons.
-        weights: Different ones; a convolution uses each at every position.
+        synapses: Synapses of all neurons.
+        weights: Different weights; a convolution uses each at every position.
         kernel: Output channels and the positions of a kernel, where the layer is a convolution.
-        weight_bits: Of a weight, its sign included, with a power-of-two scale for each output channel; None off the
-            grid.
-        threshold_bits: Of a threshold, in steps of the grid; None off the grid.
-        bias_bits: Of a bias, its sign included, likewise.
-        membrane_bits: Of a membrane, its sign included, likewise: by the proof of `dqn2snn.grid`, whatever spikes
-            arrive.
+        weight_bits: Bits of a weight, its sign included, with a power-of-two scale for each output channel; None off
+            the grid.
+        threshold_bits: Bits of a threshold, in steps of the grid; None off the grid.
+        bias_bits: Bits of a bias, its sign included, in steps of the grid; None off the grid.
+        membrane_bits: Bits of a membrane, its sign included, in steps of the grid, by the proof of
+            `dqn2snn.plan.grid`, whatever spikes arrive; None off the grid.
     """
 
     name: str
@@ -50,7 +50,7 @@ class LayerFootprint:
 
 @dataclass(frozen=True)
 class Footprint:
-    """What a plan needs.
+    """Needs of a plan.
 
     Attributes:
         layers: The hidden layers and the output.
@@ -160,7 +160,8 @@ def _weight_bits(layer: SpikingLayer) -> int:
     common = torch.zeros(len(steps), dtype=torch.long)
     for row in steps.unbind(1):
         common = common.bitwise_or(row.abs())
-    shared = (common & -common).clamp(min=1)  # the lowest bit that any weight of the channel has
+    # The lowest bit that any weight of the channel has.
+    shared = (common & -common).clamp(min=1)
     largest = int((steps.abs().amax(1) // shared).max())
     return _length(largest) + 1
 

@@ -1,16 +1,16 @@
-"""Which chip holds a plan."""
+"""Placement of a plan on the cores of a chip."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
+from dqn2snn._utils.nearest import unknown_name
 from dqn2snn.analysis.hardware.devices import DEVICES, Device
 from dqn2snn.analysis.hardware.footprint import Footprint, LayerFootprint, footprint
-from dqn2snn.errors import ArgumentError
 from dqn2snn.plan import PlanOrNetwork, SpikingPlan, plan_of
 
-__all__ = ["Placement", "place"]
+__all__ = ["place"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Placement:
         device: The chip.
         cores: That each layer takes, in the order of the layers; 0 for one that no core holds. Where a chip has one
             core only, layers share it.
-        obstacles: What keeps the plan from the chip, in words; empty if nothing does.
+        obstacles: Reasons why the chip cannot hold the plan, in words; empty if it can.
     """
 
     device: Device
@@ -73,10 +73,7 @@ def _device(device: str | Device) -> Device:
     if isinstance(device, Device):
         return device
     if device not in DEVICES:
-        raise ArgumentError(
-            f"Expected a device out of {', '.join(DEVICES)}, or a Device. Found {device!r}. Describe another as "
-            "dqn2snn.analysis.hardware.Device(...)."
-        )
+        raise unknown_name("a device", device, DEVICES)
     return DEVICES[device]
 
 

@@ -19,7 +19,7 @@ from dqn2snn.plan.grid import regridded
 from dqn2snn.recipes.correction import mean_spikes
 from dqn2snn.tracing.observations import Observations, check_observations
 
-__all__ = ["check_bits", "quantize"]
+__all__ = ["quantize"]
 
 _FEWEST_BITS, _MOST_BITS = 2, 16
 _FINEST = 30
@@ -54,7 +54,7 @@ def quantize(
 
     Args:
         plan: A plan of any recipe, corrected or not, on a grid or in raw numbers; or its network.
-        bits: Of a weight, its sign included, 2 to 16. Loihi has up to 9, Speck and Xylo have 8.
+        bits: Bits of a weight, its sign included, 2 to 16. Loihi has up to 9, Speck and Xylo have 8.
         per: "channel" or "layer": what shares an exponent.
         observations: `[N, *input_shape]`, a few hundred or more; None rounds to the nearest.
         samples: Observations that are used, evenly from all of them.
@@ -96,11 +96,11 @@ def quantize(
             at_start = plan.coding.once and index > 0
             rounded = _shifted(rounded, _missing(layer, wanted[index], rounded, arriving), at_start=at_start)
         made, found = _with_layer(made, index, rounded), [*found, exponent]
-    return _noted(regridded(made) if plan.on_grid else made, bits, per, batch, found)
+    return _reported(regridded(made) if plan.on_grid else made, bits, per, batch, found)
 
 
 def check_bits(bits: int) -> int:
-    """The number of bits itself.
+    """Refuse a number of bits out of range.
 
     Raises:
         ArgumentError: If it is not a whole number from 2 to 16.
@@ -156,17 +156,18 @@ def _with_rows(layer: SpikingLayer, rows: Tensor) -> SpikingLayer:
 
 
 def _missing(layer: SpikingLayer, before: Tensor, rounded: SpikingLayer, arriving: Tensor) -> Tensor:
-    """By how much the mean current of each channel has changed, `[C]`."""
+    """Change of the mean current of each channel, `[C]`."""
     lost = _mean(layer.affine, before) - _mean(rounded.affine, arriving)
     return lost.reshape(len(lost), -1).mean(1)
 
 
 def _mean(affine: AffineLayer, x: Tensor) -> Tensor:
-    return affine(x.double().mean(0, keepdim=True))[0]  # the map is affine: of the mean it is the mean
+    # An affine map takes the mean of its inputs to the mean of its outputs.
+    return affine(x.double().mean(0, keepdim=True))[0]
 
 
 def _shifted(layer: SpikingLayer, missing: Tensor, *, at_start: bool) -> SpikingLayer:
-    """The layer with what is missing in its bias, which in delta coding is part of the initial membrane."""
+    """The layer with the missing current in its bias, which delta coding keeps in the initial membrane."""
 
     def more(values: Tensor) -> Tensor:
         return values + (missing if values.ndim < 2 else per_channel(missing, layer.shape))
@@ -183,10 +184,11 @@ def _with_layer(plan: SpikingPlan, index: int, layer: SpikingLayer) -> SpikingPl
     return replace(plan, layers=(*plan.layers[:index], layer, *plan.layers[index + 1 :]))
 
 
-def _noted(
+def _reported(
     plan: SpikingPlan, bits: int, per: Per, batch: Tensor | None, exponents: list[Tensor]
 ) -> SpikingPlan:
-    """The plan with what was done in its report; a coarser grid has rounded finer weights once more."""
+    """The plan with its bits and exponents in the report."""
+    # A coarser grid has rounded finer weights once more.
     finest = [_FINEST if layer.weight_bits is None else layer.weight_bits for layer in plan.all_layers]
     note: dict[str, Any] = {
         "bits": bits,

@@ -1,4 +1,4 @@
-"""Perturbations: what a network is given to see, or is made of, spoilt a little, to ask how well its decisions hold.
+"""Perturbations of observations and weights, to ask how well decisions hold.
 
 On observations, after Patel et al. (2019), "Improved robustness of reinforcement learning policies upon conversion to
 spiking neuronal network platforms applied to Atari Breakout game", Neural Networks 120, arXiv 1903.11012:
@@ -9,7 +9,7 @@ spiking neuronal network platforms applied to Atari Breakout game", Neural Netwo
 
 On networks:
 
-    weight_noise      every weight of a graph or of a plan is multiplied by 1 + sigma times a normal number
+    weight_noise      every weight of a plan is multiplied by 1 + sigma times a normal number
 
 Example:
     >>> import torch
@@ -19,6 +19,7 @@ Example:
 """
 
 from dqn2snn.analysis.perturbation._observations import bar, gaussian, salt_and_pepper
-from dqn2snn.analysis.perturbation._weights import noisy_graph, weight_noise
+from dqn2snn.analysis.perturbation._weights import noisy_graph as noisy_graph
+from dqn2snn.analysis.perturbation._weights import weight_noise
 
-__all__ = ["bar", "gaussian", "noisy_graph", "salt_and_pepper", "weight_noise"]
+__all__ = ["bar", "gaussian", "salt_and_pepper", "weight_noise"]

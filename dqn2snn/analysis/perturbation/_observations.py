@@ -7,8 +7,6 @@ from torch import Tensor
 
 from dqn2snn.errors import ArgumentError, ObservationError
 
-__all__ = ["bar", "gaussian", "salt_and_pepper"]
-
 BAR_ROWS = 3
 """Height of the bar of Patel et al. (2019)."""
 
@@ -20,7 +18,7 @@ def bar(observations: Tensor, row: int, *, rows: int = BAR_ROWS, low: float = 0.
         observations: Images ``[..., H, W]``; all channels, the frames of a stack, are covered alike.
         row: The first row that is covered, 0 at the top.
         rows: Height of the bar; what is below the image is cut off.
-        low: What the bar looks like.
+        low: Value of the bar.
 
     Returns:
         Tensor: A new tensor of the same shape.

@@ -1,4 +1,4 @@
-"""Perturbations of weights, of a traced network and of a plan alike."""
+"""Perturbations of weights, in a traced network and in a plan alike."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from dqn2snn.analysis.perturbation._observations import check_sigma
 from dqn2snn.plan import PlanOrNetwork, SpikingPlan, plan_of
 from dqn2snn.plan.graph import AffineLayer, LayerGraph
 from dqn2snn.tracing.observations import Observations
-
-__all__ = ["noisy_graph", "weight_noise"]
 
 
 def noisy_graph(graph: LayerGraph, *, sigma: float, seed: int) -> LayerGraph:
@@ -54,7 +52,7 @@ def weight_noise(
     """Multiply every weight of a plan by ``1 + sigma n``, with the numbers ``n`` of `noisy_graph`.
 
     It has the form of a correction, and goes last: thresholds, and what other corrections have fitted, are those of
-    the network without noise, as on hardware whose synapses are not what they were told to be.
+    the network without noise, as on hardware whose synapses are inexact.
 
     Args:
         plan: A plan in raw numbers, or its network.

@@ -9,13 +9,11 @@ from dqn2snn.analysis.suggestion._rounding import Moments, known_error, own_erro
 from dqn2snn.analysis.suggestion._sensitivity import Sensitivity
 from dqn2snn.plan.rate_network import RateLayer, RateNetwork
 
-__all__ = ["agreement_probability", "q_error_moments"]
-
 _DRAWS = 64
 _JITTER = 1e-5
 
 
-def q_error_moments(network: RateNetwork, found: Sensitivity, num_steps: int) -> Moments:
+def q_error_moments(network: RateNetwork, at: Sensitivity, num_steps: int) -> Moments:
     """Mean `[B, A]` and covariance `[B, A, A]` of the errors of the Q-values after `num_steps` steps.
 
         E Q-error_a = sum_j dQ_a/dr_j E e_j,    Cov_ab = sum_j dQ_a/dr_j dQ_b/dr_j Var e_j,
@@ -25,17 +23,17 @@ def q_error_moments(network: RateNetwork, found: Sensitivity, num_steps: int) ->
 
     Args:
         network: The rate network.
-        found: Its sensitivity.
+        at: Its sensitivity.
         num_steps: T.
 
     Returns:
         Moments: In the DQN's units.
     """
-    actions = found.q.shape[1]
-    mean = torch.zeros_like(found.q)
-    covariance = found.q.new_zeros(len(found.q), actions, actions)
+    actions = at.q.shape[1]
+    mean = torch.zeros_like(at.q)
+    covariance = at.q.new_zeros(len(at.q), actions, actions)
     for i, layer in enumerate(network.layers):
-        gradient, error = found.gradients[i], _layer_error(layer, found, i, num_steps)
+        gradient, error = at.gradients[i], _layer_error(layer, at, i, num_steps)
         mean += torch.einsum("ban,bn->ba", gradient, error.mean)
         if i:
             weighted = gradient * error.variance.sqrt()[:, None]
@@ -72,23 +70,22 @@ def agreement_probability(q_dqn: Tensor, q: Tensor, error: Moments) -> Tensor:
     return agreed
 
 
-def _layer_error(layer: RateLayer, found: Sensitivity, i: int, num_steps: int) -> Moments:
-    """Of a layer's rates, `[B, neurons]`."""
+def _layer_error(layer: RateLayer, at: Sensitivity, i: int, num_steps: int) -> Moments:
+    """Error of a layer's rates, `[B, neurons]`."""
     n, most = layer.quanta(num_steps), layer.most(num_steps)
-    u, phase = found.drives[i] * n, layer.phase
+    u, phase = at.drives[i] * n, layer.phase
     if i == 0:
         mean = known_error(u, phase, most)
         return Moments(mean.flatten(1) / n, u.new_zeros(()))
-    error = _where_active(u, found.spreads[i], phase.expand_as(u), most)
+    error = _where_active(u, at.spreads[i], phase.expand_as(u), most)
     return Moments(error.mean.flatten(1) / n, error.variance.flatten(1) / n**2)
 
 
 def _where_active(u: Tensor, spread: Tensor, phase: Tensor, most: int) -> Moments:
     """`own_error`, computed only where a neuron can be led to fire."""
     active = u > -1 - 4 * spread
-    found = own_error(u[active], spread[active], phase[active], most)
     mean, variance = torch.zeros_like(u), torch.zeros_like(u)
-    mean[active], variance[active] = found
+    mean[active], variance[active] = own_error(u[active], spread[active], phase[active], most)
     return Moments(mean, variance)
 
 

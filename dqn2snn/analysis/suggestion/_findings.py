@@ -1,4 +1,4 @@
-"""What a suggestion says, as values."""
+"""A suggestion, as values."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from dqn2snn.analysis.suggestion._predict import Prediction
 from dqn2snn.metrics.confidence import Interval
 from dqn2snn.recipes import Recipe
 
-__all__ = ["Candidate", "Option", "Suggestion"]
-
 _COLUMNS = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A recipe, and what it is expected to do.
+    """A recipe and its predicted agreement.
 
     Attributes:
         recipe: How to convert.
@@ -54,10 +52,10 @@ class Option:
 
     Attributes:
         recipe: The recipe.
-        num_steps: T; None of "sigma_delta", which is predicted as settled and has its own.
-        levels: Spikes by which T is chosen: T itself, or of "sigma_delta" the levels.
-        agreement: Predicted.
-        reached: Whether that is the target.
+        num_steps: T; None for "sigma_delta", which is predicted as settled and has its own.
+        levels: Spikes by which T is chosen: T itself, or the levels of "sigma_delta".
+        agreement: Predicted agreement.
+        reached: Whether it is the target or more.
     """
 
     recipe: Recipe
@@ -78,14 +76,14 @@ class Option:
 
     @property
     def arguments(self) -> str:
-        """The same for the command line: `--recipe burst:max_spikes=4 --steps 8`."""
+        """Arguments of the command line: `--recipe burst:max_spikes=4 --steps 8`."""
         steps = "" if self.num_steps is None else f" --steps {self.num_steps}"
         return f"--recipe {self.recipe}{steps}"
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """What to expect of each way to convert, and which way to take.
+    """Expected agreement of each way to convert, and the way to take.
 
     Attributes:
         target_agreement: Agreement that was asked for.

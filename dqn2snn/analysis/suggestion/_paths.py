@@ -1,6 +1,6 @@
-"""Errors over time: what readouts that look back, and neurons that cannot take spikes back, make of rounding.
+"""Rounding errors over time, for readouts that look back and for neurons that cannot take spikes back.
 
-A neuron that is to have told t z spikes after t steps, and whose input is off by about s spikes, has sent
+A neuron that is to have sent t z spikes after t steps, and whose input is off by about s spikes, has sent
 
     N(t) = N(t - 1) + clip(floor(t z + s xi(t) + phi) - N(t - 1), lowest, k),
 
@@ -24,39 +24,37 @@ from dqn2snn.analysis.suggestion._sensitivity import Sensitivity
 from dqn2snn.plan import SpikingLayer
 from dqn2snn.plan.rate_network import RateNetwork
 
-__all__ = ["q_errors_over_time"]
-
 _SEED = 0
 _NEAR = 4.0
 """Spreads below zero at which a neuron is taken as silent."""
 
 
-def q_errors_over_time(network: RateNetwork, found: Sensitivity, steps: Sequence[int]) -> list[Tensor]:
+def q_errors_over_time(network: RateNetwork, at: Sensitivity, steps: Sequence[int]) -> list[Tensor]:
     """Errors of the Q-values `[B, A]` after each of some numbers of steps, by the plan's readout.
 
     Args:
         network: The rate network of a "rate" plan.
-        found: Its sensitivity.
+        at: Its sensitivity.
         steps: Increasing numbers of steps.
 
     Returns:
         list[Tensor]: In the DQN's units.
     """
-    errors = [torch.zeros_like(found.q) for _ in steps]
+    errors = [torch.zeros_like(at.q) for _ in steps]
     generator = torch.Generator("cpu").manual_seed(_SEED)
     slope = network.plan.readout == "slope"
     for i, layer in enumerate(network.layers):
-        z, spread = found.drives[i].flatten(1), found.spreads[i].flatten(1)
+        z, spread = at.drives[i].flatten(1), at.spreads[i].flatten(1)
         active = z * steps[-1] > -1 - _NEAR * spread
         phase = layer.phase.expand(layer.layer.shape).flatten().expand_as(z)[active]
-        for error, found_rates in zip(
+        for error, active_rates in zip(
             errors,
             _rate_errors(z[active], spread[active], phase, layer.layer, steps, slope, i > 0, generator),
             strict=True,
         ):
             rates = torch.zeros_like(z)
-            rates[active] = found_rates
-            error += torch.einsum("ban,bn->ba", found.gradients[i], rates)
+            rates[active] = active_rates
+            error += torch.einsum("ban,bn->ba", at.gradients[i], rates)
     return errors
 
 

@@ -22,19 +22,18 @@ from dqn2snn.metrics.confidence import Interval, mean_interval
 from dqn2snn.plan import PlanOrNetwork, SpikingPlan, check_num_steps, plan_of
 from dqn2snn.plan.rate_network import RateNetwork
 
-__all__ = ["MODEL_ERROR", "STEPS", "Prediction", "model_error", "predict_agreement"]
-
 STEPS = (1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256, 500)
 """Numbers of steps for which agreement is predicted by default; between them it is interpolated."""
 
 MODEL_ERROR: Mapping[int, float] = {1: 0.11, 2: 0.06, 4: 0.03, 8: 0.018, 32: 0.01}
-"""Root mean square of what the prediction misses beside sampling, from so many steps on, as measured with signed
-neurons on the shipped agents (docs/explanation/choosing.md)."""
+"""Root mean square error of the prediction beside sampling, from so many steps on, as measured with signed neurons on
+the shipped agents (docs/explanation/choosing.md)."""
 
 _UNEVEN = 0.03
-"""The same of neurons that cannot take spikes back, for every layer behind the second, beside that."""
+"""Further error of neurons that cannot take spikes back, for every layer behind the second."""
 
 _BATCH = 64
+"""Observations that are differentiated at once. Memory grows with it, neurons and actions."""
 
 
 @dataclass(frozen=True)
@@ -81,14 +80,12 @@ def predict_agreement(
     *,
     num_steps: Sequence[int] = STEPS,
     episode_ids: Vector | None = None,
-    level: float = 0.95,
-    batch_size: int = _BATCH,
     progress: bool = True,
 ) -> Prediction:
     """Predict on how many decisions a spiking network agrees with its DQN, without simulating it.
 
     The plan is read as a ReLU network between rates, and one backward pass for each action gives the
-    derivatives of the Q-values with respect to every rate. Each neuron adds the error of telling its rate in
+    derivatives of the Q-values with respect to every rate. Each neuron adds the error of sending its rate in
     whole spikes, at most as many as it can send. Errors of the first layer, whose current is known, are
     computed; those of later layers have a mean and a variance, which depend on how much the layers before have
     blurred their input. Then
@@ -99,8 +96,8 @@ def predict_agreement(
     which with unknown errors only, of variance theta^2 / (12 T^2), and independent actions is
     mean_x prod_b Phi(gap_b / sigma_a*b).
 
-    What arrives unevenly is left out. Neurons that take spikes back make up for it; others, in deep networks,
-    agree a few points less than predicted. A "delta" plan is taken as settled, whatever the number of steps.
+    Spikes that arrive unevenly are left out. Neurons that take spikes back make up for them; others, in deep
+    networks, agree a few points less than predicted. A "delta" plan is taken as settled, whatever the number of steps.
 
     Args:
         plan: A plan in "rate" or "delta" coding, or its network.
@@ -108,8 +105,6 @@ def predict_agreement(
         q_dqn: The DQN's Q-values of them, `[N, A]`.
         num_steps: Increasing numbers of steps.
         episode_ids: Id of each observation's episode; None takes observations as independent.
-        level: Confidence level of the intervals.
-        batch_size: Observations that are differentiated at once. Memory grows with it, neurons and actions.
         progress: Show a progress bar when standard error is a terminal.
 
     Returns:
@@ -138,28 +133,28 @@ def predict_agreement(
     q_dqn = q_dqn.detach().float().cpu()
     parts: list[list[Tensor]] = [[] for _ in chosen]
     with progress_bar(label="predict", total=len(observations), progress=progress) as bar:
-        for batch, q in zip(observations.cpu().split(batch_size), q_dqn.split(batch_size), strict=True):
-            found = sensitivity(network, batch)
-            for part, error in zip(parts, _errors(network, found, chosen), strict=True):
-                part.append(agreement_probability(q, found.q, error))
+        for batch, q in zip(observations.cpu().split(_BATCH), q_dqn.split(_BATCH), strict=True):
+            at = sensitivity(network, batch)
+            for part, error in zip(parts, _errors(network, at, chosen), strict=True):
+                part.append(agreement_probability(q, at.q, error))
             bar.update(len(batch))
     agreement = tuple(
-        _interval(torch.cat(part), model_error(plan, count), episode_ids, level)
+        _interval(torch.cat(part), _model_error(plan, count), episode_ids)
         for part, count in zip(parts, chosen, strict=True)
     )
     return Prediction(chosen, agreement)
 
 
-def _errors(network: RateNetwork, found: Sensitivity, steps: Sequence[int]) -> Iterator[Moments]:
-    """Of the Q-values: in closed form where what was sent before does not matter, over time where it does."""
+def _errors(network: RateNetwork, at: Sensitivity, steps: Sequence[int]) -> Iterator[Moments]:
+    """Errors of the Q-values: in closed form where earlier spikes do not matter, over time where they do."""
     plan = network.plan
     signed = all(layer.signed for layer in plan.layers)
     if plan.coding.persistent or (signed and plan.readout == "rate"):
-        return (q_error_moments(network, found, num_steps) for num_steps in steps)
-    return (Moments(error, error.new_zeros(())) for error in q_errors_over_time(network, found, steps))
+        return (q_error_moments(network, at, num_steps) for num_steps in steps)
+    return (Moments(error, error.new_zeros(())) for error in q_errors_over_time(network, at, steps))
 
 
-def model_error(plan: SpikingPlan, num_steps: int) -> float:
+def _model_error(plan: SpikingPlan, num_steps: int) -> float:
     """Standard error of the prediction itself, beside that of sampling, as a share of decisions."""
     first = RateNetwork.of(plan).layers[0]
     levels = first.most(num_steps)
@@ -168,10 +163,10 @@ def model_error(plan: SpikingPlan, num_steps: int) -> float:
     return math.hypot(error, uneven)
 
 
-def _interval(probabilities: Tensor, model: float, episode_ids: Vector | None, level: float) -> Interval:
+def _interval(probabilities: Tensor, model: float, episode_ids: Vector | None) -> Interval:
     """Sampling and model together, within [0, 1]."""
-    sampled = mean_interval(probabilities.double(), clusters=episode_ids, level=level)
-    half = math.hypot(sampled.high - sampled.mean, normal_quantile(level) * model)
+    sampled = mean_interval(probabilities.double(), clusters=episode_ids)
+    half = math.hypot(sampled.high - sampled.mean, normal_quantile(sampled.level) * model)
     mean = min(1.0, max(0.0, sampled.mean))
     return replace(sampled, mean=mean, low=max(0.0, mean - half), high=min(1.0, mean + half))
 

@@ -1,11 +1,11 @@
-"""The error that a neuron makes by telling a number in whole spikes.
+"""The error that a neuron makes by sending a number in whole spikes.
 
-A neuron that is to tell u spikes tells N = clip(floor(u + phi), 0, most). Where its input is exact, the error
-N - u is known. Behind other spiking layers its input is off by about s spikes, so that what it tells is
+A neuron that is to send u spikes sends N = clip(floor(u + phi), 0, most). Where its input is exact, the error
+N - u is known. Behind other spiking layers its input is off by about s spikes, so that it sends
 
     N = clip(floor(u + s xi + phi), 0, most),    xi normal.
 
-Of this the part s xi is the error of the layers before, passed on. What remains is the neuron's own, and has a
+The part s xi is the error of the layers before, passed on. The rest is the neuron's own, and has a
 mean, which many observations may share, and a variance. Far from 0 and from `most`, with s of one half and
 more, they are phi - 1/2 and 1/12, the usual model of quantisation; with small s the mean is the rounding error
 of u itself, and the variance nothing. A neuron far below zero has neither.
@@ -33,7 +33,7 @@ _UNIFORM_SPREAD = 0.6
 
 
 class Moments(NamedTuple):
-    """Of an error, in spikes.
+    """Mean and variance of an error, in spikes.
 
     Attributes:
         mean: Expected error.
@@ -45,10 +45,10 @@ class Moments(NamedTuple):
 
 
 def known_error(u: Tensor, phase: Tensor, most: int) -> Tensor:
-    """The error of neurons that are to tell u spikes exactly.
+    """The error of neurons that are to send exactly u spikes.
 
     Args:
-        u: Spikes to tell, negative where the neuron is to be silent.
+        u: Spikes to send, negative where the neuron is to be silent.
         phase: phi, V(0) over the threshold.
         most: Spikes that the neuron can send.
 
@@ -66,7 +66,7 @@ def own_error(u: Tensor, spread: Tensor, phase: Tensor, most: int) -> Moments:
     """Mean and variance of a neuron's own error, given how uncertain its input is.
 
     Args:
-        u: Spikes to tell.
+        u: Spikes to send.
         spread: s, standard deviation of the error that comes in, in spikes; broadcasts to u.
         phase: phi.
         most: Spikes that the neuron can send.

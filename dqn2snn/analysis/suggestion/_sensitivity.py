@@ -1,4 +1,4 @@
-"""How the Q-values depend on every rate: one backward pass for each action."""
+"""Sensitivity of the Q-values to every rate: one backward pass for each action."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dqn2snn.analysis._gradients import gradients_by_action
 from dqn2snn.plan.graph import AffineLayer
 from dqn2snn.plan.rate_network import RateNetwork
-
-__all__ = ["Sensitivity", "sensitivity"]
 
 
 @dataclass(frozen=True, eq=False)
 class Sensitivity:
-    """Of a batch of decisions.
+    """Derivatives of the Q-values in a batch of decisions, and the spread of every neuron's input.
 
     Attributes:
         q: Q-values of the rate network, `[B, A]`.
@@ -52,12 +51,7 @@ def sensitivity(network: RateNetwork, observations: Tensor) -> Sensitivity:
             drives.append(z)
             rates.append(x)
         q = network.q(x)
-        last = q.shape[1] - 1
-        by_action = [
-            torch.autograd.grad(q[:, action].sum(), rates, retain_graph=action < last)
-            for action in range(last + 1)
-        ]
-    gradients = tuple(torch.stack([found[i].flatten(1) for found in by_action], 1) for i in range(len(rates)))
+        gradients = gradients_by_action(q, rates)
     detached = tuple(z.detach() for z in drives)
     return Sensitivity(q.detach(), detached, gradients, _spreads(network, detached))
 

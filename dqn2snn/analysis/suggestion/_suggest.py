@@ -1,4 +1,4 @@
-"""`suggest`: which recipe, which thresholds, how many steps."""
+"""`suggest`: choose a recipe, thresholds and a number of steps by prediction."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ from dqn2snn.recipes import Recipe, Value
 from dqn2snn.tracing import trace
 from dqn2snn.tracing.calibration import ActivationStats, calibrate
 from dqn2snn.tracing.observations import Observations, as_tensor
-
-__all__ = ["check_target", "predict_over_steps", "q_values", "suggest"]
 
 Threshold = str | float
 """Which activation of a channel is its largest: "auto", "max", or a percentile."""
@@ -52,14 +50,13 @@ def suggest(
     thresholds: Sequence[Threshold] = THRESHOLDS,
     num_steps: Sequence[int] = STEPS,
     max_spikes: int = 8,
-    max_observations: int | None = None,
     episode_ids: Vector | None = None,
     progress: bool = True,
 ) -> Suggestion:
     """Say which recipe, thresholds and number of steps make a network agree, before anything is simulated.
 
     Thresholds are calibrated on all observations, and agreement is predicted on some of them, taken evenly, by
-    `predict_agreement`.
+    `predict_agreement`: 500, or fewer where a network is so large that it would take minutes.
 
     Args:
         dqn: Maps observations `[B, *shape]` to Q-values `[B, A]`.
@@ -69,8 +66,6 @@ def suggest(
         thresholds: Rules for the thresholds: "auto", "max", or percentiles.
         num_steps: Increasing numbers of steps to look at, up to the first that reaches the target.
         max_spikes: k of "burst" and "sigma_delta".
-        max_observations: On which to predict; by default 500, or fewer where a network is so large that it
-            would take minutes.
         episode_ids: Id of each observation's episode, for intervals that know that decisions of one are alike.
         progress: Show progress bars when standard error is a terminal.
 
@@ -100,7 +95,7 @@ def suggest(
     graph = trace(dqn, tuple(batch.shape[1:]))
     percentiles = {each for recipe, _ in asked for each in recipe.percentiles}
     stats = calibrate(graph, batch, sorted(percentiles))
-    count = min(max_observations or _enough(graph), len(batch))
+    count = min(_enough(graph), len(batch))
     rows = torch.linspace(0, len(batch) - 1, count, device="cpu").round().long()
     some = batch[rows].cpu()
     q_dqn = q_values(graph, some)
@@ -170,7 +165,7 @@ def _together(
 
 
 def check_target(target_agreement: float) -> float:
-    """The target itself.
+    """Refuse a target that is no share.
 
     Raises:
         ArgumentError: If it is not in (0, 1).
@@ -211,10 +206,10 @@ def _candidates(
 
 def _plan_of(recipe: Recipe, graph: LayerGraph, stats: ActivationStats, number: int) -> SpikingPlan:
     """The plan of a rule alone, for a number of steps, or of levels where they count."""
-    rule, seen = recipe.without_steps(), torch.empty(0, *graph.input_shape)
+    rule, none = recipe.without_steps(), torch.empty(0, *graph.input_shape)
     if rule.rule.name == "sigma_delta":
-        return rule.with_options(levels=number).plan(graph, stats, seen, grid=None)
-    return rule.plan(graph, stats, seen, num_steps=number, grid=None)
+        return rule.with_options(levels=number).plan(graph, stats, none, grid=None)
+    return rule.plan(graph, stats, none, num_steps=number, grid=None)
 
 
 def _same_numbers(one: SpikingPlan, other: SpikingPlan) -> bool:

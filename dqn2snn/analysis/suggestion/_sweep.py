@@ -16,14 +16,12 @@ from dqn2snn.metrics._clusters import Vector
 from dqn2snn.metrics.confidence import Interval, proportion_interval
 from dqn2snn.network import SpikingQNetwork
 
-__all__ = ["Sweep", "sweep_agreement"]
-
 _BATCH = 256
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """Agreement over the number of steps, twice.
+    """Agreement over the number of steps, predicted and measured.
 
     Attributes:
         num_steps: Numbers of steps.

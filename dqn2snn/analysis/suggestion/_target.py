@@ -19,31 +19,10 @@ from dqn2snn.network import SpikingQNetwork
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.tracing.observations import Observations, check_observations
 
-__all__ = ["Trial", "plan_for_target", "split_held_out", "trials_table"]
-
 TRIED = (
-    *range(1, 13),
-    14,
-    16,
-    18,
-    20,
-    24,
-    28,
-    32,
-    40,
-    48,
-    56,
-    64,
-    80,
-    96,
-    112,
-    128,
-    160,
-    192,
-    256,
-    320,
-    384,
-    500,
+    *range(1, 12),
+    *(*range(12, 20, 2), *range(20, 32, 4), *range(32, 64, 8), *range(64, 128, 16)),
+    *(128, 160, 192, 256, 320, 384, 500),
 )
 """Numbers of steps that may be chosen."""
 
@@ -87,8 +66,8 @@ def plan_for_target(
 
     Args:
         plain: From a number of steps to the recipe's plan, in raw numbers; for the prediction.
-        final: The same, corrected and on its grid.
-        held_out: Observations that served no calibration; of a "delta" plan in the order of play.
+        final: From a number of steps to that plan, corrected and on its grid.
+        held_out: Observations that served no calibration; in the order of play for a "delta" plan.
         q_dqn: The DQN's Q-values of them.
         target_agreement: Agreement that is wanted, in (0, 1).
         engine: How to simulate.
@@ -170,10 +149,10 @@ def split_held_out(observations: Tensor, held_out: Observations | None) -> tuple
 
 
 def trials_table(report: Mapping[str, Any]) -> str:
-    """What `plan_for_target` has tried, as a table.
+    """The numbers of steps that `plan_for_target` tried, as a table.
 
     Args:
-        report: Of its plan.
+        report: The report of its plan.
 
     Returns:
         str: A row for each number of steps.
@@ -189,8 +168,12 @@ def trials_table(report: Mapping[str, Any]) -> str:
     return format_table(["steps", "predicted %", "measured"], rows)
 
 
-def _start(predicted: Prediction | None, target: float) -> int:
-    steps = _FIRST_OF_DELTA if predicted is None else predicted.smallest(target) or predicted.num_steps[-1]
+def _start(predicted: Prediction | None, target_agreement: float) -> int:
+    steps = (
+        _FIRST_OF_DELTA
+        if predicted is None
+        else predicted.smallest(target_agreement) or predicted.num_steps[-1]
+    )
     return next(index for index, tried in enumerate(TRIED) if tried >= steps)
 
 

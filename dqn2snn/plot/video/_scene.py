@@ -20,9 +20,9 @@ class Decision:
 
     Attributes:
         game: The picture of the game, from `fit_game`.
-        spikes: Who spiked when, one picture a layer, from `shrink_spikes`.
+        spikes: Spikes over time, one picture a layer, from `shrink_spikes`.
         q_snn: Q-values of the spiking network, ``[A]``.
-        q_dqn: Those of the DQN, if it looks on.
+        q_dqn: Q-values of the DQN, if there is one.
         action: The action taken, exploration included.
         total_reward: Return before this decision.
     """

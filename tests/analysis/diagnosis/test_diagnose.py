@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 import dqn2snn
-from dqn2snn.analysis.diagnosis import CAUSES, Diagnosis, diagnose
+from dqn2snn.analysis.diagnosis import Diagnosis, diagnose
+from dqn2snn.analysis.diagnosis._layers import CAUSES
 from dqn2snn.errors import ArgumentError, PlanError
 from dqn2snn.metrics import action_agreement, regret
 from dqn2snn.network import SpikingQNetwork

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dqn2snn.analysis.suggestion import MODEL_ERROR
+from dqn2snn.analysis.suggestion._predict import MODEL_ERROR
 
 ROOT = Path(__file__).parents[3]
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dqn2snn
-from dqn2snn.analysis.suggestion import Suggestion, plan_for_target, suggest, trials_table
+from dqn2snn.analysis.suggestion import Suggestion, suggest
 from dqn2snn.analysis.suggestion._sweep import sweep_agreement
-from dqn2snn.analysis.suggestion._target import TRIED, _search
+from dqn2snn.analysis.suggestion._target import TRIED, _search, plan_for_target, trials_table
 from dqn2snn.errors import ArgumentError, PlanError
 from dqn2snn.metrics import action_agreement
 from dqn2snn.plan import SpikingPlan
