@@ -15,9 +15,9 @@ from torch import nn
 __all__ = ["sb3_zip"]
 
 
-def sb3_zip(network: nn.Sequential) -> bytes:
+def sb3_zip(dqn: nn.Module) -> bytes:
     """The zip of a DQN with this MLP."""
-    shapes = [tuple(layer.weight.shape) for layer in network if isinstance(layer, nn.Linear)]
+    shapes = [tuple(layer.weight.shape) for layer in dqn.modules() if isinstance(layer, nn.Linear)]
     data = {
         "policy_kwargs": {},
         "observation_space": {
@@ -27,7 +27,7 @@ def sb3_zip(network: nn.Sequential) -> bytes:
         "action_space": {":type:": "<class 'gymnasium.spaces.discrete.Discrete'>", "n": str(shapes[-1][0])},
     }  # fmt: skip
     weights = io.BytesIO()
-    torch.save({f"q_net.q_net.{name}": tensor for name, tensor in network.state_dict().items()}, weights)
+    torch.save({f"q_net.q_net.{name}": tensor for name, tensor in dqn.state_dict().items()}, weights)
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("data", json.dumps(data))
