@@ -1,4 +1,4 @@
-"""The layers of an agent as plain data, ``["linear", 4, 64]``, and back as torch modules."""
+"""The layers of a network as plain data, ``["linear", 4, 64]``, and back as torch modules."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from dqn2snn.errors import ArgumentError, CheckpointError
-
-__all__ = ["Divide", "build_network", "describe_network"]
 
 
 def _conv2d(in_channels: int, out_channels: int, kernel_size: int, stride: int) -> nn.Module:
@@ -18,7 +17,7 @@ def _conv2d(in_channels: int, out_channels: int, kernel_size: int, stride: int) 
 
 
 class Divide(nn.Module):
-    """Divides by a whole number: by 255, what frames of bytes need."""
+    """Divides by a whole number, such as 255 for frames of bytes."""
 
     def __init__(self, divisor: int) -> None:
         super().__init__()
@@ -45,10 +44,7 @@ _BUILDERS: Mapping[str, tuple[Callable[..., nn.Module], tuple[str, ...]]] = Mapp
 
 
 def build_network(layers: Sequence[Sequence[Any]]) -> nn.Sequential:
-    """Build the network that a configuration describes, with fresh weights.
-
-    Under ``torch.device("meta")`` no weights are drawn or stored. A layer of another kind, or with sizes that
-    are not positive integers, is refused with a `CheckpointError`.
+    """Build a network from the description of its layers, with fresh weights.
 
     Args:
         layers: Kind and sizes of each layer: ``["conv2d", in_channels, out_channels, kernel_size, stride]``,
@@ -56,6 +52,9 @@ def build_network(layers: Sequence[Sequence[Any]]) -> nn.Sequential:
 
     Returns:
         The layers in a row.
+
+    Raises:
+        CheckpointError: If a layer is of another kind, or a size is not a positive integer.
 
     Example:
         >>> build_network([["linear", 4, 64], ["relu"], ["linear", 64, 2]])
@@ -66,6 +65,31 @@ def build_network(layers: Sequence[Sequence[Any]]) -> nn.Sequential:
         )
     """
     return nn.Sequential(*(_build(index, layer) for index, layer in enumerate(layers)))
+
+
+def blank_network(
+    layers: Sequence[Sequence[Any]], observation_shape: Sequence[int]
+) -> tuple[nn.Sequential, tuple[int, ...]]:
+    """Build a network without weights, on torch's meta device, and follow the shape of one observation through it.
+
+    Sizes that a damaged file makes up are found in this way before any memory is allocated.
+
+    Returns:
+        The network, to be filled by ``load_state_dict(..., assign=True)``, and the shape of its output, batch included.
+
+    Raises:
+        CheckpointError: If the layers do not fit behind each other or do not take the observation.
+    """
+    with torch.device("meta"):
+        network = build_network(layers)
+        observation = torch.empty(1, *observation_shape)
+    try:
+        return network, tuple(network(observation).shape)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"Expected layers behind each other that take observations of shape {tuple(observation_shape)}. Found "
+            f"{list(layers)}: {error}."
+        ) from None
 
 
 def _build(index: int, layer: Sequence[Any]) -> nn.Module:
@@ -83,45 +107,45 @@ def _build(index: int, layer: Sequence[Any]) -> nn.Module:
     return builder(*found)
 
 
-def describe_network(network: nn.Module) -> list[list[str | int]]:
-    """Describe a network as plain data, the inverse of `build_network`.
-
-    A layer of another kind, or with an option that the format does not keep, is refused with an
-    `ArgumentError`.
+def layers_of(dqn: nn.Module) -> list[list[str | int]]:
+    """Describe the layers of a network as plain data, the inverse of `build_network`.
 
     Args:
-        network: A row of Divide, Conv2d (square kernel, no padding), Linear, ReLU and Flatten, all with a bias.
+        dqn: A row of Divide, Conv2d (square kernel, no padding), Linear, ReLU and Flatten, all with a bias.
 
     Returns:
         Kind and sizes of each layer.
 
+    Raises:
+        ArgumentError: If a layer is of another kind, or has an option that the format does not keep.
+
     Example:
-        >>> describe_network(nn.Sequential(nn.Conv2d(4, 16, 3), nn.ReLU(), nn.Flatten()))
+        >>> layers_of(nn.Sequential(nn.Conv2d(4, 16, 3), nn.ReLU(), nn.Flatten()))
         [['conv2d', 4, 16, 3, 1], ['relu'], ['flatten']]
     """
-    if not isinstance(network, nn.Sequential):
+    if not isinstance(dqn, nn.Sequential):
         raise ArgumentError(
-            f"Expected an nn.Sequential. Found {type(network).__name__}. Put the layers in a row before saving."
+            f"Expected an nn.Sequential. Found {type(dqn).__name__}. Put the layers in a row before saving."
         )
-    return [_describe(index, module) for index, module in enumerate(network)]
+    return [_describe(index, layer) for index, layer in enumerate(dqn)]
 
 
-def _describe(index: int, module: nn.Module) -> list[str | int]:
-    layer: list[str | int] = []
-    if type(module) is nn.Linear:
-        layer = ["linear", module.in_features, module.out_features]
-    elif type(module) is nn.Conv2d:
-        layer = ["conv2d", module.in_channels, module.out_channels, module.kernel_size[0], module.stride[0]]
-    elif type(module) is Divide:
-        layer = ["divide", module.divisor]
-    elif type(module) is nn.ReLU:
-        layer = ["relu"]
-    elif type(module) is nn.Flatten:
-        layer = ["flatten"]
+def _describe(index: int, layer: nn.Module) -> list[str | int]:
+    described: list[str | int] = []
+    if type(layer) is nn.Linear:
+        described = ["linear", layer.in_features, layer.out_features]
+    elif type(layer) is nn.Conv2d:
+        described = ["conv2d", layer.in_channels, layer.out_channels, layer.kernel_size[0], layer.stride[0]]
+    elif type(layer) is Divide:
+        described = ["divide", layer.divisor]
+    elif type(layer) is nn.ReLU:
+        described = ["relu"]
+    elif type(layer) is nn.Flatten:
+        described = ["flatten"]
     # The printed form of a module names each option that is not the default: equal prints, equal layers.
-    if not layer or repr(_build(index, layer)) != repr(module):
+    if not described or repr(_build(index, described)) != repr(layer):
         raise ArgumentError(
             f"Expected layer {index} to be Linear, Conv2d (square kernel, no padding), ReLU, Flatten or "
-            f"zoo.Divide, with a bias. Found {module}. Fold or replace it before saving."
+            f"zoo.Divide, with a bias. Found {layer}. Fold or replace it before saving."
         )
-    return layer
+    return described

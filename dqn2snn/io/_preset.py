@@ -9,8 +9,6 @@ from typing import Final
 
 from dqn2snn._utils.atari import MACHADO2018, TAN2021, AtariProtocol, atari_protocol
 
-__all__ = ["PRESETS", "Preset", "preset_differences", "preset_of"]
-
 
 @dataclass(frozen=True)
 class Preset:

@@ -13,8 +13,6 @@ from dqn2snn.io._layers import Divide
 from dqn2snn.io._preset import Preset, preset_differences
 from dqn2snn.play.envs import check_env, make_env
 
-__all__ = ["Provenance", "QNetwork"]
-
 
 @dataclass(frozen=True)
 class Provenance:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dqn2snn.plan.layer import SpikingLayer
     from dqn2snn.plan.spiking_plan import SpikingPlan
 
-__all__ = ["CODINGS", "GROUP", "Coding", "ReadoutKind", "coding_named", "coding_names"]
+__all__ = ["Coding"]
 
 GROUP: Final = "dqn2snn.codings"
 """Of the entry points of third parties."""

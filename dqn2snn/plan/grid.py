@@ -28,7 +28,7 @@ from dqn2snn.errors import ArgumentError, PlanError
 from dqn2snn.plan import Coding, PlanOrNetwork, SpikingLayer, SpikingPlan, plan_of
 from dqn2snn.plan.graph import AffineLayer, per_channel
 
-__all__ = ["MAX_FRACTION_BITS", "on_grid", "regridded", "rounded"]
+__all__ = ["on_grid"]
 
 MAX_FRACTION_BITS = 14
 """With a threshold of one, membranes of the first layer, below two thresholds, then fit int16 as well."""

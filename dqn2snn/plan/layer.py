@@ -13,8 +13,6 @@ from dqn2snn.errors import PlanError
 from dqn2snn.plan.graph import AffineLayer, per_channel
 from dqn2snn.plan.ops import Shape
 
-__all__ = ["Reset", "SpikingLayer"]
-
 Reset = Literal["subtract", "zero"]
 """After a spike the membrane loses one threshold ("subtract", soft) or starts again from v_init ("zero", hard)."""
 

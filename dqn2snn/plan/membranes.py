@@ -6,8 +6,6 @@ import torch
 
 from dqn2snn.plan.layer import SpikingLayer
 
-__all__ = ["largest_membrane"]
-
 
 def largest_membrane(layer: SpikingLayer, before: SpikingLayer, num_steps: int) -> float:
     """The bound at the head of `dqn2snn.plan.grid`, for a layer and the one that sends it spikes."""

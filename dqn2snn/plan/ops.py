@@ -14,20 +14,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = [
-    "Conv",
-    "Dense",
-    "LinearOp",
-    "Pad",
-    "Pair",
-    "Reshape",
-    "Shape",
-    "SumPool",
-    "cast",
-    "run",
-    "weighted",
-]
-
 Shape = tuple[int, ...]
 Pair = tuple[int, int]
 

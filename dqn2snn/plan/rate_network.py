@@ -23,8 +23,6 @@ from dqn2snn.plan import Coding, PlanOrNetwork, SpikingLayer, SpikingPlan, plan_
 from dqn2snn.plan.graph import per_channel
 from dqn2snn.plan.grid import rounded
 
-__all__ = ["RateLayer", "RateNetwork"]
-
 _LEVEL_PHASE = 0.5
 """Part of V(0) / theta that rounds in a hidden "delta" layer; the rest of its V(0) is the bias."""
 

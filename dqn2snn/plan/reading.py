@@ -7,8 +7,6 @@ from typing import Protocol, TypeAlias
 from dqn2snn.errors import ArgumentError
 from dqn2snn.plan.spiking_plan import SpikingPlan
 
-__all__ = ["HasPlan", "PlanOrNetwork", "plan_of"]
-
 
 class HasPlan(Protocol):
     """Anything that is made of a plan and keeps it: a `SpikingQNetwork`, which this room does not know."""

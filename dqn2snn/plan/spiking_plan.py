@@ -22,8 +22,6 @@ from dqn2snn.plan.steps import check_num_steps
 from dqn2snn.plan.summary import headline, summary
 from dqn2snn.plan.synapses import synapses
 
-__all__ = ["SpikingPlan"]
-
 
 @dataclass(frozen=True, eq=False)
 class SpikingPlan:

@@ -6,8 +6,6 @@ from numbers import Integral
 
 from dqn2snn.errors import PlanError
 
-__all__ = ["check_num_steps"]
-
 
 def check_num_steps(num_steps: int) -> int:
     """The number of steps itself.

@@ -11,7 +11,6 @@ from dqn2snn._utils.table import format_table
 if TYPE_CHECKING:
     from dqn2snn.plan.spiking_plan import SpikingPlan
 
-__all__ = ["COLUMNS", "headline", "layer_rows", "summary"]
 
 COLUMNS = ("layer", "neurons", "weights", "threshold", "grid", "scale")
 """Header of the rows."""

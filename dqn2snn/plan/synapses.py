@@ -11,8 +11,6 @@ from dqn2snn._utils.host import on_host
 from dqn2snn.plan.graph import AffineLayer
 from dqn2snn.plan.ops import Conv, Dense, run
 
-__all__ = ["synapses"]
-
 
 @on_host()
 def synapses(affine: AffineLayer) -> Tensor:

@@ -9,7 +9,6 @@ from dqn2snn.io.checkpoints import (
     QNetwork,
     Source,
     geometry_of,
-    network_of,
     q_network_of,
     weights_of,
 )
@@ -31,6 +30,4 @@ def read(source: Source) -> QNetwork | None:
     with np.load(source.path, allow_pickle=False) as arrays:
         layers = weights_of({name: torch.from_numpy(arrays[name]) for name in arrays.files})
     strides, shape = geometry_of(layers)
-    num_actions = len(layers[-1].weight)
-    network = network_of(layers, strides, shape)
-    return q_network_of(source, network, shape, num_actions, rule="npz", framework="NumPy")
+    return q_network_of(source, layers, strides, shape, rule="npz", framework="NumPy")

@@ -182,7 +182,7 @@ def test_a_configuration_that_is_none_is_refused(directory: Path, text: str) -> 
         ({"training": None}, "'training' to be of type dict"),
         ({"observation_shape": [4.0]}, "positive integers"),
         ({"observation_shape": []}, "positive integers"),
-        ({"observation_shape": [3]}, r"observations of shape \[3\]"),
+        ({"observation_shape": [3]}, r"observations of shape \(3,\)"),
         ({"num_actions": 3}, "3 Q-values"),
         ({"layers": [["lstm", 4, 2]]}, "layer 0 to be one of divide, conv2d, relu, flatten, linear"),
         ({"layers": [["linear", 4]]}, "in_features"),
@@ -280,7 +280,7 @@ def test_what_may_be_missing_must_be_of_its_kind(directory: Path, changes: dict[
 
 def test_layers_survive_the_way_there_and_back() -> None:
     network = zoo.build_network(SMALL)
-    assert zoo.describe_network(network) == SMALL
+    assert zoo.layers_of(network) == SMALL
     assert network(torch.zeros(2, 2, 5, 5)).shape == (2, 3)
 
 
@@ -299,7 +299,7 @@ def test_layers_survive_the_way_there_and_back() -> None:
 )
 def test_layers_that_the_format_does_not_keep_are_refused(module: nn.Module) -> None:
     with pytest.raises(ArgumentError, match="Expected layer 1 to be Linear"):
-        zoo.describe_network(nn.Sequential(nn.ReLU(), module))
+        zoo.layers_of(nn.Sequential(nn.ReLU(), module))
 
 
 # Saving
@@ -356,7 +356,7 @@ def test_saving_replaces_an_agent_and_leaves_nothing_beside(tmp_path: Path) -> N
     ("changes", "error", "message"),
     [
         ({"dqn": nn.Sequential(nn.Linear(4, 2))}, ArgumentError, "round_to_half"),
-        ({"observation_shape": (5,)}, CheckpointError, r"observations of shape \[5\]"),
+        ({"observation_shape": (5,)}, CheckpointError, r"observations of shape \(5,\)"),
         ({"training": {"wall_seconds": math.nan}}, ArgumentError, "finite data"),
         ({"training": {"seed": object()}}, ArgumentError, "plain"),
     ],

@@ -59,7 +59,7 @@ def test_trained_networks_have_the_same_average(game: str) -> None:
 @pytest.mark.parametrize("body", SCREEN_BODIES)
 def test_the_zoo_keeps_such_networks(body: str, tmp_path: Path) -> None:
     network = averaged(QuantileNetwork(body, actions=6, quantiles=7))
-    rebuilt = zoo.build_network(zoo.describe_network(network))
+    rebuilt = zoo.build_network(zoo.layers_of(network))
     rebuilt.load_state_dict(network.state_dict())
     assert torch.equal(rebuilt(frames(2).float()), network(frames(2).float()))
     assert all(parameter.is_contiguous() for parameter in zoo.round_to_half(network).parameters())
@@ -68,7 +68,7 @@ def test_the_zoo_keeps_such_networks(body: str, tmp_path: Path) -> None:
 def test_the_bodies_are_those_of_the_papers() -> None:
     def kinds(body: str) -> list[object]:
         network = averaged(QuantileNetwork(body, actions=18, quantiles=2))
-        return [layer for layer in zoo.describe_network(network) if layer[0] in ("conv2d", "linear")]
+        return [layer for layer in zoo.layers_of(network) if layer[0] in ("conv2d", "linear")]
 
     assert kinds("nips2013") == [
         ["conv2d", 4, 16, 8, 4],

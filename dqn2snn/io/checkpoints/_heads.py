@@ -7,9 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from dqn2snn.errors import CheckpointError
-from dqn2snn.io.checkpoints._layers import ELSEWHERE, Weights
-
-__all__ = ["dueling", "mean_of_quantiles"]
+from dqn2snn.io.checkpoints._weights import ELSEWHERE, Weights
 
 _MOST_WEIGHTS = 2**26
 """Size of a layer that two streams are put into: 16 times that of the dueling Nature network."""
@@ -86,7 +84,7 @@ def dueling(value: Sequence[Weights], advantage: Sequence[Weights]) -> list[Weig
 
 
 def _check_sizes(value: Sequence[Weights], advantage: Sequence[Weights]) -> None:
-    """Before anything is put together: small files can ask for large layers."""
+    """Refuse layers that are too large before they are put together: small files can ask for such."""
     for v, a in zip(value, advantage, strict=True):
         outputs, inputs = len(v.weight) + len(a.weight), v.weight.shape[1] + a.weight.shape[1]
         if outputs * max(outputs, inputs) > _MOST_WEIGHTS:

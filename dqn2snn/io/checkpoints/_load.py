@@ -16,13 +16,11 @@ from dqn2snn._utils.hub import download, is_hub_id
 from dqn2snn.errors import ArgumentError, CheckpointError, MissingExtraError
 from dqn2snn.io._preset import PRESETS
 from dqn2snn.io._q_network import Provenance, QNetwork
+from dqn2snn.io.checkpoints._into import read_into
 from dqn2snn.io.checkpoints._readers import read_source
 from dqn2snn.io.checkpoints._source import open_source
-from dqn2snn.io.checkpoints.module import read_into
 from dqn2snn.io.zoo._find import CONFIG_FILE, WEIGHTS_FILE, atari_names, find, looked_in, names
 from dqn2snn.io.zoo._read import read_agent
-
-__all__ = ["load_q_network"]
 
 _ENDINGS = (".zip", ".cleanrl_model", ".safetensors", ".pth", ".pt")
 _NO_NETWORK = ("train_eval_metrics.zip",)

@@ -12,8 +12,6 @@ from dqn2snn.io._q_network import QNetwork
 from dqn2snn.io.checkpoints import cleanrl, plain, sb3, sb3_contrib, tianshou, torchrl
 from dqn2snn.io.checkpoints._source import Source
 
-__all__ = ["GROUP", "READERS", "Reader", "read_source"]
-
 Reader = Callable[[Source], QNetwork | None]
 """Returns the network of a file, or None if the file is of another format."""
 

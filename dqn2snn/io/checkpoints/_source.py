@@ -19,8 +19,6 @@ from dqn2snn.io.checkpoints._tensors import checked_tensors
 from dqn2snn.io.checkpoints._torch_file import read_torch_file
 from dqn2snn.io.checkpoints._zip import MOST_BYTES, member_names, read_members
 
-__all__ = ["Source", "open_source"]
-
 _NESTED = ("model_weights", "model", "state_dict", "model_state_dict", "q_network", "policy")
 """Under which of these names training scripts keep the state dict beside other things; the first that is there."""
 

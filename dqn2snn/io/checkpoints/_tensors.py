@@ -9,8 +9,6 @@ from torch import Tensor, nn
 
 from dqn2snn.errors import CheckpointError
 
-__all__ = ["checked_tensors"]
-
 _DTYPES = (
     torch.float32, torch.float64, torch.float16, torch.bfloat16,
     torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool,

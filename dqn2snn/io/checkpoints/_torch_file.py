@@ -19,8 +19,6 @@ from torch import Tensor
 from dqn2snn.errors import CheckpointError
 from dqn2snn.io.checkpoints._zip import read_members
 
-__all__ = ["read_torch_file"]
-
 _PROTOCOL = 2
 """The one that ``torch.load(weights_only=True)`` is made for."""
 

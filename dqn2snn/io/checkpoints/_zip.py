@@ -11,8 +11,6 @@ from typing import BinaryIO
 
 from dqn2snn.errors import CheckpointError
 
-__all__ = ["member_names", "read_members"]
-
 MOST_BYTES = 2**30
 """Size of an unpacked file: a Nature network with its optimizer takes 27 million."""
 

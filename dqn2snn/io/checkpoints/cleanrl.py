@@ -10,11 +10,9 @@ from torch import Tensor, nn
 from dqn2snn.errors import CheckpointError
 from dqn2snn.io._preset import PRESETS
 from dqn2snn.io._q_network import QNetwork
-from dqn2snn.io.checkpoints._layers import ELSEWHERE, geometry_of, network_of, weights_of
 from dqn2snn.io.checkpoints._made import q_network_of
 from dqn2snn.io.checkpoints._source import Source
-
-__all__ = ["ExpectedValue", "read"]
+from dqn2snn.io.checkpoints._weights import ELSEWHERE, geometry_of, weights_of
 
 
 class ExpectedValue(nn.Module):
@@ -71,30 +69,28 @@ def read(source: Source) -> QNetwork | None:
     layers = weights_of(named)
     strides, shape = geometry_of(layers)
     frames = len(shape) > 1
-    network = network_of(layers, strides, shape, divide=frames)
-    outputs, atoms = len(layers[-1].weight), source.tensors.get("atoms")
-    if atoms is not None:
-        network, outputs = _with_readout(network, outputs, atoms)
+    atoms = source.tensors.get("atoms")
     return q_network_of(
         source,
-        network,
+        layers,
+        strides,
         shape,
-        outputs,
         rule="cleanrl",
         framework="CleanRL" if atoms is None else "CleanRL C51",
+        divide=frames,
+        readout=None if atoms is None else _readout(len(layers[-1].weight), atoms),
         env=_env_id(source.data.get("args")),
         preset=PRESETS["cleanrl"] if frames else None,
         assumptions=("ReLU", *(("strides and frames of dqn_atari, divided by 255",) if frames else ())),
     )
 
 
-def _with_readout(network: nn.Sequential, outputs: int, atoms: Tensor) -> tuple[nn.Sequential, int]:
+def _readout(outputs: int, atoms: Tensor) -> ExpectedValue:
     if atoms.ndim != 1 or len(atoms) < 2 or outputs % len(atoms):
         raise CheckpointError(
             f"Expected {outputs} logits for each atom of each action. Found atoms {tuple(atoms.shape)}. {ELSEWHERE}"
         )
-    readout = ExpectedValue(atoms.to(torch.float32).clone())
-    return nn.Sequential(*network, readout).eval(), outputs // len(atoms)
+    return ExpectedValue(atoms.to(torch.float32).clone())
 
 
 def _env_id(args: Any) -> str:

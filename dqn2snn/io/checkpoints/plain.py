@@ -8,11 +8,9 @@ from collections.abc import Sequence
 
 from dqn2snn.errors import CheckpointError
 from dqn2snn.io._q_network import QNetwork
-from dqn2snn.io.checkpoints._layers import ELSEWHERE, Weights, geometry_of, network_of, weights_of
 from dqn2snn.io.checkpoints._made import q_network_of
 from dqn2snn.io.checkpoints._source import Source
-
-__all__ = ["read"]
+from dqn2snn.io.checkpoints._weights import ELSEWHERE, Weights, geometry_of, weights_of
 
 _TARGET = re.compile(r"(^|[._])(target|old)([._]|$)")
 """In the names of a target network beside the network itself."""
@@ -43,11 +41,12 @@ def read(source: Source) -> QNetwork | None:
     frames = len(shape) > 1 and shape[1:] == (84, 84)
     return q_network_of(
         source,
-        network_of(layers, strides, shape, divide=frames),
+        layers,
+        strides,
         shape,
-        len(layers[-1].weight),
         rule="plain",
         framework="a state dict",
+        divide=frames,
         assumptions=(
             "ReLU",
             *(("strides by the kernels",) if strides else ()),

@@ -12,18 +12,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from torch import nn
-
 from dqn2snn.errors import CheckpointError
 from dqn2snn.io._preset import PRESETS
 from dqn2snn.io._q_network import QNetwork
-from dqn2snn.io.checkpoints._layers import ELSEWHERE, Weights, network_of, weights_of
 from dqn2snn.io.checkpoints._made import q_network_of
 from dqn2snn.io.checkpoints._source import Source
+from dqn2snn.io.checkpoints._weights import ELSEWHERE, Weights, geometry_of, weights_of
 
-__all__ = ["Spaces", "layers_of", "network_of_layers", "read", "spaces_of", "written_by"]
-
-_NATURE_STRIDES = (4, 2, 1)
 _ACTIVATION, _EXTRACTORS = "ReLU", ("NatureCNN", "FlattenExtractor")
 
 
@@ -61,21 +56,11 @@ def read(source: Source) -> QNetwork | None:
         raise CheckpointError(
             f"Expected {spaces.num_actions} Q-values, one an action. Found {len(layers[-1].weight)}. Save it again."
         )
-    return written_by(
-        source, network_of_layers(layers, spaces), spaces, rule="sb3", framework="Stable-Baselines3"
-    )
+    return q_network_of_spaces(source, layers, spaces, rule="sb3", framework="Stable-Baselines3")
 
 
 def layers_of(tensors: Mapping[str, Any], head: str) -> list[Weights]:
-    """Give the layers of a policy in their order.
-
-    Args:
-        tensors: Names begin with ``features_extractor.`` or with the head.
-        head: What the names in the head begin with.
-
-    Returns:
-        Features extractor, then head.
-    """
+    """The layers of a policy: those of the features extractor, then those whose names begin with the head's."""
     layers = weights_of(
         {name: x for name, x in tensors.items() if name.startswith(("features_extractor.", head))}
     )
@@ -84,33 +69,8 @@ def layers_of(tensors: Mapping[str, Any], head: str) -> list[Weights]:
     return layers
 
 
-def network_of_layers(layers: list[Weights], spaces: Spaces) -> nn.Sequential:
-    """Build the network of a policy.
-
-    Args:
-        layers: Its layers.
-        spaces: What it was made for.
-
-    Returns:
-        The network.
-    """
-    convolutions = sum(layer.weight.ndim == 4 for layer in layers)
-    if convolutions not in (0, len(_NATURE_STRIDES)):
-        raise CheckpointError(
-            f"Expected the three convolutions of NatureCNN. Found {convolutions}. {ELSEWHERE}"
-        )
-    strides = _NATURE_STRIDES[:convolutions]
-    return network_of(layers, strides, spaces.observation_shape, divide=spaces.divide)
-
-
 def spaces_of(source: Source) -> Spaces:
-    """Read what the model was made for, and refuse what the weights alone do not say.
-
-    Args:
-        source: A zip.
-
-    Returns:
-        Observations and actions.
+    """Read the spaces that the model was made for, and refuse networks that the weights alone do not tell.
 
     Raises:
         CheckpointError: If they are no box and no numbered actions, or the policy has parts of its user's.
@@ -132,29 +92,23 @@ def spaces_of(source: Source) -> Spaces:
     return Spaces(tuple(shape), divide, int(str(actions["n"])))
 
 
-def written_by(
-    source: Source, network: nn.Sequential, spaces: Spaces, *, rule: str, framework: str
+def q_network_of_spaces(
+    source: Source, layers: list[Weights], spaces: Spaces, *, rule: str, framework: str
 ) -> QNetwork:
-    """Say where a network comes from.
+    """The Q-network of a zip.
 
-    Args:
-        source: The zip.
-        network: Its network.
-        spaces: What it was made for.
-        rule: The reader.
-        framework: Whose format it is.
-
-    Returns:
-        The checkpoint. Frames of 84 x 84 are taken to be those of Stable-Baselines3's Atari wrappers.
+    Frames of 84 x 84 are taken to be those of Stable-Baselines3's Atari wrappers.
     """
+    strides, _ = geometry_of(layers)
     atari = spaces.observation_shape[1:] == (84, 84) and spaces.divide
     return q_network_of(
         source,
-        network,
+        layers,
+        strides,
         spaces.observation_shape,
-        spaces.num_actions,
         rule=rule,
         framework=f"{framework} {source.data.get('version', '')}".strip(),
+        divide=spaces.divide,
         preset=replace(PRESETS["sb3"], stack=spaces.observation_shape[0]) if atari else None,
         assumptions=("the Atari wrappers of Stable-Baselines3",) if atari else (),
     )

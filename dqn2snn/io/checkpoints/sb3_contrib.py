@@ -7,8 +7,6 @@ from dqn2snn.io.checkpoints import sb3
 from dqn2snn.io.checkpoints._heads import mean_of_quantiles
 from dqn2snn.io.checkpoints._source import Source
 
-__all__ = ["read"]
-
 
 def read(source: Source) -> QNetwork | None:
     """Read ``QRDQN(...).save(path)``.
@@ -26,6 +24,6 @@ def read(source: Source) -> QNetwork | None:
         return None
     spaces = sb3.spaces_of(source)
     *layers, head = sb3.layers_of(tensors, "quantile_net.")
-    network = sb3.network_of_layers([*layers, mean_of_quantiles(head, spaces.num_actions)], spaces)
+    layers.append(mean_of_quantiles(head, spaces.num_actions))
     framework = "sb3-contrib QR-DQN, Stable-Baselines3"
-    return sb3.written_by(source, network, spaces, rule="sb3_contrib", framework=framework)
+    return sb3.q_network_of_spaces(source, layers, spaces, rule="sb3_contrib", framework=framework)

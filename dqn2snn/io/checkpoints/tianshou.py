@@ -13,11 +13,9 @@ from dqn2snn.errors import CheckpointError
 from dqn2snn.io._preset import PRESETS
 from dqn2snn.io._q_network import QNetwork
 from dqn2snn.io.checkpoints._heads import dueling
-from dqn2snn.io.checkpoints._layers import ELSEWHERE, Weights, geometry_of, network_of, weights_of
 from dqn2snn.io.checkpoints._made import q_network_of
 from dqn2snn.io.checkpoints._source import Source
-
-__all__ = ["read"]
+from dqn2snn.io.checkpoints._weights import ELSEWHERE, Weights, geometry_of, weights_of
 
 _BODIES = ("net.", "model.model.")
 """Prefixes of the names in `DQNet`, the Atari network, and in `Net`, an MLP."""
@@ -52,11 +50,12 @@ def read(source: Source) -> QNetwork | None:
     scaling = "divided by 255" if scaled else "not divided by 255, as with scale_obs=0"
     return q_network_of(
         source,
-        network_of(layers, strides, shape, divide=frames and scaled),
+        layers,
+        strides,
         shape,
-        len(layers[-1].weight),
         rule="tianshou",
         framework="Tianshou",
+        divide=frames and scaled,
         preset=PRESETS["tianshou"] if frames else None,
         assumptions=("ReLU", *((f"strides and frames of atari_dqn, {scaling}",) if frames else ())),
     )

@@ -12,11 +12,9 @@ from torch import Tensor
 from dqn2snn.io._preset import PRESETS
 from dqn2snn.io._q_network import QNetwork
 from dqn2snn.io.checkpoints._heads import dueling
-from dqn2snn.io.checkpoints._layers import Weights, geometry_of, network_of, weights_of
 from dqn2snn.io.checkpoints._made import q_network_of
 from dqn2snn.io.checkpoints._source import Source
-
-__all__ = ["read"]
+from dqn2snn.io.checkpoints._weights import Weights, geometry_of, weights_of
 
 _STREAMS = ("features.", "value.", "advantage.")
 
@@ -38,11 +36,12 @@ def read(source: Source) -> QNetwork | None:
     frames = len(shape) > 1
     return q_network_of(
         source,
-        network_of(layers, strides, shape, divide=frames),
+        layers,
+        strides,
         shape,
-        len(layers[-1].weight),
         rule="torchrl",
         framework="TorchRL",
+        divide=frames,
         preset=PRESETS["torchrl"] if frames else None,
         assumptions=(
             "ReLU",

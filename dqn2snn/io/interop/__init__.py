@@ -15,11 +15,4 @@ from dqn2snn.io.interop._imported import exact_sinabs, exact_spikingjelly, unit_
 from dqn2snn.io.interop._needs import needs
 from dqn2snn.io.interop._to_nir import to_nir
 
-__all__ = [
-    "exact_sinabs",
-    "exact_spikingjelly",
-    "from_nir",
-    "needs",
-    "to_nir",
-    "unit_thresholds",
-]
+__all__ = ["exact_sinabs", "exact_spikingjelly", "from_nir", "needs", "to_nir", "unit_thresholds"]

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from dqn2snn.errors import UnsupportedModuleError
 
-__all__ = ["Link", "Neurons", "chain_of", "refusal"]
-
 SYNAPSES = ("Conv2d", "Affine", "Linear", "SumPool2d", "AvgPool2d", "Flatten")
 """Nodes between neurons that a plan can hold."""
 

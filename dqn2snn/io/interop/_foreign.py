@@ -16,8 +16,6 @@ from dqn2snn.plan import Reset, SpikingLayer, SpikingPlan, check_num_steps
 from dqn2snn.plan.graph import AffineLayer, per_channel
 from dqn2snn.plan.ops import Conv, Dense, LinearOp, Reshape, Shape, SumPool, run
 
-__all__ = ["foreign_plan"]
-
 
 def foreign_plan(nir: Any, links: Sequence[Link], num_steps: int, reset: Reset | None) -> SpikingPlan:
     """The plan of a chain of layers, in raw numbers.

@@ -16,8 +16,6 @@ from dqn2snn.io.interop._ours import our_plan
 from dqn2snn.io.interop._to_nir import KEY
 from dqn2snn.plan import Reset, SpikingPlan
 
-__all__ = ["from_nir"]
-
 
 @on_host()
 def from_nir(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["check_heaps"]
-
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _LENGTHS = {0: 14, 1: 14, 2: 10, 3: 10}  # where a superblock of that version says how many bytes a length has
 _MARK = b"GCOL\x01"  # signature and version of a global heap collection

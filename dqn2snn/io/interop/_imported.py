@@ -16,8 +16,6 @@ from dqn2snn.io.interop._needs import needs
 from dqn2snn.plan import PlanOrNetwork, SpikingLayer, SpikingPlan, plan_of
 from dqn2snn.plan.graph import per_channel
 
-__all__ = ["exact_sinabs", "exact_spikingjelly", "unit_thresholds"]
-
 _TOLD = {"soft reset", "initial membrane"}
 """What the helpers tell a reader, of all that `needs` may name."""
 

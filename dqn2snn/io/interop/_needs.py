@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dqn2snn.plan import PlanOrNetwork, plan_of
 
-__all__ = ["needs"]
-
 
 def needs(plan: PlanOrNetwork, reset: str = "if") -> tuple[str, ...]:
     """What the spikes of a plan depend on that the nodes of its NIR graph do not say.

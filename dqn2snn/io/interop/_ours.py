@@ -17,8 +17,6 @@ from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.file._read import read_plan
 from dqn2snn.plan.file._write import FORMAT_VERSION, checksum
 
-__all__ = ["our_plan"]
-
 
 def our_plan(nir: Any, graph: Any, links: Sequence[Link]) -> SpikingPlan:
     """The plan of a graph with our metadata.

@@ -14,8 +14,6 @@ from dqn2snn.errors import PlanError
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.plan.ops import Conv, Dense, LinearOp, Pad, SumPool
 
-__all__ = ["array_of", "synapse_nodes"]
-
 
 def synapse_nodes(nir: Any, layer: SpikingLayer, plan: SpikingPlan) -> Iterator[tuple[str, Any]]:
     """The nodes before the neurons of a layer, with what they are called."""

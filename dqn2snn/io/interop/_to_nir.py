@@ -19,8 +19,6 @@ from dqn2snn.plan import PlanOrNetwork, SpikingLayer, SpikingPlan, plan_of
 from dqn2snn.plan.file._write import checksum, described_plan, stored_tensors
 from dqn2snn.plan.graph import per_channel
 
-__all__ = ["KEY", "SCHEMA", "ResetForm", "to_nir"]
-
 KEY = "dqn2snn"
 """Of the graph's metadata, where the structure of the plan stands as JSON."""
 

@@ -23,24 +23,16 @@ Example:
 
 from __future__ import annotations
 
-from dqn2snn.io._layers import Divide, build_network, describe_network
-from dqn2snn.io.zoo._config import AgentConfig, Score, Training, score_of
+from dqn2snn.io._layers import Divide
+from dqn2snn.io._layers import build_network as build_network
+from dqn2snn.io._layers import layers_of as layers_of
+from dqn2snn.io.zoo._config import AgentConfig as AgentConfig
+from dqn2snn.io.zoo._config import Score as Score
+from dqn2snn.io.zoo._config import Training as Training
+from dqn2snn.io.zoo._config import score_of
 from dqn2snn.io.zoo._find import atari_names, names
-from dqn2snn.io.zoo._references import Reference, reference_of
+from dqn2snn.io.zoo._references import Reference as Reference
+from dqn2snn.io.zoo._references import reference_of as reference_of
 from dqn2snn.io.zoo._write import round_to_half, save_agent
 
-__all__ = [
-    "AgentConfig",
-    "Divide",
-    "Reference",
-    "Score",
-    "Training",
-    "atari_names",
-    "build_network",
-    "describe_network",
-    "names",
-    "reference_of",
-    "round_to_half",
-    "save_agent",
-    "score_of",
-]
+__all__ = ["Divide", "atari_names", "names", "round_to_half", "save_agent", "score_of"]

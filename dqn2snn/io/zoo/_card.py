@@ -9,8 +9,6 @@ from dqn2snn._utils.atari import atari_protocol, game_of
 from dqn2snn.io.zoo._config import AgentConfig, Score, Training
 from dqn2snn.io.zoo._references import human_normalised, reference_of
 
-__all__ = ["render_card"]
-
 
 def render_card(config: AgentConfig) -> str:
     """Render the model card, with the header that the Hugging Face Hub reads.

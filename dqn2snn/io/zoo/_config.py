@@ -12,7 +12,6 @@ from dqn2snn.errors import CheckpointError
 if TYPE_CHECKING:
     from dqn2snn.play.evaluate import Evaluation
 
-__all__ = ["FORMAT_VERSION", "AgentConfig", "Score", "Training", "check_config", "score_of"]
 
 FORMAT_VERSION = 1
 

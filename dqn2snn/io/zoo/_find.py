@@ -6,8 +6,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["CONFIG_FILE", "WEIGHTS_FILE", "atari_names", "find", "looked_in", "names"]
-
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "weights.safetensors"
 VARIABLE = "DQN2SNN_ZOO"

@@ -13,13 +13,11 @@ from torch import Tensor, nn
 
 from dqn2snn._utils.atari import atari_protocol
 from dqn2snn.errors import CheckpointError
-from dqn2snn.io._layers import build_network
+from dqn2snn.io._layers import blank_network
 from dqn2snn.io._preset import preset_of
 from dqn2snn.io._q_network import Provenance, QNetwork
 from dqn2snn.io.zoo._config import AgentConfig, check_config
 from dqn2snn.io.zoo._find import CONFIG_FILE, WEIGHTS_FILE
-
-__all__ = ["read_agent"]
 
 
 def read_agent(directory: Path, source: str | None = None) -> QNetwork:
@@ -78,17 +76,8 @@ def _parse_config(data: bytes) -> AgentConfig:
 
 
 def _blank_network(config: AgentConfig) -> nn.Sequential:
-    # Without weights: sizes that a damaged file makes up are found before anything is allocated.
-    with torch.device("meta"):
-        network = build_network(config["layers"])
-        observation = torch.empty(1, *config["observation_shape"])
+    network, found = blank_network(config["layers"], config["observation_shape"])
     expected = (1, config["num_actions"])
-    try:
-        found = tuple(network(observation).shape)
-    except RuntimeError as error:
-        raise CheckpointError(
-            f"Expected layers that take observations of shape {config['observation_shape']}. Found: {error}"
-        ) from None
     if found != expected:
         raise CheckpointError(
             f"Expected layers that give {config['num_actions']} Q-values, shape {expected}. Found {found}."

@@ -12,8 +12,6 @@ from typing import NamedTuple
 
 from dqn2snn._utils.atari import game_of
 
-__all__ = ["REFERENCES", "Reference", "human_normalised", "reference_of"]
-
 
 class Reference(NamedTuple):
     """The mean scores of random play and of a professional human tester."""

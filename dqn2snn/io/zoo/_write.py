@@ -17,14 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from dqn2snn.errors import ArgumentError
-from dqn2snn.io._layers import describe_network
+from dqn2snn.io._layers import layers_of
 from dqn2snn.io._q_network import QNetwork
 from dqn2snn.io.zoo._card import render_card
 from dqn2snn.io.zoo._config import FORMAT_VERSION, AgentConfig, Score, Training
 from dqn2snn.io.zoo._find import CONFIG_FILE, WEIGHTS_FILE
 from dqn2snn.io.zoo._read import read_agent
-
-__all__ = ["round_to_half", "save_agent"]
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -104,7 +102,7 @@ def save_agent(
     network = dqn.module if isinstance(dqn, QNetwork) else dqn
     weights = {key: _half(key, tensor) for key, tensor in network.state_dict().items()}
     data = safetensors.torch.save(weights)
-    layers = describe_network(network)
+    layers = layers_of(network)
     config: AgentConfig = {
         "format_version": FORMAT_VERSION,
         "name": name,

@@ -23,7 +23,7 @@ from dqn2snn.plan import PlanOrNetwork, SpikingPlan, plan_of
 from dqn2snn.plan.file._read import read_plan
 from dqn2snn.plan.file._write import FORMAT_VERSION, checksum, described_plan, stored_tensors
 
-__all__ = ["load_plan", "plan_bytes", "save_plan"]
+__all__ = ["load_plan", "save_plan"]
 
 _KEY = "dqn2snn"
 """Of the structure, in the metadata of the safetensors file."""

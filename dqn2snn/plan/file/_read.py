@@ -16,8 +16,6 @@ from dqn2snn.plan.file._write import OPS, TENSORS
 from dqn2snn.plan.graph import AffineLayer
 from dqn2snn.plan.ops import Conv, Dense, LinearOp, run
 
-__all__ = ["read_plan"]
-
 _T = TypeVar("_T")
 _MOST_BITS = 1000
 """Of a grid: powers of two beyond it leave float64."""

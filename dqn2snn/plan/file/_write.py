@@ -14,8 +14,6 @@ from dqn2snn.errors import PlanError
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.plan.ops import Conv, Dense, LinearOp, Pad, Reshape, SumPool
 
-__all__ = ["FORMAT_VERSION", "OPS", "TENSORS", "checksum", "described_plan", "stored_tensors"]
-
 FORMAT_VERSION = 2
 
 OPS: dict[str, type[Any]] = {

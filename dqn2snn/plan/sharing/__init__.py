@@ -11,6 +11,4 @@ Such a directory has three files, and nothing in it is executed when it is read:
 written and read where the extra ``hub`` is not installed.
 """
 
-from dqn2snn.plan.sharing._methods import Sharing
-
-__all__ = ["Sharing"]
+from dqn2snn.plan.sharing._methods import Sharing as Sharing

@@ -8,8 +8,6 @@ from typing import Any
 
 from dqn2snn.plan import SpikingPlan
 
-__all__ = ["render_card"]
-
 
 def render_card(plan: SpikingPlan, config: Mapping[str, Any]) -> str:
     """Render the card, with the header that the Hugging Face Hub reads.

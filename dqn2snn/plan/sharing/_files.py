@@ -22,7 +22,6 @@ from dqn2snn.plan.spiking_plan import SpikingPlan
 if TYPE_CHECKING:
     from dqn2snn.play.evaluate import Comparison
 
-__all__ = ["read_directory", "write_directory"]
 
 FORMAT_VERSION = 1
 PLAN_FILE, CONFIG_FILE, CARD_FILE = "plan.safetensors", "config.json", "README.md"

@@ -16,7 +16,6 @@ from dqn2snn.plan.spiking_plan import SpikingPlan
 if TYPE_CHECKING:
     from dqn2snn.play.evaluate import Comparison
 
-__all__ = ["Sharing"]
 
 Network = TypeVar("Network", bound="Sharing")
 

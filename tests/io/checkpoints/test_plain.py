@@ -136,7 +136,7 @@ def test_a_target_network_beside_it_is_left_out(tmp_path: Path) -> None:
         (nn.Sequential(nn.Conv2d(4, 8, 5), nn.Flatten(), nn.Linear(8, 2)), r"kernels .* Found \(5,\)"),
         (nn.Sequential(nn.Conv2d(4, 8, (8, 3)), nn.Flatten(), nn.Linear(8, 2)), "Found"),
         (nn.Sequential(nn.Linear(4, 8), nn.Linear(9, 2)), "behind each other"),
-        (nn.Sequential(nn.Conv2d(4, 8, 3), nn.Flatten(), nn.Linear(8, 2)), r"observations \(4, 10, 10\)"),
+        (nn.Sequential(nn.Conv2d(4, 8, 3), nn.Flatten(), nn.Linear(8, 2)), r"observations of shape \(4, 10, 10\)"),
         (nn.Sequential(nn.Conv2d(4, 8, 3)), "Expected a linear layer of Q-values at the end"),
         (nn.LSTM(4, 8), "Found bias_hh_l0"),
         (nn.Sequential(), "no tensors"),
