@@ -15,7 +15,6 @@ INNER = (
     "dqn2snn.cli",
     "dqn2snn.dynamics",
     "dqn2snn.engine",
-    "dqn2snn.io",
     "dqn2snn.neurons",
 )
 """Rooms whose functions few users call."""

@@ -21,9 +21,9 @@ class Provenance:
     Attributes:
         source: The file, the directory, the repository or the class of a live module.
         rule: The reader that knew the format; "zoo" for an agent, "module" for a module of the caller's.
-        framework: What wrote it, with its version if the file tells.
-        sha256: Of the file; None for an agent of the zoo, which has a checksum of its own, and for a live module.
-        assumptions: What the file does not say, in clauses.
+        framework: Program that wrote it, with its version if the file tells.
+        sha256: Checksum of the file; None for an agent of the zoo, which has one of its own, and for a live module.
+        assumptions: Clauses on what the file does not say.
     """
 
     source: str
@@ -51,7 +51,7 @@ class QNetwork(nn.Module):
         observation_shape: Shape of one observation; None if only the caller knows.
         num_actions: Number of Q-values; None if only the caller knows.
         preset: Its preprocessing; None if it takes observations as the environment gives them.
-        config: Of an agent, the content of its ``config.json``: how it was trained and how it scored. Empty for others.
+        config: The content of an agent's ``config.json``: how it was trained and how it scored. Empty for others.
 
     Attributes:
         module: The module without what is known about it.

@@ -1,4 +1,4 @@
-"""What spikes mean: the questions that every coding answers, and the codings by name.
+"""The meaning of spikes: the questions that every coding answers, and the codings by name.
 
 A plan holds its `Coding`; files hold the coding's name. The codings themselves are in `dqn2snn.dynamics.codings`, and
 those of third parties are announced by entry points of the group ``dqn2snn.codings``. None is imported before it is
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 __all__ = ["Coding"]
 
 GROUP: Final = "dqn2snn.codings"
-"""Of the entry points of third parties."""
+"""Group of the entry points of third parties."""
 
 ReadoutKind = Literal["rate", "slope"]
 """How Q-values are read from the output's charge: its mean per step, or its slope over time (`readout.RobustSlope`)."""
 
 
 class Coding(ABC):
-    """What a spike is worth, what enters when, and what the next decision begins with.
+    """Says what a spike is worth, what enters when, and with what the next decision begins.
 
-    One without a state of its own, shared by all plans of the coding. A neuron's step is none of its business: that is
+    An instance has no state and is shared by all plans of the coding. A neuron's step is none of its business: that is
     `dqn2snn.dynamics.neuron.if_step`, by the fields of the layer.
 
     Attributes:
@@ -49,7 +49,7 @@ class Coding(ABC):
             since rest, a level.
         counted: Whether the number of spikes is all that a neuron tells, whenever they come.
         readouts: Ways to read Q-values that make sense, the default first.
-        compiled: What the compiled engine has to be told to simulate it; None where it cannot.
+        compiled: Options with which the compiled engine simulates it; None where it cannot.
     """
 
     name: ClassVar[str]
@@ -83,7 +83,7 @@ class Coding(ABC):
 
     @abstractmethod
     def drive(self, current: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
-        """What the first layer receives of an observation.
+        """The current that the first layer receives of an observation.
 
         Args:
             current: The observation's current, `[B, *shape]`.
@@ -103,10 +103,10 @@ class Coding(ABC):
 
     @abstractmethod
     def quanta(self, num_steps: int) -> int:
-        """Spikes that tell a value of one, the finest that can be told being one over this."""
+        """Spikes that stand for a value of one; the smallest value above zero is one over this."""
 
     def most(self, layer: SpikingLayer, num_steps: int) -> int:
-        """Spikes that tell the largest value which a neuron can have told after `num_steps` steps."""
+        """Most spikes that a neuron can have sent after `num_steps` steps, which stand for its largest value."""
         sent = layer.max_spikes * num_steps
         return sent if layer.max_count is None else min(sent, layer.max_count)
 

@@ -1,4 +1,4 @@
-"""What a Q-network computes, with everything foldable folded: affine layers with ReLUs between them.
+"""The function that a Q-network computes, with everything foldable folded: affine layers with ReLUs between them.
 
 A `LayerGraph` is the converter's normal form of a network
 
@@ -56,12 +56,12 @@ class AffineLayer:
         return math.prod(self.out_shape)
 
     def with_parameters(self, weight: Tensor, bias: Tensor) -> AffineLayer:
-        """The same map with other numbers."""
+        """Replace the numbers of the map."""
         ops = tuple(replace(op, weight=weight) if op is weighted(self.ops) else op for op in self.ops)
         return replace(self, ops=ops, bias=bias)
 
     def cast(self, dtype: torch.dtype, device: torch.device | None = None) -> AffineLayer:
-        """The same map in another dtype, and on another device if one is given."""
+        """Convert the map to another dtype, and move it to another device if one is given."""
         return replace(self, ops=cast(self.ops, dtype, device), bias=self.bias.to(device=device, dtype=dtype))
 
 
@@ -116,7 +116,7 @@ class LayerGraph:
         return self.head.neurons
 
     def cast(self, dtype: torch.dtype, device: torch.device | None = None) -> LayerGraph:
-        """The same graph in another dtype, and on another device if one is given."""
+        """Convert the graph to another dtype, and move it to another device if one is given."""
         return replace(
             self,
             layers=tuple(layer.cast(dtype, device) for layer in self.layers),

@@ -160,7 +160,7 @@ def _first_on_grid(layer: SpikingLayer, bits: int, input_bits: int, largest_inpu
 
 
 def _magnitude(affine: AffineLayer) -> AffineLayer:
-    """What an affine layer would be if nothing in it cancelled."""
+    """An affine layer in which nothing cancels: the absolute values of its numbers."""
     return affine.with_parameters(affine.weight.abs(), affine.bias.abs())
 
 

@@ -17,10 +17,10 @@ Reset = Literal["subtract", "zero"]
 """After a spike the membrane loses one threshold ("subtract", soft) or starts again from v_init ("zero", hard)."""
 
 _MOST_SPIKES = 127
-"""Of a neuron in one step: the number fits int8."""
+"""Limit for a neuron in one step: the number fits int8."""
 
 _MOST_COUNT = 2**53
-"""Of a neuron in all: float64, in which spikes are counted, holds no larger whole number for certain."""
+"""Limit for a neuron in all steps: float64, in which spikes are counted, holds no larger whole number for certain."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class SpikingLayer:
         affine: Synapses and bias currents, in float64; `I[t] = W s[t] + b`.
         threshold: `[]` or `[C]`, one per channel.
         v_init: `[]`, `[C]` or one per neuron, membrane before the first step.
-        reset: What a spike does to the membrane.
+        reset: Effect of a spike on the membrane.
         fraction_bits: Biases, thresholds and membranes are multiples of 2^-fraction_bits; None for raw floats.
         weight_bits: Weights are int16 multiples of 2^-weight_bits; the same as `fraction_bits` but in the
             first layer, which sees observations instead of spikes.
@@ -90,7 +90,7 @@ class SpikingLayer:
         return self.max_spikes == 1 and not self.signed and self.max_count is None
 
     def cast(self, dtype: torch.dtype, device: torch.device | None = None) -> SpikingLayer:
-        """The same layer in another dtype, thresholds shaped to broadcast over neurons."""
+        """Convert the layer to another dtype, thresholds shaped to broadcast over neurons."""
         step_bias = self.step_bias
         if step_bias is not None:
             step_bias = step_bias.reshape(*step_bias.shape[:2], *(1 for _ in self.shape[1:]))

@@ -100,6 +100,21 @@ def run(ops: tuple[LinearOp, ...], x: Tensor) -> Tensor:
     return x
 
 
+def out_shape(ops: tuple[LinearOp, ...], in_shape: Shape) -> Shape:
+    """Follow the shape of one sample through operations, on torch's meta device: nothing is computed or allocated.
+
+    Raises:
+        RuntimeError: If torch refuses the shapes.
+
+    Example:
+        >>> out_shape((SumPool((2, 2), (2, 2)), Reshape((16,))), (4, 4, 4))
+        (16,)
+    """
+    meta = torch.device("meta")
+    x = torch.empty(1, *in_shape, dtype=torch.float64, device=meta)
+    return tuple(run(cast(ops, torch.float64, meta), x).shape[1:])
+
+
 def weighted(ops: tuple[LinearOp, ...]) -> Conv | Dense:
     """The operation of a chain that carries the weights.
 
@@ -115,7 +130,7 @@ def weighted(ops: tuple[LinearOp, ...]) -> Conv | Dense:
 def cast(
     ops: tuple[LinearOp, ...], dtype: torch.dtype, device: torch.device | None = None
 ) -> tuple[LinearOp, ...]:
-    """The same operations with weights of another dtype, and on another device if one is given."""
+    """Convert the weights of operations to another dtype, and move them to another device if one is given."""
     return tuple(
         replace(op, weight=op.weight.to(device=device, dtype=dtype)) if isinstance(op, (Conv, Dense)) else op
         for op in ops

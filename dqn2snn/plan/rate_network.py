@@ -1,12 +1,12 @@
-"""What a spiking network computes in unlimited time: the ReLU network that its rates tend to.
+"""The network that a spiking one becomes in unlimited time: the ReLU network that its rates tend to.
 
-With r the spikes per step of a layer (in "delta" coding: the level that it has told), theta its threshold and b its
+With r the spikes per step of a layer (in "delta" coding: the level that it has sent), theta its threshold and b its
 bias current,
 
     z_l = (W_l r_{l-1} + b_l) / theta_l,    r_l = max(0, z_l),    Q = scale * z_L.
 
 For a plan made without corrections this is the DQN itself, in units in which thresholds are one. In T steps a
-neuron can tell only whole numbers of spikes, N = clip(floor(T z + V(0) / theta), 0, most), if its input comes
+neuron can send only whole numbers of spikes, N = clip(floor(T z + V(0) / theta), 0, most), if its input comes
 evenly.
 """
 
@@ -32,10 +32,10 @@ class RateLayer:
     """A layer of a plan, read as an affine map between rates.
 
     Attributes:
-        layer: Of the plan, cast.
-        constant: What is added to the affine map, broadcasts over `[*shape]`.
+        layer: Layer of the plan, cast.
+        constant: Addend of the affine map, broadcasts over `[*shape]`.
         phase: V(0) / theta that rounds: 0 rounds down and 1/2 to the nearest spike; broadcasts over `[*shape]`.
-        coding: How counts tell rates.
+        coding: Gives the meaning of counts.
     """
 
     layer: SpikingLayer
@@ -45,7 +45,7 @@ class RateLayer:
 
     @property
     def name(self) -> str:
-        """Of the layer."""
+        """Name of the layer."""
         return self.layer.name
 
     def __call__(self, rates: Tensor) -> Tensor:
@@ -54,15 +54,15 @@ class RateLayer:
         return z
 
     def quanta(self, num_steps: int) -> int:
-        """Spikes that tell a rate of one."""
+        """Spikes that stand for a rate of one."""
         return self.coding.quanta(num_steps)
 
     def most(self, num_steps: int) -> int:
         """Spikes that a neuron can have sent after `num_steps` steps of a decision, or at any time of a stream."""
         return self.coding.most(self.layer, num_steps)
 
-    def told(self, z: Tensor, num_steps: int) -> Tensor:
-        """The rate that neurons tell of a constant z: whole spikes, no more than they can send in `num_steps`."""
+    def quantized(self, z: Tensor, num_steps: int) -> Tensor:
+        """The rates that neurons send for a constant z: whole spikes, no more than they can send in `num_steps`."""
         n = self.quanta(num_steps)
         return torch.floor(z * n + self.phase).clamp_(0, self.most(num_steps)) / n
 
@@ -126,7 +126,7 @@ class RateNetwork:
         yield self.q(rates)
 
     def saturated(self, observations: Tensor) -> Tensor:
-        """Q-values `[B, A]` if no neuron tells more than it can: rates clipped at the spikes it can send in a step.
+        """Q-values `[B, A]` if no neuron sends more than it can: rates clipped at the spikes it can send in a step.
 
         The limit of a plan in many steps, up to what spikes that come unevenly change for good.
         """

@@ -32,12 +32,12 @@ class SpikingPlan:
         output: The output neurons, one per action.
         readout_scale: Q-value of a firing rate of one, in the DQN's units.
         num_steps: Time steps of a decision; the grid is exact in float32 up to this many.
-        recipe: What was done, as the text of a `dqn2snn.recipes.Recipe`: the rule and all steps after it.
+        recipe: How it was made, as the text of a `dqn2snn.recipes.Recipe`: the rule and all steps after it.
         reference: The paper that describes it.
         input_bits: Observations are rounded to multiples of 2^-input_bits; None for raw floats.
-        report: What calibration found, for people: numbers and strings only.
-        coding: What spikes mean; see `dqn2snn.dynamics.codings`.
-        carry: Of what a decision leaves in a membrane, the part that the next decision starts with.
+        report: Findings of the calibration, for people: numbers and strings only.
+        coding: Meaning of spikes; see `dqn2snn.dynamics.codings`.
+        carry: Part of a membrane, as a decision leaves it, with which the next decision starts.
         warmup_steps: Additional steps of the first decision of an episode, in which a "delta" network settles.
         readout: How Q-values are read.
     """
@@ -99,7 +99,7 @@ class SpikingPlan:
         return self.input_bits is not None
 
     def cast(self, dtype: torch.dtype, device: torch.device | None = None) -> SpikingPlan:
-        """The same plan in another dtype, and on another device if one is given."""
+        """Convert the plan to another dtype, and move it to another device if one is given."""
         layers = tuple(layer.cast(dtype, device) for layer in self.layers)
         return replace(self, layers=layers, output=self.output.cast(dtype, device))
 
@@ -151,7 +151,7 @@ class SpikingPlan:
 
     @property
     def spikes_kind(self) -> str:
-        """What kind of spikes hardware has to send for this network."""
+        """Kind of spikes that hardware has to send for this network."""
         most = max(layer.max_spikes for layer in self.layers)
         sign = "signed" if any(layer.signed for layer in self.layers) else "unsigned"
         return f"{sign} single" if most == 1 else f"{sign} graded up to {most}"

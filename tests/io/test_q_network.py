@@ -124,8 +124,9 @@ def test_it_goes_as_it_is_into_every_entry_point(dqn: QNetwork, tmp_path: Path) 
     assert dqn2snn.aggregate(dqn, seen, num_steps=4, rounds=1, **short)
     frames = dqn2snn.record_video(dqn, snn, tmp_path / "play.gif", max_episode_steps=3)
     assert frames is not None
-    about = {name: dqn.config[name] for name in ("observation_shape", "training", "evaluation")}
-    saved = zoo.save_agent(tmp_path / "agent", dqn, name="again", env=dqn.env_id, **about)
+    about = {name: dqn.config[name] for name in ("training", "evaluation")}
+    saved = zoo.save_agent(tmp_path / "agent", dqn, **about)
+    assert (saved.name, saved.env_id, saved.observation_shape) == (dqn.name, dqn.env_id, (4,))
     assert torch.equal(saved(seen), load_q_network(tmp_path / "agent")(seen))
     assert torch.equal(saved(seen), dqn(seen))
 

@@ -357,6 +357,7 @@ def test_saving_replaces_an_agent_and_leaves_nothing_beside(tmp_path: Path) -> N
     [
         ({"dqn": nn.Sequential(nn.Linear(4, 2))}, ArgumentError, "round_to_half"),
         ({"observation_shape": (5,)}, CheckpointError, r"observations of shape \(5,\)"),
+        ({"dqn": nn.Sequential(), "name": None}, ArgumentError, "Expected a name, .* Found name=None"),
         ({"training": {"wall_seconds": math.nan}}, ArgumentError, "finite data"),
         ({"training": {"seed": object()}}, ArgumentError, "plain"),
     ],

@@ -72,6 +72,17 @@ def test_what_is_known_comes_with_it(saved: Path) -> None:
     assert other.backend == "snntorch"
 
 
+def test_comparison_and_licence_stay_when_it_is_saved_again(saved: Path, tmp_path: Path) -> None:
+    found = dqn2snn.SpikingQNetwork.from_pretrained(saved)
+    again = found.save_pretrained(tmp_path / "again")
+    for name in ("config.json", "README.md", "plan.safetensors"):
+        assert (again / name).read_bytes() == (saved / name).read_bytes()
+    assert (
+        "license: apache-2.0"
+        in (found.save_pretrained(again, license="apache-2.0") / "README.md").read_text()
+    )
+
+
 def test_the_card_says_what_was_measured(saved: Path) -> None:
     card = (saved / "README.md").read_text(encoding="utf-8")
     _, header, body = card.split("---\n", 2)

@@ -128,10 +128,10 @@ def _stages(network: RateNetwork, layer: RateLayer, drive: Tensor, num_steps: in
     """The rate after clipping alone, and after quantisation too."""
     clipped = drive.clamp(0, layer.most(num_steps) / layer.quanta(num_steps))
     if network.plan.readout == "rate":
-        return clipped, layer.told(drive, num_steps)
+        return clipped, layer.quantized(drive, num_steps)
     gathered, squares = torch.zeros_like(drive), 0
     for step in range(1, num_steps + 1):
-        gathered.add_(layer.told(drive, step), alpha=step * step)
+        gathered.add_(layer.quantized(drive, step), alpha=step * step)
         squares += step * step
     return clipped, gathered / squares
 

@@ -42,7 +42,7 @@ def q_network_of(
         readout: Maps the outputs of the last layer to Q-values, if they are none.
         env: Gymnasium id of the environment, if the file tells.
         preset: How Atari frames were preprocessed.
-        assumptions: What the file does not tell.
+        assumptions: Clauses on what the file does not tell.
 
     Returns:
         The network, float32 and frozen, with what is known about it.

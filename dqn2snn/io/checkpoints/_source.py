@@ -35,7 +35,7 @@ class Source:
         container: ``"sb3"`` for a zip of Stable-Baselines3 and its kin, ``"torch"`` for one of ``torch.save``,
             ``"safetensors"``; ``"other"`` for what is none of them, which readers of third parties may know.
         tensors: By name, in the order of the file: finite, on the CPU.
-        data: What is there beside them, plain data.
+        data: Plain data beside the tensors.
     """
 
     path: Path

@@ -22,7 +22,7 @@ def checked_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         tensors: By name.
 
     Returns:
-        The same, detached.
+        The tensors, detached.
 
     Raises:
         CheckpointError: If one has an exotic type, claims more numbers than it holds, or holds NaN or infinity.

@@ -6,7 +6,7 @@ plan; `from_nir` reads it back bit by bit, and graphs of others as far as they a
 
 NIR has no soft reset, no initial membranes and no several or negative spikes. What a plan needs of these is in the
 graph's metadata, where `from_nir` finds it and others do not look. A plan that needs none of it, one of the correction
-`hard_reset`, is told whole by the graph itself; with ``reset="composite"``, soft resets and initial membranes are,
+`hard_reset`, is complete in the graph itself; with ``reset="composite"``, soft resets and initial membranes are,
 too. What Sinabs and SpikingJelly have read, `exact_sinabs` and `exact_spikingjelly` make fire the spikes of the plan.
 """
 

@@ -21,11 +21,11 @@ class Neurons:
     """Integrate-and-fire neurons, whichever nodes they are made of.
 
     Attributes:
-        threshold: What a soft reset takes, or at which a hard one happens, `[*shape]`.
-        r: What the current is multiplied with, `[*shape]`.
+        threshold: Amount that a soft reset takes, or membrane at which a hard one happens, `[*shape]`.
+        r: Factor of the current, `[*shape]`.
         reset: "subtract" or "zero", as the nodes say.
         fires_at: Membrane above which they fire; with v_init, where that is known, it gives `threshold`.
-        metadata: Of their node.
+        metadata: Metadata of their node.
     """
 
     threshold: Array
@@ -66,11 +66,11 @@ def chain_of(nir: Any, graph: Any) -> list[Link]:
         if start not in after or end not in after:
             raise refusal(f"an edge from {start!r} to {end!r}, which are not both nodes")
         after[start].append(end)
-    links, name, seen = [Link()], _only(list(graph.inputs), "inputs"), set()
+    links, name, passed = [Link()], _only(list(graph.inputs), "inputs"), set()
     while not isinstance(graph.nodes[name], nir.Output):
-        if name in seen:
+        if name in passed:
             raise refusal(f"a loop through {name!r}")
-        seen.add(name)
+        passed.add(name)
         node, following = graph.nodes[name], after[name]
         if isinstance(node, nir.IF):
             links[-1].neurons = _integrate_and_fire(node)

@@ -14,7 +14,7 @@ from dqn2snn.errors import CheckpointError
 from dqn2snn.io.interop._chain import Link, Neurons, refusal
 from dqn2snn.plan import Reset, SpikingLayer, SpikingPlan, check_num_steps
 from dqn2snn.plan.graph import AffineLayer, per_channel
-from dqn2snn.plan.ops import Conv, Dense, LinearOp, Reshape, Shape, SumPool, run
+from dqn2snn.plan.ops import Conv, Dense, LinearOp, Reshape, Shape, SumPool, out_shape
 
 
 def foreign_plan(nir: Any, links: Sequence[Link], num_steps: int, reset: Reset | None) -> SpikingPlan:
@@ -24,7 +24,7 @@ def foreign_plan(nir: Any, links: Sequence[Link], num_steps: int, reset: Reset |
         nir: The package.
         links: The layers; the last one is the output.
         num_steps: T.
-        reset: Of the neurons; None for what the nodes say.
+        reset: Reset of all neurons; None for that of each node.
 
     Returns:
         SpikingPlan: The plan; its Q-values are rates.
@@ -55,10 +55,7 @@ def _layer(nir: Any, link: Link, shape: Shape | None, reset: Reset | None) -> Sp
     before = shape or _shape_of(link.synapses[0][1])
     ops = tuple(replace(op, weight=op.weight / factor) if isinstance(op, (Conv, Dense)) else op for op in ops)
     try:
-        meta = tuple(
-            replace(op, weight=op.weight.to("meta")) if isinstance(op, (Conv, Dense)) else op for op in ops
-        )
-        after = tuple(run(meta, torch.empty(1, *before, dtype=torch.float64, device="meta")).shape[1:])
+        after = out_shape(ops, before)
     except RuntimeError as error:
         raise CheckpointError(
             f"Expected node {weighted!r} to fit behind {before}. Found: {error}. Check the graph's shapes."

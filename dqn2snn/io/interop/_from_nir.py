@@ -25,7 +25,7 @@ def from_nir(
 
     A graph of `to_nir` gives the plan that it was made of, bit by bit, checked against a checksum in its metadata.
 
-    Of any other graph, or if an option is given, nodes are read as they are: neurons begin at zero, are reset to zero,
+    In any other graph, or if an option is given, nodes are read as they are: neurons begin at zero, are reset to zero,
     and fire at their threshold (NIR says above it, which is the same where membranes do not meet it exactly). The last
     affine node, or the neurons behind it, become the output, whose rates are the Q-values.
 

@@ -1,4 +1,4 @@
-"""What libhdf5 takes on trust in a damaged file, and then never returns from."""
+"""A check of HDF5 files before libhdf5 reads them, which never returns from some damaged ones."""
 
 from __future__ import annotations
 

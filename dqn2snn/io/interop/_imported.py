@@ -16,8 +16,8 @@ from dqn2snn.io.interop._needs import needs
 from dqn2snn.plan import PlanOrNetwork, SpikingLayer, SpikingPlan, plan_of
 from dqn2snn.plan.graph import per_channel
 
-_TOLD = {"soft reset", "initial membrane"}
-"""What the helpers tell a reader, of all that `needs` may name."""
+_SUPPLIED = {"soft reset", "initial membrane"}
+"""The needs that the helpers here supply, out of all that `needs` may name."""
 
 
 @on_host()
@@ -133,7 +133,7 @@ def _with_unit(layer: SpikingLayer) -> SpikingLayer:
 
 def _starts(plan: SpikingPlan, neurons: int, batch_size: int) -> list[Tensor]:
     """The initial membranes of a batch, layer by layer."""
-    beyond = set(needs(plan)) - _TOLD
+    beyond = set(needs(plan)) - _SUPPLIED
     beyond |= {"hard resets" for layer in plan.layers if layer.reset == "zero"}
     if beyond:
         raise PlanError(

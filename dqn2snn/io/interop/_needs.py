@@ -1,4 +1,4 @@
-"""What a reader of a graph has to do beside what NIR says."""
+"""Behaviour of neurons that NIR has no words for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dqn2snn.plan import PlanOrNetwork, plan_of
 
 
 def needs(plan: PlanOrNetwork, reset: str = "if") -> tuple[str, ...]:
-    """What the spikes of a plan depend on that the nodes of its NIR graph do not say.
+    """Name the behaviour that the spikes of a plan depend on and that the nodes of its NIR graph do not say.
 
     Args:
         plan: Any plan, or its network.

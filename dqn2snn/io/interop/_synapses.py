@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dqn2snn.errors import PlanError
 from dqn2snn.plan import SpikingLayer, SpikingPlan
-from dqn2snn.plan.ops import Conv, Dense, LinearOp, Pad, SumPool
+from dqn2snn.plan.ops import Conv, Dense, LinearOp, Pad, SumPool, out_shape
 
 
 def synapse_nodes(nir: Any, layer: SpikingLayer, plan: SpikingPlan) -> Iterator[tuple[str, Any]]:
@@ -36,7 +36,7 @@ def synapse_nodes(nir: Any, layer: SpikingLayer, plan: SpikingPlan) -> Iterator[
                 raise _no_node(layer, f"a reshape to {op.shape}")
             yield "flatten", nir.Flatten({"input": np.array(shape)}, start_dim=0, end_dim=-1)
         if not isinstance(op, (Conv, Dense)):
-            shape = tuple(op(torch.empty(1, *shape, device="meta")).shape[1:])
+            shape = out_shape((op,), shape)
 
 
 def _check_last(place: int, layer: SpikingLayer) -> None:
@@ -46,7 +46,7 @@ def _check_last(place: int, layer: SpikingLayer) -> None:
 
 
 def _symmetric(pad: Pad, behind: tuple[LinearOp, ...], layer: SpikingLayer) -> tuple[int, int]:
-    """What a pad is as the padding of the convolution behind it."""
+    """A pad as the padding of the convolution behind it."""
     left, right, top, bottom = pad.widths
     if (left, top) != (right, bottom) or min(left, top) < 0 or not behind or not isinstance(behind[0], Conv):
         raise _no_node(layer, f"padding by {pad.widths}")

@@ -20,7 +20,7 @@ from dqn2snn.plan.file._write import checksum, described_plan, stored_tensors
 from dqn2snn.plan.graph import per_channel
 
 KEY = "dqn2snn"
-"""Of the graph's metadata, where the structure of the plan stands as JSON."""
+"""Key of the graph's metadata under which the structure of the plan stands as JSON."""
 
 SCHEMA = 1
 """Version of what is in the metadata."""
@@ -144,7 +144,7 @@ def _lowered(
 
 
 def _of_neurons(layer: SpikingLayer, plan: SpikingPlan, reset: str) -> dict[str, Any]:
-    """What NIR's nodes do not say of neurons; arrays and numbers."""
+    """Properties of neurons that NIR's nodes do not have, as arrays and numbers."""
     soft = reset == "if" and layer.reset == "subtract"
     found: dict[str, Any] = {
         "reset": layer.reset,

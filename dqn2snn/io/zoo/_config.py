@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, TypedDict, cast, get_origin, get_type_hints, is_typeddict
 
 from dqn2snn.errors import CheckpointError
 
@@ -64,25 +62,6 @@ class AgentConfig(_Always, total=False):
     learning_curve: str  # name of the file beside
 
 
-_FIELDS: Mapping[str, type] = MappingProxyType(
-    {
-        "name": str,
-        "env_id": str,
-        "layers": list,
-        "observation_shape": list,
-        "num_actions": int,
-        "training": dict,
-        "evaluation": dict,
-        "limitations": str,
-        "license": str,
-        "weights_sha256": str,
-    }
-)
-_OPTIONAL: Mapping[str, type] = MappingProxyType(
-    {"also_evaluated": list, "action_names": list, "learning_curve": str}
-)
-
-
 def score_of(evaluation: Evaluation) -> Score:
     """Turn the result of `evaluate_policy` into what ``config.json`` keeps of it.
 
@@ -137,9 +116,10 @@ def check_config(config: object) -> AgentConfig:
             f"Expected format_version {FORMAT_VERSION}. Found {config.get('format_version')!r}. "
             "Use the dqn2snn that wrote it, or train the agent again."
         )
-    present = {field: kind for field, kind in _OPTIONAL.items() if field in config}
-    for field, kind in {**_FIELDS, **present}.items():
-        if type(config.get(field)) is not kind:
+    for field, hint in get_type_hints(AgentConfig).items():
+        kind = dict if is_typeddict(hint) else get_origin(hint) or hint
+        needed = field in AgentConfig.__required_keys__ or field in config
+        if needed and type(config.get(field)) is not kind:
             raise CheckpointError(
                 f"Expected {field!r} to be of type {kind.__name__}. Found {config.get(field)!r}."
             )

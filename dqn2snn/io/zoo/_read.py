@@ -25,7 +25,7 @@ def read_agent(directory: Path, source: str | None = None) -> QNetwork:
 
     Args:
         directory: Holds ``config.json`` and ``weights.safetensors``.
-        source: What the user called it; the directory by default.
+        source: Name by which the user asked for it; the directory by default.
 
     Returns:
         The network. Its weights are those of the file, in float32; it is in evaluation mode, its parameters frozen.

@@ -30,14 +30,14 @@ CARD_FILE = "README.md"
 CURVE_FILE = "curve.jsonl"
 
 
-def round_to_half(network: Network) -> Network:
+def round_to_half(dqn: Network) -> Network:
     """Round the weights of a network to half precision, as they are kept on disk.
 
     Score the rounded network, not the one before it: on CartPole a difference of Q-values can be
     smaller than what rounding changes.
 
     Args:
-        network: Any network with float parameters; it is not changed.
+        dqn: Any network with float parameters; it is not changed.
 
     Returns:
         A copy in float32 whose weights all have a half-precision value, in evaluation mode.
@@ -48,18 +48,18 @@ def round_to_half(network: Network) -> Network:
         >>> weight.dtype, torch.equal(weight, network[0].weight.half().float())
         (torch.float32, True)
     """
-    return copy.deepcopy(network).half().float().eval()
+    return copy.deepcopy(dqn).half().float().eval()
 
 
 def save_agent(
     directory: str | Path,
     dqn: nn.Module,
     *,
-    name: str,
-    env: str,
-    observation_shape: Sequence[int],
     training: Training,
     evaluation: Score,
+    name: str | None = None,
+    env: str | None = None,
+    observation_shape: Sequence[int] | None = None,
     limitations: str = "",
     also_evaluated: Sequence[Score] = (),
     action_names: Sequence[str] = (),
@@ -75,13 +75,13 @@ def save_agent(
 
     Args:
         directory: Where to write. An agent that is there already is replaced.
-        dqn: What `round_to_half` returned, the network that was scored: an ``nn.Sequential``, or a `QNetwork` of one.
-        name: Name of the agent.
-        env: Gymnasium id of its environment.
-        observation_shape: Shape of one observation.
+        dqn: The network that was scored, rounded by `round_to_half`: an ``nn.Sequential``, or a `QNetwork` of one.
         training: How it was trained.
         evaluation: How it scored, see `score_of`.
-        limitations: What a user should not expect of it, in whole sentences, for the card.
+        name: Name of the agent. A `QNetwork` has this and the next two; they may be given to replace its own.
+        env: Gymnasium id of its environment.
+        observation_shape: Shape of one observation.
+        limitations: Restrictions that a user should know, in whole sentences, for the card.
         also_evaluated: How it scored under other conditions, for example with epsilon 0.05.
         action_names: One an action.
         curve: Points of the learning curve, plain data, written as ``curve.jsonl``.
@@ -94,11 +94,19 @@ def save_agent(
         >>> dqn = load_q_network("cartpole")
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     again = save_agent(
-        ...         Path(folder) / "mine", dqn, name="mine", env=dqn.env_id, observation_shape=(4,),
-        ...         training=dqn.config["training"], evaluation=dqn.config["evaluation"])
+        ...         Path(folder) / "mine", dqn, name="mine", training=dqn.config["training"],
+        ...         evaluation=dqn.config["evaluation"])
         >>> torch.equal(again(torch.ones(1, 4)), dqn(torch.ones(1, 4)))
         True
     """
+    if isinstance(dqn, QNetwork):
+        name, env = name or dqn.name, env or dqn.env_id
+        observation_shape = observation_shape or dqn.observation_shape
+    if not (name and env and observation_shape):
+        raise ArgumentError(
+            f"Expected a name, an environment and the shape of an observation. Found name={name!r}, env={env!r}, "
+            f"observation_shape={observation_shape!r}. Pass what is missing, or a QNetwork that has it."
+        )
     network = dqn.module if isinstance(dqn, QNetwork) else dqn
     weights = {key: _half(key, tensor) for key, tensor in network.state_dict().items()}
     data = safetensors.torch.save(weights)

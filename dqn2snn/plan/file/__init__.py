@@ -26,7 +26,7 @@ from dqn2snn.plan.file._write import FORMAT_VERSION, checksum, described_plan, s
 __all__ = ["load_plan", "save_plan"]
 
 _KEY = "dqn2snn"
-"""Of the structure, in the metadata of the safetensors file."""
+"""Key of the structure in the metadata of the safetensors file."""
 
 
 def save_plan(plan: PlanOrNetwork, path: str | os.PathLike[str]) -> None:
@@ -75,7 +75,7 @@ def load_plan(path: str | os.PathLike[str]) -> SpikingPlan:
         path: A file that `save_plan` wrote.
 
     Returns:
-        SpikingPlan: The same plan, bit by bit.
+        SpikingPlan: The plan, bit by bit.
 
     Raises:
         CheckpointError: If the file is missing, truncated, corrupt, not a plan, or of another version.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any, TypeVar, get_args
 
@@ -14,11 +13,11 @@ from dqn2snn.plan import ReadoutKind, SpikingLayer, SpikingPlan
 from dqn2snn.plan.coding import coding_named
 from dqn2snn.plan.file._write import OPS, TENSORS
 from dqn2snn.plan.graph import AffineLayer
-from dqn2snn.plan.ops import Conv, Dense, LinearOp, run
+from dqn2snn.plan.ops import Conv, Dense, LinearOp, out_shape
 
 _T = TypeVar("_T")
 _MOST_BITS = 1000
-"""Of a grid: powers of two beyond it leave float64."""
+"""Largest number of bits of a grid: powers of two beyond it leave float64."""
 
 _SIZES = {"stride": (2, 1), "padding": (2, 0), "dilation": (2, 1), "kernel": (2, 1), "widths": (4, -(2**31))}
 """Options of operations that hold several numbers: how many, and the smallest."""
@@ -145,10 +144,7 @@ def _op(described: Any, weight: Tensor) -> LinearOp:
 
 def _check_fits(affine: AffineLayer) -> None:
     """Follow the shapes without computing anything, so that a lying header costs no memory."""
-    ops = tuple(
-        replace(op, weight=op.weight.to("meta")) if isinstance(op, (Conv, Dense)) else op for op in affine.ops
-    )
-    found = tuple(run(ops, torch.empty(1, *affine.in_shape, dtype=torch.float64, device="meta")).shape[1:])
+    found = out_shape(affine.ops, affine.in_shape)
     if affine.weight is None or found != affine.out_shape:
         raise ValueError(f"layer {affine.name!r} gives {found} instead of {affine.out_shape}")
     if tuple(affine.bias.shape) not in (affine.out_shape[:1], affine.out_shape):

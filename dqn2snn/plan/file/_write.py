@@ -1,4 +1,4 @@
-"""What of a plan goes into a file, and how."""
+"""The content of a plan's file: structure, tensors and their checksum."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OPS: dict[str, type[Any]] = {
 """The kinds of operations by their names in a file."""
 
 TENSORS = ("weight", "bias", "threshold", "v_init")
-"""What is stored of each layer, as `<index>.<name>`; of some, `step_bias` too."""
+"""Tensors of each layer, stored as `<index>.<name>`; some layers have a `step_bias` too."""
 
 
 def described_plan(plan: SpikingPlan) -> dict[str, Any]:

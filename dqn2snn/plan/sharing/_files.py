@@ -30,7 +30,7 @@ _PACKAGES = ("torch", "snntorch", "norse")
 
 
 def write_directory(
-    plan: SpikingPlan, directory: Path, about: Mapping[str, Any], comparison: Comparison | None
+    plan: SpikingPlan, directory: Path, about: Mapping[str, Any], comparison: Mapping[str, Any] | None
 ) -> Path:
     """Write a plan, its configuration and its model card.
 
@@ -38,13 +38,12 @@ def write_directory(
         plan: The spiking network.
         directory: Where to; the three files in it are replaced, others stay.
         about: ``backend``, ``env_id`` and ``license``.
-        comparison: Both scores, and how far the networks agree.
+        comparison: Both scores, and how far the networks agree, in plain data; see `compared`.
 
     Returns:
         Path: The directory.
 
     Raises:
-        ArgumentError: If the comparison is of another type.
         CheckpointError: If the files cannot be written.
         PlanError: If the plan's numbers are not on the grid that it names.
     """
@@ -53,7 +52,7 @@ def write_directory(
         "format_version": FORMAT_VERSION,
         **about,
         "preprocessing": _preprocessing(about["env_id"]),
-        "comparison": None if comparison is None else _compared(comparison),
+        "comparison": comparison,
         "versions": {"dqn2snn": dqn2snn.__version__, **_versions()},
         "plan_sha256": hashlib.sha256(content).hexdigest(),
     }
@@ -103,13 +102,19 @@ def read_directory(name: str, **hub: Any) -> tuple[SpikingPlan, dict[str, Any]]:
     return plan, config
 
 
-def _compared(comparison: object) -> Any:
+def compared(comparison: Comparison) -> Mapping[str, Any]:
+    """The plain data of a comparison.
+
+    Raises:
+        ArgumentError: If it is of another type.
+    """
     if not callable(described := getattr(comparison, "to_dict", None)):
         raise ArgumentError(
             f"Expected a Comparison of compare_policies, or None. Found {type(comparison).__name__}. Pass what "
             "dqn2snn.compare_policies returned."
         )
-    return described()
+    found: Mapping[str, Any] = described()
+    return found
 
 
 def _config(directory: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dqn2snn._utils.extras import require
 from dqn2snn.errors import ArgumentError, CheckpointError
-from dqn2snn.plan.sharing._files import read_directory, write_directory
+from dqn2snn.plan.sharing._files import compared, read_directory, write_directory
 from dqn2snn.plan.spiking_plan import SpikingPlan
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ class Sharing:
     """Saves, loads and publishes a network, as those who know huggingface_hub's ``ModelHubMixin`` expect it.
 
     Attributes:
-        plan: What the network is.
+        plan: All that the network is.
         backend: Whose neurons it has.
         env_id: Gymnasium id of the environment where it plays; empty if unknown.
-        config: Of a network that was loaded, the content of its ``config.json``; empty for others.
+        config: The content of the ``config.json`` that the network was loaded with; empty for others.
     """
 
     plan: SpikingPlan
@@ -46,8 +46,10 @@ class Sharing:
 
         Args:
             save_directory: Where to; the three files in it are replaced, others stay.
-            comparison: From `dqn2snn.compare_policies`: both scores and how far the networks agree.
-            license: Of the weights, as the Hub abbreviates it, ``"mit"``.
+            comparison: Both scores and how far the networks agree, from `dqn2snn.compare_policies`; by default those
+                that the network was loaded with.
+            license: Licence of the weights, as the Hub abbreviates it, ``"mit"``; by default the one that the network
+                was loaded with.
 
         Returns:
             Path: The directory.
@@ -60,8 +62,8 @@ class Sharing:
         Example:
             >>> import dqn2snn
             >>> dqn = dqn2snn.load_q_network("cartpole")
-            >>> seen = dqn2snn.collect_observations(dqn, 300, progress=False)
-            >>> snn = dqn2snn.convert(dqn, seen, num_steps=8)
+            >>> observations = dqn2snn.collect_observations(dqn, 300, progress=False)
+            >>> snn = dqn2snn.convert(dqn, observations, num_steps=8)
             >>> with tempfile.TemporaryDirectory() as folder:
             ...     again = dqn2snn.SpikingQNetwork.from_pretrained(snn.save_pretrained(folder))
             >>> again.plan.num_steps, again.env_id
@@ -70,8 +72,12 @@ class Sharing:
         return write_directory(
             self.plan,
             Path(save_directory),
-            {"backend": self.backend, "env_id": self.env_id or None, "license": license},
-            comparison,
+            {
+                "backend": self.backend,
+                "env_id": self.env_id or None,
+                "license": license or self.config.get("license"),
+            },
+            self.config.get("comparison") if comparison is None else compared(comparison),
         )
 
     @classmethod
@@ -92,7 +98,7 @@ class Sharing:
                 (extra ``hub``), which is downloaded once and then read from the Hub's cache, offline too.
             backend: Whose neurons to build; by default those of the network that was saved.
             revision: Branch, tag or commit on the Hub.
-            token: Of the Hub; by default the one that ``hf auth login`` has stored.
+            token: Token of the Hub; by default the one that ``hf auth login`` has stored.
             cache_dir: Where downloads are kept; by default the Hub's cache.
             local_files_only: Read the cache alone.
 
@@ -136,10 +142,10 @@ class Sharing:
         Args:
             repo_id: ``"user/name"``; made where there is none.
             comparison: From `dqn2snn.compare_policies`, for the card.
-            license: Of the weights, as the Hub abbreviates it, ``"mit"``.
-            commit_message: Of the commit.
+            license: Licence of the weights, for the card.
+            commit_message: Message of the commit.
             private: Whether a new repository is.
-            token: Of the Hub; by default the one that ``hf auth login`` has stored.
+            token: Token of the Hub; by default the one that ``hf auth login`` has stored.
             branch: To push to; by default the main one.
             create_pr: Whether to propose the files as a pull request.
 
