@@ -7,8 +7,6 @@ from typing import NoReturn
 
 from dqn2snn.errors import ArgumentError
 
-__all__ = ["Parser", "agreement", "grid", "natural_number", "positive_number", "probability"]
-
 
 class Parser(argparse.ArgumentParser):
     """A parser that refuses in one line, like everything else in dqn2snn."""

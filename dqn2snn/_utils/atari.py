@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["MACHADO2018", "TAN2021", "AtariProtocol", "atari_protocol", "game_of"]
-
 
 @dataclass(frozen=True)
 class AtariProtocol:

@@ -7,8 +7,6 @@ from typing import Any
 
 from dqn2snn.errors import MissingExtraError
 
-__all__ = ["require"]
-
 
 def require(module: str, *, extra: str) -> Any:
     """Import an optional module.

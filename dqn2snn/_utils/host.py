@@ -7,8 +7,6 @@ from contextlib import contextmanager
 
 import torch
 
-__all__ = ["on_host"]
-
 
 @contextmanager
 def on_host() -> Iterator[None]:

@@ -10,8 +10,6 @@ from typing import Any
 from dqn2snn._utils.extras import require
 from dqn2snn.errors import CheckpointError
 
-__all__ = ["download", "is_hub_id"]
-
 
 def is_hub_id(name: str) -> bool:
     """Tell whether a name is that of a repository on the Hugging Face Hub.

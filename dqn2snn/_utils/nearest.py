@@ -7,8 +7,6 @@ from collections.abc import Iterable
 
 from dqn2snn.errors import ArgumentError
 
-__all__ = ["unknown_name"]
-
 
 def unknown_name(what: str, name: object, known: Iterable[str]) -> ArgumentError:
     """The error that names what is known, and what was probably meant.

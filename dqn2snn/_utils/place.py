@@ -7,8 +7,6 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Place"]
-
 
 class Place:
     """The device of a module, looked up where its first tensor is kept, as `.to()` may replace the tensor.

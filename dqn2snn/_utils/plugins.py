@@ -8,8 +8,6 @@ from typing import Any
 
 from dqn2snn.errors import Dqn2SnnError
 
-__all__ = ["load", "plugins"]
-
 
 def plugins(group: str) -> dict[str, list[EntryPoint]]:
     """The plug-ins of a group. Nothing of them is imported.

@@ -7,8 +7,6 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-__all__ = ["progress_bar"]
-
 _DELAY = 2.0
 """Seconds before a bar appears: what is done sooner shows none."""
 

@@ -19,8 +19,6 @@ from dqn2snn.metrics import synaptic_operations
 from dqn2snn.play.policies import Places, Player, player_of
 from dqn2snn.play.rollout import Step, play
 
-__all__ = ["play_episodes"]
-
 _DELAY = 1.0  # seconds; a bar for each short game would only flicker
 
 

@@ -22,8 +22,6 @@ from dqn2snn.metrics.confidence import (
     paired_interval,
 )
 
-__all__ = ["Game", "Runs", "game_of"]
-
 Array = NDArray[np.float64]
 
 Runs = list[Array]

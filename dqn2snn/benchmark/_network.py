@@ -29,17 +29,6 @@ from dqn2snn.recipes import Recipe, placed
 from dqn2snn.tracing import trace
 from dqn2snn.tracing.calibration import calibrate
 
-__all__ = [
-    "agent_of",
-    "clipped_of",
-    "dqn_of",
-    "network_of",
-    "plan_of",
-    "plan_path",
-    "references_of",
-    "weights_of",
-]
-
 _LIMIT = "tan2021+none"
 """The recipe whose thresholds clip activations."""
 

@@ -13,8 +13,6 @@ from dqn2snn.benchmark._statistics import bootstrap_interval, interquartile_mean
 from dqn2snn.io.zoo import Reference
 from dqn2snn.metrics.confidence import Interval
 
-__all__ = ["Overall", "overall_of"]
-
 Array = NDArray[np.float64]
 
 

@@ -13,8 +13,6 @@ from dqn2snn.plot._style import new_figure, plain_frame
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["draw_intervals", "save_panels"]
-
 _COLUMNS = 4
 
 

@@ -16,8 +16,6 @@ from dqn2snn.errors import ArgumentError
 from dqn2snn.play.envs import make_env
 from dqn2snn.play.policies import Places, Player
 
-__all__ = ["NONE", "WEIGHTS", "Perturbation", "perturbed"]
-
 NONE = "none"
 WEIGHTS = "weights"
 KINDS = ("bar", "gaussian", "salt_and_pepper", WEIGHTS)

@@ -15,8 +15,6 @@ from dqn2snn.plot._style import action_colours
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["colours_of", "draw_agreement", "draw_returns"]
-
 Way = tuple[str, float | None]
 
 

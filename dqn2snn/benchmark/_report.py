@@ -13,8 +13,6 @@ from dqn2snn.benchmark._studies import draw_percentiles, draw_robustness
 from dqn2snn.benchmark._summary import Summary
 from dqn2snn.benchmark._tables import short_table, tables
 
-__all__ = ["FILES", "markdown", "report_text", "write_report"]
-
 FILES = ("report.md", "report.json", "returns.png", "agreement.png")
 """That every report has; with several percentiles there is a percentiles.png, under perturbations a robustness.png."""
 

@@ -13,8 +13,6 @@ from dqn2snn.benchmark._settings import DQN, Conditions, Unit
 from dqn2snn.benchmark._store import Entry
 from dqn2snn.errors import CheckpointError
 
-__all__ = ["FILE", "FORMAT_VERSION", "Results", "begin", "check_weights", "read"]
-
 FILE = "episodes.jsonl"
 FORMAT_VERSION = 2
 

@@ -15,8 +15,6 @@ from dqn2snn.benchmark._statistics import bootstrap_interval, quotient
 from dqn2snn.benchmark._store import Entry
 from dqn2snn.metrics.confidence import Interval
 
-__all__ = ["Robustness", "robustness_of"]
-
 Episodes = Mapping[Unit, Mapping[int, Entry]]
 
 

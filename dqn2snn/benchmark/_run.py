@@ -16,8 +16,6 @@ from dqn2snn.benchmark._spread import spreading
 from dqn2snn.benchmark._store import Entry
 from dqn2snn.errors import Dqn2SnnError
 
-__all__ = ["run"]
-
 
 def run(
     settings: Settings,

@@ -15,8 +15,6 @@ from dqn2snn.benchmark._spread import Spread
 from dqn2snn.benchmark._store import Entry
 from dqn2snn.errors import Dqn2SnnError
 
-__all__ = ["Task", "carry_out"]
-
 
 class Task(NamedTuple):
     """Work that a process does by itself.

@@ -14,18 +14,6 @@ from dqn2snn.io.checkpoints import load_q_network
 from dqn2snn.recipes import Recipe
 from dqn2snn.tracing.calibration import check_percentile
 
-__all__ = [
-    "CLIPPED",
-    "DQN",
-    "SEED_STRIDE",
-    "Conditions",
-    "Settings",
-    "Unit",
-    "check",
-    "check_different",
-    "units",
-]
-
 DQN = "dqn"
 """The name under which the DQN itself plays."""
 

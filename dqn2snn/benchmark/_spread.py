@@ -11,8 +11,6 @@ from typing import Any, TypeVar
 from dqn2snn._utils.extras import require
 from dqn2snn.errors import ArgumentError
 
-__all__ = ["BACKENDS", "Spread", "spreading"]
-
 BACKENDS = ("loky", "dask", "ray")
 
 _T = TypeVar("_T")

@@ -16,8 +16,6 @@ from dqn2snn._utils.extras import require
 from dqn2snn.errors import ArgumentError
 from dqn2snn.metrics.confidence import Interval
 
-__all__ = ["bootstrap_interval", "interquartile_mean", "normalised", "paired_p_value", "quotient"]
-
 Array = NDArray[np.float64]
 
 Episodes = Sequence[Array]

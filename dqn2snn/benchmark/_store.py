@@ -15,8 +15,6 @@ from typing import Any
 
 from dqn2snn.errors import CheckpointError
 
-__all__ = ["Entry", "append", "begin", "only_writer", "read", "refusal", "rewrite"]
-
 Entry = dict[str, Any]
 
 

@@ -16,8 +16,6 @@ from dqn2snn.plot._style import action_colours, ordered_colours
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["draw_percentiles", "draw_robustness"]
-
 _AMOUNTS = {
     "bar": "first row of the bar",
     "gaussian": "noise, share of the range",

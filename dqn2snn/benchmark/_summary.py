@@ -17,8 +17,6 @@ from dqn2snn.benchmark._store import Entry
 from dqn2snn.io.zoo import Reference
 from dqn2snn.play.evaluate._policy import plain
 
-__all__ = ["Summary", "summarise"]
-
 
 @dataclass(frozen=True)
 class Summary:

@@ -10,8 +10,6 @@ from dqn2snn._utils.table import as_markdown, format_table
 from dqn2snn.benchmark._summary import Summary
 from dqn2snn.metrics.confidence import Interval
 
-__all__ = ["short_table", "tables"]
-
 Columns = Mapping[str, Callable[[Any], str]]
 """What a table shows of each row, by the names of its columns."""
 

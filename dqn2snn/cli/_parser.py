@@ -7,8 +7,6 @@ import argparse
 import dqn2snn
 from dqn2snn._utils.arguments import Parser
 
-__all__ = ["Commands", "make_parser"]
-
 DESCRIPTION = "Converts trained deep Q-networks to spiking networks and measures how far the two agree."
 EPILOG = "dqn2snn COMMAND --help explains a command. Nothing is downloaded by any of them."
 

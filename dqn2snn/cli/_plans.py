@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dqn2snn.plan import SpikingPlan
 
-__all__ = ["describe_plan"]
-
 
 def describe_plan(plan: SpikingPlan) -> dict[str, Any]:
     """What `plan.summary()` says, as plain data.

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Report"]
-
 
 @dataclass(frozen=True)
 class Report:

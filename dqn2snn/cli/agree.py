@@ -7,18 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dqn2snn._utils.arguments import Parser, positive_number
+from dqn2snn.cli._arguments import RECIPE, add_conversion, add_dqn, add_plan
 from dqn2snn.cli._files import check_picture, draw
-from dqn2snn.cli._networks import (
-    RECIPE,
-    add_agent,
-    add_conversion,
-    add_plan,
-    agent_of,
-    calibration_of,
-    check_conversion,
-    convert_on,
-    spiking_network_of,
-)
+from dqn2snn.cli._networks import check_conversion, convert_on, dqn_of, observations_of, snn_of
 from dqn2snn.cli._parser import Commands
 from dqn2snn.cli._report import Report
 
@@ -26,8 +17,6 @@ if TYPE_CHECKING:
     from dqn2snn.io.checkpoints import QNetwork
     from dqn2snn.network import SpikingQNetwork
     from dqn2snn.play.collect import Rollout
-
-__all__ = ["add", "run"]
 
 SWEPT = 128
 """Steps up to which a sweep goes, if nobody says how far."""
@@ -46,7 +35,7 @@ def add(commands: Commands[Parser]) -> None:
         "action agreement after 1, 2, 4, ... T steps by both readouts, what disagreement costs, and operations.",
         allow_abbrev=False,
     )
-    add_agent(parser)
+    add_dqn(parser)
     add_plan(parser)
     parser.add_argument(
         "--test-observations",
@@ -84,21 +73,21 @@ def run(args: argparse.Namespace) -> Report:
     """
     if args.plot is not None:
         check_picture(args.plot)
-    agent = agent_of(args)
+    dqn = dqn_of(args)
     if args.sweep:
-        return _sweep(args, agent)
-    snn = spiking_network_of(args, agent)
+        return _sweep(args, dqn)
+    snn = snn_of(args, dqn)
     from dqn2snn.play.study import study_agreement
 
-    rollout = _fresh(args, agent)
+    rollout = _fresh(args, dqn)
     study = study_agreement(snn, rollout)
     if args.plot is not None:
         import dqn2snn
 
         draw(dqn2snn.plot_agreement(study.curve), args.plot)
     data = {
-        "agent": agent.name,
-        "env_id": agent.env_id,
+        "agent": dqn.name,
+        "env_id": dqn.env_id,
         "recipe": snn.plan.recipe,
         "num_steps": snn.plan.num_steps,
         "backend": snn.backend,
@@ -106,29 +95,29 @@ def run(args: argparse.Namespace) -> Report:
         "seed": args.seed,
         **study.to_dict(),
     }
-    return Report(data, f"{agent.name}: {snn.plan.headline}\n{study}")
+    return Report(data, f"{dqn.name}: {snn.plan.headline}\n{study}")
 
 
-def _sweep(args: argparse.Namespace, agent: QNetwork) -> Report:
+def _sweep(args: argparse.Namespace, dqn: QNetwork) -> Report:
     """Prediction beside measurement."""
     from dqn2snn.analysis.suggestion import sweep_agreement
     from dqn2snn.play.study import doubling_steps
 
     if args.plan is not None:
-        planned = spiking_network_of(args, agent)
+        planned = snn_of(args, dqn)
         recipe, last = planned.plan.recipe, planned.plan.num_steps
 
         def make(num_steps: int) -> SpikingQNetwork:
             return planned
     else:
         check_conversion(args)
-        observations = calibration_of(args, agent)
+        observations = observations_of(args, dqn)
         recipe, last = str(args.recipe or RECIPE), args.steps or SWEPT
 
         def make(num_steps: int) -> SpikingQNetwork:
-            return convert_on(args, agent, observations, num_steps, engine=args.engine)
+            return convert_on(args, dqn, observations, num_steps)
 
-    rollout = _fresh(args, agent)
+    rollout = _fresh(args, dqn)
     sweep = sweep_agreement(
         make,
         rollout.observations,
@@ -140,10 +129,12 @@ def _sweep(args: argparse.Namespace, agent: QNetwork) -> Report:
         from dqn2snn.plot import plot_sweep
 
         draw(plot_sweep(sweep), args.plot)
-    head = f"{agent.name}, {recipe}: agreement on {len(rollout.observations):,} fresh observations; 95 % intervals"
+    head = (
+        f"{dqn.name}, {recipe}: agreement on {len(rollout.observations):,} fresh observations; 95 % intervals"
+    )
     data = {
-        "agent": agent.name,
-        "env_id": agent.env_id,
+        "agent": dqn.name,
+        "env_id": dqn.env_id,
         "recipe": recipe,
         "seed": args.seed,
         "sweep": sweep.to_dict(),
@@ -151,7 +142,7 @@ def _sweep(args: argparse.Namespace, agent: QNetwork) -> Report:
     return Report(data, f"{head}\n\n{sweep}")
 
 
-def _fresh(args: argparse.Namespace, agent: QNetwork) -> Rollout:
+def _fresh(args: argparse.Namespace, dqn: QNetwork) -> Rollout:
     from dqn2snn.play.study import fresh_rollout
 
-    return fresh_rollout(agent, args.test_observations, seed=args.seed, min_episodes=args.test_episodes)
+    return fresh_rollout(dqn, args.test_observations, seed=args.seed, min_episodes=args.test_episodes)

@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dqn2snn._utils.arguments import Parser, natural_number, positive_number, probability
-from dqn2snn.cli._networks import engine_name
+from dqn2snn.cli._arguments import add_json, engine_name
 from dqn2snn.cli._parser import Commands
 from dqn2snn.cli._report import Report
 from dqn2snn.errors import Dqn2SnnError
 
 if TYPE_CHECKING:
     from dqn2snn.benchmark import Results, Settings
-
-__all__ = ["add", "run"]
 
 BACKENDS = ("loky", "dask", "ray")  # by name, since the benchmark itself imports torch
 
@@ -60,6 +58,7 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
     )
     what.add_argument(
         "--steps",
+        "--num-steps",
         nargs="+",
         type=positive_number,
         default=[32],
@@ -107,7 +106,7 @@ def _add_conditions(parser: argparse.ArgumentParser) -> None:
         help="observations of the DQN's play to calibrate on (5000)",
     )
     conditions.add_argument(
-        "--max-steps", type=positive_number, metavar="N", help="ends an episode (no limit of ours)"
+        "--max-episode-steps", type=positive_number, metavar="N", help="ends an episode (no limit of ours)"
     )
 
 
@@ -146,9 +145,7 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
         help="where to write (bench-output)",
     )
     how.add_argument("--report-only", action="store_true", help="play nothing, report what is there")
-    how.add_argument(
-        "--json", action="store_true", help="print report.json on standard output, nothing else there"
-    )
+    add_json(how, "report.json")
 
 
 def run(args: argparse.Namespace) -> Report:
@@ -206,7 +203,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         seeds=tuple(args.seeds),
         perturbations=tuple(args.perturbations),
         episodes=args.episodes,
-        conditions=Conditions(args.epsilon, args.observations, args.max_steps),
+        conditions=Conditions(args.epsilon, args.observations, args.max_episode_steps),
         engine=args.engine,
         batch=args.batch,
     )

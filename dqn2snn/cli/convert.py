@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dqn2snn._utils.arguments import Parser, agreement
+from dqn2snn.cli._arguments import add_conversion, add_dqn
 from dqn2snn.cli._files import check_directory
-from dqn2snn.cli._networks import add_agent, add_conversion, agent_of, convert_agent
+from dqn2snn.cli._networks import check_conversion, convert_on, dqn_of, observations_of
 from dqn2snn.cli._parser import Commands
 from dqn2snn.cli._plans import describe_plan
 from dqn2snn.cli._report import Report
@@ -16,8 +17,6 @@ from dqn2snn.errors import ArgumentError
 
 if TYPE_CHECKING:
     from dqn2snn.plan import SpikingPlan
-
-__all__ = ["add", "run"]
 
 _RATED = 128  # observations whose firing rates are in the summary
 
@@ -34,7 +33,7 @@ def add(commands: Commands[Parser]) -> None:
         description="Converts a DQN and saves the plan of its spiking network, one file for both backends.",
         allow_abbrev=False,
     )
-    add_agent(parser)
+    add_dqn(parser)
     add_conversion(parser)
     parser.add_argument(
         "--target-agreement",
@@ -55,15 +54,17 @@ def run(args: argparse.Namespace) -> Report:
     Returns:
         Report: What the layers are like and how fast they fire.
     """
-    agent = agent_of(args)
-    path = args.output or Path(f"{agent.name}.safetensors")
+    dqn = dqn_of(args)
+    path = args.output or Path(f"{dqn.name}.safetensors")
     check_directory(path)
     target = args.target_agreement
     if target is not None and args.steps is not None:
         raise ArgumentError(
             "Expected --steps or --target-agreement. Found both. The target chooses the steps."
         )
-    snn, observations = convert_agent(args, agent, target=target)
+    check_conversion(args)
+    observations = observations_of(args, dqn)
+    snn = convert_on(args, dqn, observations, args.steps, target)
     from dqn2snn.metrics import firing_rates
     from dqn2snn.plan.file import save_plan
 
@@ -71,22 +72,20 @@ def run(args: argparse.Namespace) -> Report:
     rates = {name: rate.mean().item() for name, rate in firing_rates(snn.record(sample)).items()}
     save_plan(snn.plan, path)
     data: dict[str, Any] = {
-        "agent": agent.name,
-        "env_id": agent.env_id,
+        "agent": dqn.name,
+        "env_id": dqn.env_id,
         "backend": args.backend,
         "seed": args.seed,
         "output": str(path),
         **describe_plan(snn.plan),
         "firing_rates": rates,
     }
-    saved = (
-        f"Calibrated on {len(observations):,} observations of {agent.env_id}. Saved {path} ({_size(path)})."
-    )
+    saved = f"Calibrated on {len(observations):,} observations of {dqn.env_id}. Saved {path} ({_size(path)})."
     return Report(data, f"{snn.summary(sample)}\n\n{_tried(snn.plan)}{saved}")
 
 
 def _tried(plan: SpikingPlan) -> str:
-    """What was simulated to find the number of steps."""
+    """Say which numbers of steps were simulated to find one."""
     if "tried" not in plan.report:
         return ""
     from dqn2snn.analysis.suggestion._target import trials_table

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dqn2snn._utils.arguments import Parser, natural_number, positive_number
+from dqn2snn.cli._arguments import add_json
 from dqn2snn.cli._parser import Commands
 from dqn2snn.cli._report import Report
 
 if TYPE_CHECKING:
     from dqn2snn.cli._demo import DemoSettings
-
-__all__ = ["add", "run"]
 
 
 def add(commands: Commands[Parser]) -> None:
@@ -38,14 +37,14 @@ def add(commands: Commands[Parser]) -> None:
         "--quick", action="store_true", help="three agents, 100 steps, 10 episodes: half a minute"
     )
     parser.add_argument("--agents", nargs="+", metavar="AGENT", help="some of the shipped agents (all)")
-    parser.add_argument("--steps", type=positive_number, metavar="T", help="time steps of a decision (500)")
+    parser.add_argument(
+        "--steps", "--num-steps", type=positive_number, metavar="T", help="time steps of a decision (500)"
+    )
     parser.add_argument("--episodes", type=positive_number, metavar="N", help="episodes of each network (50)")
     parser.add_argument(
         "--seed", type=natural_number, default=0, metavar="N", help="determines all episodes (0)"
     )
-    parser.add_argument(
-        "--json", action="store_true", help="print results.json on standard output, nothing else there"
-    )
+    add_json(parser, "results.json")
     parser.set_defaults(run=run)
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dqn2snn._utils.arguments import Parser, positive_number
+from dqn2snn.cli._arguments import add_conversion, add_dqn, add_plan
 from dqn2snn.cli._files import check_picture, draw
-from dqn2snn.cli._networks import add_agent, add_conversion, add_plan, agent_of, spiking_network_of
+from dqn2snn.cli._networks import dqn_of, snn_of
 from dqn2snn.cli._parser import Commands
 from dqn2snn.cli._report import Report
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from dqn2snn.io.checkpoints import QNetwork
-
-__all__ = ["add", "run"]
 
 
 def add(commands: Commands[Parser]) -> None:
@@ -36,7 +35,7 @@ def add(commands: Commands[Parser]) -> None:
         "quantisation and unevenness, which neurons are clipped or silent, which decisions differ, and what to change.",
         allow_abbrev=False,
     )
-    add_agent(parser)
+    add_dqn(parser)
     add_plan(parser)
     parser.add_argument(
         "--test-observations",
@@ -61,27 +60,27 @@ def run(args: argparse.Namespace) -> Report:
     """
     if args.plot is not None:
         check_picture(args.plot)
-    agent = agent_of(args)
-    snn = spiking_network_of(args, agent)
+    dqn = dqn_of(args)
+    snn = snn_of(args, dqn)
     from dqn2snn.analysis.diagnosis import diagnose
 
     if snn.plan.coding.persistent:
-        observations, episodes = _in_order(agent, args.test_observations, args.seed)
+        observations, episodes = _in_order(dqn, args.test_observations, args.seed)
     else:
         from dqn2snn.play.study import fresh_rollout
 
-        rollout = fresh_rollout(agent, args.test_observations, seed=args.seed)
+        rollout = fresh_rollout(dqn, args.test_observations, seed=args.seed)
         observations, episodes = rollout.observations, rollout.episode_ids
-    diagnosis = diagnose(agent, snn, observations, episode_ids=episodes)
+    diagnosis = diagnose(dqn, snn, observations, episode_ids=episodes)
     if args.plot is not None:
         from dqn2snn.plot import plot_diagnosis
 
         draw(plot_diagnosis(diagnosis), args.plot)
-    data = {"agent": agent.name, "env_id": agent.env_id, "seed": args.seed, **diagnosis.to_dict()}
-    return Report(data, f"{agent.name}: {diagnosis}")
+    data = {"agent": dqn.name, "env_id": dqn.env_id, "seed": args.seed, **diagnosis.to_dict()}
+    return Report(data, f"{dqn.name}: {diagnosis}")
 
 
-def _in_order(agent: QNetwork, count: int, seed: int) -> tuple[Tensor, NDArray[np.int64]]:
+def _in_order(dqn: QNetwork, count: int, seed: int) -> tuple[Tensor, NDArray[np.int64]]:
     """Observations as they follow each other, for networks that remember."""
     import numpy as np
     import torch
@@ -90,8 +89,8 @@ def _in_order(agent: QNetwork, count: int, seed: int) -> tuple[Tensor, NDArray[n
     from dqn2snn.play.study import FRESH_SEED
 
     steps = play(
-        lambda x, _: (agent(x),),
-        agent.env_id,
+        lambda x, _: (dqn(x),),
+        dqn.env_id,
         episode_ids=itertools.count(),
         seed=seed + FRESH_SEED,
         num_envs=1,

@@ -6,14 +6,13 @@ import argparse
 from typing import TYPE_CHECKING
 
 from dqn2snn._utils.arguments import Parser, positive_number, probability
-from dqn2snn.cli._networks import add_agent, add_conversion, add_plan, agent_of, spiking_network_of
+from dqn2snn.cli._arguments import add_conversion, add_dqn, add_plan
+from dqn2snn.cli._networks import dqn_of, snn_of
 from dqn2snn.cli._parser import Commands
 from dqn2snn.cli._report import Report
 
 if TYPE_CHECKING:
     from dqn2snn.play.evaluate import Comparison
-
-__all__ = ["add", "run"]
 
 
 def add(commands: Commands[Parser]) -> None:
@@ -29,7 +28,7 @@ def add(commands: Commands[Parser]) -> None:
         "and agreement on the states that the driver visits.",
         allow_abbrev=False,
     )
-    add_agent(parser)
+    add_dqn(parser)
     add_plan(parser)
     parser.add_argument(
         "--episodes", type=positive_number, default=50, metavar="N", help="episodes of each (50)"
@@ -41,7 +40,7 @@ def add(commands: Commands[Parser]) -> None:
         "--driver", choices=("snn", "dqn"), default="snn", help="whose states agreement is counted on (snn)"
     )
     parser.add_argument(
-        "--max-steps", type=positive_number, metavar="N", help="ends an episode (no limit of ours)"
+        "--max-episode-steps", type=positive_number, metavar="N", help="ends an episode (no limit of ours)"
     )
     add_conversion(parser)
     parser.set_defaults(run=run)
@@ -56,30 +55,30 @@ def run(args: argparse.Namespace) -> Report:
     Returns:
         Report: Scores and agreement.
     """
-    agent = agent_of(args)
-    snn = spiking_network_of(args, agent)
+    dqn = dqn_of(args)
+    snn = snn_of(args, dqn)
     import dqn2snn
 
     comparison = dqn2snn.compare_policies(
-        agent,
+        dqn,
         snn,
         episodes=args.episodes,
         seed=args.seed,
         epsilon=args.epsilon,
         driver=args.driver,
         num_envs=args.episodes,
-        max_episode_steps=args.max_steps,
+        max_episode_steps=args.max_episode_steps,
     )
     data = {
-        "agent": agent.name,
-        "env_id": agent.env_id,
+        "agent": dqn.name,
+        "env_id": dqn.env_id,
         "recipe": snn.plan.recipe,
         "num_steps": snn.plan.num_steps,
         "backend": snn.backend,
         "engine": snn.engine,
         **comparison.to_dict(),
     }
-    return Report(data, f"{agent.name}: {snn.plan.headline}\n{_text(comparison)}")
+    return Report(data, f"{dqn.name}: {snn.plan.headline}\n{_text(comparison)}")
 
 
 def _text(comparison: Comparison) -> str:

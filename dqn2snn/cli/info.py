@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dqn2snn._utils.arguments import Parser
+from dqn2snn.cli._arguments import add_json
 from dqn2snn.cli._parser import Commands
 from dqn2snn.cli._plans import describe_plan
 from dqn2snn.cli._report import Report
@@ -20,8 +21,6 @@ from dqn2snn.errors import ArgumentError, Dqn2SnnError
 if TYPE_CHECKING:
     from dqn2snn.engine.registry import EngineChoice
     from dqn2snn.plan import SpikingPlan
-
-__all__ = ["add", "run"]
 
 EXTRAS = {
     "torch": None,
@@ -59,9 +58,7 @@ def add(commands: Commands[Parser]) -> None:
     parser.add_argument(
         "plan", nargs="?", type=Path, metavar="PLAN", help="a file that dqn2snn convert wrote"
     )
-    parser.add_argument(
-        "--json", action="store_true", help="print JSON on standard output, nothing else there"
-    )
+    add_json(parser)
     parser.set_defaults(run=run)
 
 

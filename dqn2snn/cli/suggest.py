@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 
 from dqn2snn._utils.arguments import Parser, agreement, positive_number
-from dqn2snn.cli._networks import OBSERVATIONS, add_agent, agent_of, calibration_of
+from dqn2snn.cli._arguments import add_dqn, add_observations
+from dqn2snn.cli._networks import dqn_of, observations_of
 from dqn2snn.cli._parser import Commands
 from dqn2snn.cli._report import Report
-
-__all__ = ["add", "run"]
 
 
 def add(commands: Commands[Parser]) -> None:
@@ -25,16 +24,15 @@ def add(commands: Commands[Parser]) -> None:
         "steps, and says which to take.",
         allow_abbrev=False,
     )
-    add_agent(parser)
+    add_dqn(parser)
     parser.add_argument(
-        "--target", type=agreement, default=0.99, metavar="SHARE", help="wanted agreement, in (0, 1) (0.99)"
+        "--target-agreement",
+        type=agreement,
+        default=0.99,
+        metavar="SHARE",
+        help="wanted agreement, in (0, 1) (0.99)",
     )
-    parser.add_argument(
-        "--observations",
-        type=positive_number,
-        metavar="N",
-        help=f"observations of the DQN's play to calibrate on ({OBSERVATIONS})",
-    )
+    add_observations(parser)
     parser.add_argument(
         "--max-spikes", type=positive_number, default=8, metavar="K", help="spikes a step of bursts (8)"
     )
@@ -50,22 +48,22 @@ def run(args: argparse.Namespace) -> Report:
     Returns:
         Report: Predicted agreement by recipe, and which to take.
     """
-    agent = agent_of(args)
-    observations = calibration_of(args, agent)
+    dqn = dqn_of(args)
+    observations = observations_of(args, dqn)
     from dqn2snn.analysis.suggestion import suggest
 
     suggestion = suggest(
-        agent,
+        dqn,
         observations,
-        args.target,
+        args.target_agreement,
         max_spikes=args.max_spikes,
     )
     command = f"dqn2snn convert {args.agent} {suggestion.best.arguments}"
     data = {
-        "agent": agent.name,
-        "env_id": agent.env_id,
+        "agent": dqn.name,
+        "env_id": dqn.env_id,
         "seed": args.seed,
         **suggestion.to_dict(),
         "command": command,
     }
-    return Report(data, f"{agent.name}: {suggestion}\n\n{command}")
+    return Report(data, f"{dqn.name}: {suggestion}\n\n{command}")

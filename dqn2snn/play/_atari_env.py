@@ -21,8 +21,6 @@ from numpy.typing import NDArray
 from dqn2snn._utils.atari import AtariProtocol, atari_protocol
 from dqn2snn.errors import ArgumentError
 
-__all__ = ["AtariGame", "make"]
-
 _SEEDS = 2**31  # the emulator's are int32
 _SCREEN = (210, 160)
 

@@ -14,8 +14,6 @@ import minatar.gym
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MinAtarWrapper", "make"]
-
 MAX_EPISODE_STEPS = 5000
 CELL = 16  # pixels
 # Okabe and Ito's colours, which colour-blind readers can tell apart, and four more for Seaquest's channels.

@@ -13,8 +13,6 @@ from dqn2snn.play.envs import EnvSource, make_env, spaces_of
 if TYPE_CHECKING:
     import gymnasium
 
-__all__ = ["Slot", "act", "environments"]
-
 
 @runtime_checkable
 class _InHalves(Protocol):

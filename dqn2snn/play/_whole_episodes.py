@@ -14,8 +14,6 @@ from torch import Tensor
 
 from dqn2snn.play.rollout import Step
 
-__all__ = ["FIRST_EPISODE", "Kept", "Rollout", "WholeEpisodes"]
-
 FIRST_EPISODE = 2**20
 """Calibration episodes are numbered from here, so that with the same seed no episode is played for both
 calibration and evaluation, whose episodes are numbered from 0."""

@@ -26,7 +26,7 @@ from tests.benchmark.subjects import CONDITIONS
 
 ROOT = Path(__file__).parents[2]
 SMALL = shlex.split(
-    "bench --agents cartpole --steps 2 --episodes 2 --observations 200 --max-steps 12 --output"
+    "bench --agents cartpole --steps 2 --episodes 2 --observations 200 --max-episode-steps 12 --output"
 )
 SETTINGS = Settings(agents=("cartpole",), num_steps=(2,), episodes=2, conditions=CONDITIONS)
 

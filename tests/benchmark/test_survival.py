@@ -125,7 +125,7 @@ def test_killed_twenty_times_it_loses_and_repeats_nothing(tmp_path: Path) -> Non
 @posix
 def test_a_run_of_two_processes_is_killed_with_all_of_them_and_goes_on(whole: Path, tmp_path: Path) -> None:
     command = "bench --agents cartpole --recipes rate sigma_delta --steps 2 --seeds 0 1 --episodes 3 --jobs 2"
-    command += f" --observations 200 --max-steps 12 --output {tmp_path}"
+    command += f" --observations 200 --max-episode-steps 12 --output {tmp_path}"
     with subprocess.Popen(
         [sys.executable, "-m", "dqn2snn.cli", *command.split()], cwd=ROOT, start_new_session=True
     ) as process:

@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 import dqn2snn
 from dqn2snn import zoo
 from dqn2snn.analysis.hardware import footprint
-from dqn2snn.cli import _networks, main
+from dqn2snn.cli import _arguments, main
 from dqn2snn.engine.registry import AUTO, ENGINES
 from dqn2snn.neurons.backends import BACKENDS
 from dqn2snn.plan.file import load_plan, plan_bytes
@@ -133,7 +133,7 @@ def test_agree_gives_what_the_library_gives(
 
 
 def test_evaluate_gives_what_the_library_gives(plan_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = ["--episodes", 3, "--epsilon", 0.2, "--seed", 7, "--max-steps", 60]
+    options = ["--episodes", 3, "--epsilon", 0.2, "--seed", 7, "--max-episode-steps", 60]
     agent = dqn2snn.load_q_network("cartpole")
     for driver in ("snn", "dqn"):
         data = run_json(capsys, "evaluate", "cartpole", "--plan", plan_file, *options, "--driver", driver)
@@ -154,7 +154,7 @@ def test_evaluate_gives_what_the_library_gives(plan_file: Path, capsys: pytest.C
 
 
 def test_evaluate_converts_where_no_plan_is_given(capsys: pytest.CaptureFixture[str]) -> None:
-    data = run_json(capsys, "evaluate", "cartpole", *SMALL, "--episodes", 2, "--max-steps", 20)
+    data = run_json(capsys, "evaluate", "cartpole", *SMALL, "--episodes", 2, "--max-episode-steps", 20)
     assert data["num_steps"] == 32
     assert data["snn"]["lengths"] == [20, 20]
 
@@ -200,8 +200,8 @@ def test_an_agent_may_be_a_directory(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 def test_the_names_that_help_lists_are_those_of_the_library() -> None:
-    assert names_of("rule") == _networks.RECIPES
-    assert tuple(BACKENDS) == _networks.BACKENDS
+    assert names_of("rule") == _arguments.RECIPES
+    assert tuple(BACKENDS) == _arguments.BACKENDS
 
 
 # Help
@@ -290,7 +290,7 @@ REFUSED = {
     "convert cartpole --target-agreement 99": "Found '99'",
     "convert cartpole --target-agreement 1": "expected an agreement in (0, 1). Found '1'",
     "convert cartpole --target-agreement 0.9 --steps 8": "Expected --steps or --target-agreement. Found both",
-    "suggest cartpole --target 1": "expected an agreement in (0, 1). Found '1'",
+    "suggest cartpole --target-agreement 1": "expected an agreement in (0, 1). Found '1'",
     "suggest chess": "Found 'chess'",
     "diagnose cartpole --plan PLAN --recipe rate+ridge": "Expected --plan or --recipe. Found both",
     "diagnose cartpole --plan PLAN --plot picture.xyz": "Found 'picture.xyz'",

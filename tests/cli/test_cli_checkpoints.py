@@ -53,7 +53,7 @@ def test_the_other_commands_take_the_zip_too(
     converted, _ = run_json(capsys, "convert", *named, *SMALL)
     assert converted["output"] == "model.safetensors"
     played, _ = run_json(
-        capsys, "evaluate", *named, "--plan", "model.safetensors", "--episodes", 1, "--max-steps", 20
+        capsys, "evaluate", *named, "--plan", "model.safetensors", "--episodes", 1, "--max-episode-steps", 20
     )
     assert played["env_id"] == "CartPole-v1"
     diagnosed, _ = run_json(capsys, "diagnose", *named, "--plan", "model.safetensors", *FRESH[:2])

@@ -20,17 +20,17 @@ AGENT = dqn2snn.load_q_network("acrobot")
 
 
 def test_suggest_gives_what_the_library_gives(capsys: pytest.CaptureFixture[str]) -> None:
-    data = run_json(capsys, "suggest", "acrobot", *SMALL, "--target", 0.9)
+    data = run_json(capsys, "suggest", "acrobot", *SMALL, "--target-agreement", 0.9)
     observations = dqn2snn.collect_observations(AGENT, 300, seed=0)
     expected = suggest(AGENT, observations, 0.9)
     assert (data["agent"], data["best"]["recipe"]) == ("acrobot", str(expected.best.recipe))
     assert data["command"] == f"dqn2snn convert acrobot {expected.best.arguments}"
-    assert main(["suggest", "acrobot", *SMALL, "--target", "0.9"]) == 0
+    assert main(["suggest", "acrobot", *SMALL, "--target-agreement", "0.9"]) == 0
     assert capsys.readouterr().out.endswith(f"\n{data['command']}\n")
 
 
 def test_a_shell_can_follow_what_suggest_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data = run_json(capsys, "suggest", "acrobot", *SMALL, "--target", 0.9)
+    data = run_json(capsys, "suggest", "acrobot", *SMALL, "--target-agreement", 0.9)
     plan = tmp_path / "plan.safetensors"
     _, *command = data["command"].split()
     assert main([*command, *map(str, SMALL), "-o", str(plan)]) == 0

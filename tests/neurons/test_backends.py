@@ -92,7 +92,7 @@ def test_the_command_line_knows_it(installed: Path, capsys: pytest.CaptureFixtur
     play = [
         "--episodes",
         "1",
-        "--max-steps",
+        "--max-episode-steps",
         "5",
         "--observations",
         "100",

@@ -7,8 +7,8 @@ For each agent, `run_demo`
 3. plays 50 episodes with the spiking network and the same 50 with the DQN, epsilon 0.05, and counts on how many of the
    spiking network's decisions the DQN would have done the same: the protocol of the paper, with intervals.
 
-It leaves `results.json`, of which `table.md` and `agreement.png` are drawn, `raster.png` with one decision, and
-`playing.gif`. The results hold no dates and no timings: the same versions give the same file.
+It leaves `results.json`, `table.md` made of it, `agreement.png`, `raster.png` with one decision, and `playing.gif`.
+The results hold no dates and no timings: the same versions give the same file.
 """
 
 from dqn2snn.cli._demo._run import DemoSettings, run_demo

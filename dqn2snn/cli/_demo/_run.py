@@ -16,19 +16,17 @@ import numpy as np
 
 import dqn2snn
 from dqn2snn._utils.extras import require
-from dqn2snn.cli._demo._pictures import draw_agreement, draw_decision
+from dqn2snn.cli._demo._pictures import draw_curves, draw_decision
 from dqn2snn.cli._demo._table import markdown_table
 from dqn2snn.conversion import convert
 from dqn2snn.errors import ArgumentError
 from dqn2snn.io import zoo
-from dqn2snn.io.checkpoints import QNetwork
+from dqn2snn.io.checkpoints import QNetwork, load_q_network
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.play.collect import collect_observations
-from dqn2snn.play.evaluate import compare_policies
-from dqn2snn.play.study import fresh_rollout, study_agreement
+from dqn2snn.play.evaluate import Comparison, compare_policies
+from dqn2snn.play.study import AgreementStudy, fresh_rollout, study_agreement
 from dqn2snn.plot.video import record_video
-
-__all__ = ["DemoSettings", "run_demo"]
 
 FORMAT_VERSION = 1
 SHOWN = ("lunarlander", "minatar-freeway")
@@ -99,23 +97,38 @@ def run_demo(
         MissingExtraError: If gymnasium, matplotlib or Pillow is not installed.
     """
     settings = DemoSettings() if settings is None else settings
-    _check_output(output)
-    agents = _load(settings)
+    if output.exists() and not output.is_dir():
+        raise ArgumentError(
+            f"Expected a directory, or none yet. Found the file {str(output)!r}. Name another."
+        )
+    dqns = _load(settings)
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as folder:
         staging = Path(folder)
-        results, networks = _measure(agents, settings, tell, progress)
-        (staging / "results.json").write_text(
-            json.dumps(results, indent=1, allow_nan=False) + "\n", encoding="utf-8"
-        )
+        snns, studies, comparisons = {}, {}, {}
+        for number, (name, dqn) in enumerate(dqns.items(), start=1):
+            tell(f"[{number}/{len(dqns)}] {name}: {dqn.env_id}")
+            snns[name] = snn = _convert(dqn, settings, progress)
+            studies[name] = _study(dqn, snn, settings, progress)
+            comparisons[name] = _play(dqn, snn, settings, progress)
+        results = {
+            "format_version": FORMAT_VERSION,
+            "versions": _versions(),
+            "settings": asdict(settings),
+            "agents": {
+                name: _described(dqns[name], snns[name], studies[name], comparisons[name]) for name in dqns
+            },
+        }
+        text = json.dumps(results, indent=1, allow_nan=False)
+        (staging / "results.json").write_text(text + "\n", encoding="utf-8")
         (staging / "table.md").write_text(markdown_table(results), encoding="utf-8")
-        shown = agents[next((name for name in SHOWN if name in agents), settings.agents[0])]
-        tell(f"drawing {shown.name}")
-        draw_agreement(results, staging / "agreement.png")
-        draw_decision(shown, networks[shown.name], settings.seed, staging / "raster.png")
+        best = next((name for name in SHOWN if name in dqns), settings.agents[0])
+        tell(f"drawing {best}")
+        draw_curves({name: study.curve for name, study in studies.items()}, staging / "agreement.png")
+        draw_decision(dqns[best], snns[best], settings.seed, staging / "raster.png")
         record_video(
-            shown,
-            networks[shown.name],
+            dqns[best],
+            snns[best],
             staging / "playing.gif",
             seed=settings.seed,
             max_episode_steps=settings.video_steps,
@@ -124,48 +137,31 @@ def run_demo(
         output.mkdir(exist_ok=True)
         for file in staging.iterdir():
             os.replace(file, output / file.name)
-    return results
+    return dict(json.loads(text))  # with lists for tuples, as whoever reads the file finds it
 
 
-def _measure(
-    agents: dict[str, QNetwork], settings: DemoSettings, tell: Callable[[str], None], progress: bool
-) -> tuple[dict[str, Any], dict[str, SpikingQNetwork]]:
-    measured, networks = {}, {}
-    for number, (name, agent) in enumerate(agents.items(), start=1):
-        tell(f"[{number}/{len(agents)}] {name}: {agent.env_id}")
-        networks[name] = _convert(agent, settings, progress)
-        measured[name] = _measure_agent(agent, networks[name], settings, progress)
-    results = {
-        "format_version": FORMAT_VERSION,
-        "versions": _versions(),
-        "settings": asdict(settings),
-        "agents": measured,
-    }
-    # Through JSON, so that what is drawn here is what can be drawn from the file.
-    return json.loads(json.dumps(results, allow_nan=False)), networks
-
-
-def _convert(agent: QNetwork, settings: DemoSettings, progress: bool) -> SpikingQNetwork:
+def _convert(dqn: QNetwork, settings: DemoSettings, progress: bool) -> SpikingQNetwork:
     observations = collect_observations(
-        agent, settings.calibration_observations, seed=settings.seed, progress=progress
+        dqn, settings.calibration_observations, seed=settings.seed, progress=progress
     )
-    return convert(agent, observations, recipe="tan2021", num_steps=settings.num_steps)
+    return convert(dqn, observations, recipe="tan2021", num_steps=settings.num_steps)
 
 
-def _measure_agent(
-    agent: QNetwork, snn: SpikingQNetwork, settings: DemoSettings, progress: bool
-) -> dict[str, Any]:
+def _study(dqn: QNetwork, snn: SpikingQNetwork, settings: DemoSettings, progress: bool) -> AgreementStudy:
     rollout = fresh_rollout(
-        agent,
+        dqn,
         settings.fresh_observations,
         seed=settings.seed,
         min_episodes=settings.fresh_episodes,
         epsilon=settings.epsilon,
         progress=progress,
     )
-    study = study_agreement(snn, rollout, num_steps=_curve_steps(settings.num_steps), progress=progress)
-    comparison = compare_policies(
-        agent,
+    return study_agreement(snn, rollout, num_steps=_curve_steps(settings.num_steps), progress=progress)
+
+
+def _play(dqn: QNetwork, snn: SpikingQNetwork, settings: DemoSettings, progress: bool) -> Comparison:
+    return compare_policies(
+        dqn,
         snn,
         episodes=settings.episodes,
         seed=settings.seed,
@@ -173,8 +169,13 @@ def _measure_agent(
         num_envs=settings.episodes,
         progress=progress,
     )
+
+
+def _described(
+    dqn: QNetwork, snn: SpikingQNetwork, study: AgreementStudy, comparison: Comparison
+) -> dict[str, Any]:
     return {
-        "env_id": agent.env_id,
+        "env_id": dqn.env_id,
         "recipe": snn.plan.recipe,
         "reference": snn.plan.reference,
         "num_steps": snn.plan.num_steps,
@@ -201,18 +202,10 @@ def _versions() -> dict[str, str]:
 def _load(settings: DemoSettings) -> dict[str, QNetwork]:
     if not settings.agents:
         raise ArgumentError(f"Expected at least one agent. Found none. There are {', '.join(zoo.names())}.")
-    agents = {name: dqn2snn.load_q_network(name) for name in settings.agents}
-    # What is missing is told before the first minute, not after the last.
+    dqns = {name: load_q_network(name) for name in settings.agents}
     needed = [("gymnasium", "gym"), ("matplotlib", "plot"), ("PIL", "video")]
-    if any(agent.env_id.startswith("MinAtar/") for agent in agents.values()):
+    if any(dqn.env_id.startswith("MinAtar/") for dqn in dqns.values()):
         needed.append(("minatar", "gym"))
-    for module, extra in needed:
+    for module, extra in needed:  # before the first minute rather than after the last
         require(module, extra=extra)
-    return agents
-
-
-def _check_output(output: Path) -> None:
-    if output.exists() and not output.is_dir():
-        raise ArgumentError(
-            f"Expected a directory, or none yet. Found the file {str(output)!r}. Name another."
-        )
+    return dqns

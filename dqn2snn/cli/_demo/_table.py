@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dqn2snn._utils.table import format_table
+from dqn2snn._utils.table import as_markdown, format_table
 from dqn2snn.metrics.confidence import Interval
-
-__all__ = ["markdown_table", "text_table"]
 
 HEADER = (
     "agent",
@@ -22,7 +20,7 @@ HEADER = (
 
 
 def text_table(results: Mapping[str, Any]) -> str:
-    """The table for a terminal.
+    """Format the table for a terminal.
 
     Args:
         results: The content of `results.json`.
@@ -40,7 +38,7 @@ Recipe tan2021, epsilon {settings["epsilon"]:g}, the same episodes for both netw
 
 
 def markdown_table(results: Mapping[str, Any]) -> str:
-    """The table for a page.
+    """Format the table for a page.
 
     Args:
         results: The content of `results.json`.
@@ -48,8 +46,7 @@ def markdown_table(results: Mapping[str, Any]) -> str:
     Returns:
         str: Markdown, with a line end.
     """
-    lines = [HEADER, ("---", *("---:" for _ in HEADER[1:])), *_rows(results)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return as_markdown(HEADER, _rows(results))
 
 
 def _rows(results: Mapping[str, Any]) -> list[tuple[str, ...]]:
@@ -62,18 +59,14 @@ def _row(name: str, agent: Mapping[str, Any]) -> tuple[str, ...]:
         name,
         str(agent["num_steps"]),
         str(len(play["dqn"]["returns"])),
-        _interval(play["dqn"]["interval"]),
-        _interval(play["snn"]["interval"]),
+        str(Interval(**play["dqn"]["interval"])),
+        str(Interval(**play["snn"]["interval"])),
         _percent(play["agreement"]),
         _percent(play["spike_count_agreement"]),
     )
 
 
-def _interval(stored: Mapping[str, Any], scale: float = 1.0) -> str:
-    ends = {name: scale * stored[name] for name in ("mean", "low", "high")}
-    return str(Interval(**ends, level=stored["level"], count=stored["count"]))
-
-
 def _percent(stored: Mapping[str, Any]) -> str:
-    mean, rest = _interval(stored, 100.0).split(" ", 1)
+    scaled = {end: 100.0 * stored[end] for end in ("mean", "low", "high")}
+    mean, rest = str(Interval(**{**stored, **scaled})).split(" ", 1)
     return f"{mean} % {rest}"
