@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from dqn2snn.benchmark._panels import save_panels
 from dqn2snn.io.checkpoints import QNetwork
-from dqn2snn.metrics import AgreementCurve
+from dqn2snn.metrics.curve import AgreementCurve
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.play.envs import action_names, make_env
 from dqn2snn.play.study import fresh_rollout
