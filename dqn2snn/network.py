@@ -15,14 +15,13 @@ from dqn2snn.dynamics.record import Record
 from dqn2snn.engine.decide import EVERY, MARGIN, Decision, check_rule
 from dqn2snn.engine.registry import AUTO, EngineChoice, PreparedPlan, check_engine
 from dqn2snn.engine.simulation import Host, Simulation, Threads, check_threads
-from dqn2snn.engine.stream import Stream, check_stream
-from dqn2snn.errors import ArgumentError
+from dqn2snn.engine.stream import Stream, check_resync, check_stream
 from dqn2snn.neurons.backends import Backend, backend_named, native_network
 from dqn2snn.plan import PlanOrNetwork, plan_of
 from dqn2snn.plan.sharing import Sharing
 from dqn2snn.tracing.observations import Observations, check_observations
 
-__all__ = ["SpikingQNetwork", "network_of"]
+__all__ = ["SpikingQNetwork"]
 
 
 class SpikingQNetwork(Sharing, nn.Module):
@@ -104,7 +103,7 @@ class SpikingQNetwork(Sharing, nn.Module):
         engine: str | None = None,
         progress: bool = True,
     ) -> Record:
-        """Everything about independent decisions: spikes, and the answer for every number of steps up to T.
+        """Spikes of independent decisions, and the answer for every number of steps up to T.
 
         Args:
             observations: `[B, *input_shape]`.
@@ -143,14 +142,10 @@ class SpikingQNetwork(Sharing, nn.Module):
             ArgumentError: If `resync_every` is not positive.
             PlanError: If `num_steps` is not positive, or more than the grid is exact for.
         """
-        if resync_every is not None and resync_every < 1:
-            raise ArgumentError(
-                f"Expected a positive resync_every, or None. Found {resync_every!r}. Use None on the grid."
-            )
         steps = self.plan.check_steps(num_steps)
         prepared = self._prepare()
-        engines = prepared.simulation(engine or self.engine).stream(resync_every)
-        return Stream(self.plan, engines, steps, prepared.device)
+        decisions = prepared.simulation(engine or self.engine).stream(check_resync(resync_every))
+        return Stream(self.plan, decisions, steps, prepared.device)
 
     def decide(
         self,
@@ -212,14 +207,14 @@ class SpikingQNetwork(Sharing, nn.Module):
         """
         batch = observation if isinstance(observation, Tensor) else np.asarray(observation)
         single = tuple(batch.shape) == self.plan.input_shape
-        seen = batch[None] if single else batch
+        batch = batch[None] if single else batch
         if self.plan.stateful:
             state = self.stream() if state is None else check_stream(state, self.plan)
-            begins = None if episode_start is None else np.atleast_1d(np.asarray(episode_start))
-            q = state.step(seen, begins)
+            starts = None if episode_start is None else np.atleast_1d(np.asarray(episode_start))
+            q = state.step(batch, starts)
         else:
             with torch.no_grad():
-                q = self(seen)
+                q = self(batch)
         actions = q.argmax(dim=1).cpu().numpy()
         return (actions.squeeze(0) if single else actions), state
 
@@ -243,7 +238,7 @@ class SpikingQNetwork(Sharing, nn.Module):
 
     @property
     def engine_in_use(self) -> EngineChoice:
-        """The engine that simulates, and why this one: of `engine="auto"`, the one that applies."""
+        """The engine that simulates, and why this one."""
         return self._prepare().choose(self.engine)
 
     @property
@@ -255,16 +250,10 @@ class SpikingQNetwork(Sharing, nn.Module):
     def num_threads(self, num_threads: int | None) -> None:
         self._threads.number = check_threads(num_threads)
 
-    @property
-    def _device(self) -> torch.device:
-        if self._place is None or self._place.module is not self.network:
-            self._place = Place(self.network)
-        return self._place.device
-
     def _start(
         self, observations: Observations, num_steps: int | None, engine: str | None = None
     ) -> tuple[Simulation, Tensor, int]:
-        """What every question begins with: the simulation, and the arguments, checked."""
+        """The simulation that answers, and its arguments, checked."""
         steps = self.plan.check_steps(num_steps)
         prepared = self._prepare()
         simulation = prepared.simulation(engine or self.engine)
@@ -272,8 +261,10 @@ class SpikingQNetwork(Sharing, nn.Module):
         return simulation, batch.to(prepared.device), steps
 
     def _prepare(self) -> PreparedPlan:
-        """What the engines need of the plan, made once for each device and native network."""
-        device, prepared = self._device, self._prepared
+        """The plan made ready for the engines, once for each device and native network."""
+        if self._place is None or self._place.module is not self.network:
+            self._place = Place(self.network)
+        device, prepared = self._place.device, self._prepared
         if (
             prepared is None
             or prepared.plan is not self.plan
@@ -291,15 +282,9 @@ class SpikingQNetwork(Sharing, nn.Module):
 
 
 def network_of(snn: PlanOrNetwork) -> SpikingQNetwork:
-    """The network of a network or of a plan: what every function that runs one begins with.
-
-    Args:
-        snn: A `SpikingQNetwork`, or a `SpikingPlan`, of which one is made.
-
-    Returns:
-        SpikingQNetwork: The network itself, or a new one of the plan.
+    """The network itself, or a new one of a plan.
 
     Raises:
-        ArgumentError: If it is something else.
+        ArgumentError: If it is neither.
     """
     return snn if isinstance(snn, SpikingQNetwork) else SpikingQNetwork(plan_of(snn))

@@ -31,19 +31,19 @@ Policy = Callable[[Tensor, Tensor], Tensor]
 """From observations `[B, 4]`, and where an episode begins `[B]`, to Q-values `[B, 2]`."""
 
 
-def steps(done: Tensor) -> int:
+def steps(episode_start: Tensor) -> int:
     """A network at rest takes longer to settle. The others, which have settled, may go on with it: they stay."""
-    return plan.num_steps + (plan.warmup_steps if bool(done.any()) else 0)
+    return plan.num_steps + (plan.warmup_steps if bool(episode_start.any()) else 0)
 
 
 def with_snntorch() -> Policy:
-    """The state is handed in and out; `done` says in which rows it is at rest."""
+    """The state is handed in and out; `episode_start` says in which rows it is at rest."""
     network, state = to_snntorch(plan), None
     output = network.output
 
-    def q_values(observations: Tensor, done: Tensor) -> Tensor:
+    def q_values(observations: Tensor, episode_start: Tensor) -> Tensor:
         nonlocal state
-        _, _, state = network.present(observations, state, done, steps(done))
+        _, _, state = network.present(observations, state, episode_start, steps(episode_start))
         count, mem = state[-1]
         return plan.readout_scale * (count + (mem + output.v_init) / output.threshold)
 
@@ -54,11 +54,11 @@ def with_norse() -> Policy:
     """The same with a SequentialState, lifted over time."""
     network, state = to_norse(plan), None
 
-    def q_values(observations: Tensor, done: Tensor) -> Tensor:
+    def q_values(observations: Tensor, episode_start: Tensor) -> Tensor:
         nonlocal state
         if state is not None:
-            state = reset_rows(network, state, done)
-        _, state = Lift(network)((observations.expand(steps(done), *observations.shape), state))
+            state = reset_rows(network, state, episode_start)
+        _, state = Lift(network)((observations.expand(steps(episode_start), *observations.shape), state))
         return plan.readout_scale * (state[-1].n + state[-1].v / network[-1].v_th)
 
     return q_values
@@ -68,15 +68,15 @@ def play(q_values: Policy) -> tuple[list[int], float]:
     """Actions that were taken, and the sum of all rewards."""
     envs = [dqn2snn.make_env(dqn.env_id) for _ in range(ENVIRONMENTS)]
     seen = [torch.as_tensor(env.reset(seed=i)[0]) for i, env in enumerate(envs)]
-    done = torch.ones(ENVIRONMENTS, dtype=torch.bool)
+    episode_start = torch.ones(ENVIRONMENTS, dtype=torch.bool)
     actions: list[int] = []
     total = 0.0
     for _ in range(DECISIONS):
-        chosen = q_values(torch.stack(seen), done).argmax(dim=1).tolist()
+        chosen = q_values(torch.stack(seen), episode_start).argmax(dim=1).tolist()
         for i, (env, action) in enumerate(zip(envs, chosen, strict=True)):
             after, reward, terminated, truncated, _ = env.step(action)
-            done[i] = terminated or truncated
-            seen[i] = torch.as_tensor(env.reset()[0] if done[i] else after)
+            episode_start[i] = terminated or truncated
+            seen[i] = torch.as_tensor(env.reset()[0] if episode_start[i] else after)
             total += float(reward)
         actions += chosen
     return actions, total

@@ -5,10 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dqn2snn.plan import SpikingLayer, SpikingPlan
+from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.grid import rounded
-
-__all__ = ["constant_current", "first_current"]
 
 
 def constant_current(plan: SpikingPlan, observations: Tensor) -> Tensor:
@@ -17,9 +15,9 @@ def constant_current(plan: SpikingPlan, observations: Tensor) -> Tensor:
     Tan et al. (2021) present the observation itself as a real-valued current, without any random spikes:
     `I = W_1 x + b_1`. On the grid x, W_1 and I are rounded; the sum between them is exact in float64, so the
     result does not depend on the order of summation. The current is clamped to what k spikes a step can take away,
-    [0, k threshold]: a neuron that receives a constant negative current never fires, and one that receives more always
-    fires as much as it can, so no spike changes. Where the current is a level
-    that is presented as a difference, the limit is L threshold, and no spike changes either.
+    [0, k threshold], or, where it is a level that is presented as a difference, to [0, L threshold]. No spike
+    changes: a neuron that receives a constant negative current never fires, and one that receives more always fires as
+    much as it can.
 
     Args:
         plan: The spiking network.
@@ -29,13 +27,8 @@ def constant_current(plan: SpikingPlan, observations: Tensor) -> Tensor:
         Tensor: The current.
     """
     layer = plan.layers[0].cast(torch.float64, observations.device)
-    return first_current(observations, layer, plan.input_bits, plan.coding.most(plan.layers[0], 1))
-
-
-def first_current(observations: Tensor, layer: SpikingLayer, input_bits: int | None, most: int) -> Tensor:
-    """The same for a layer that has been cast to float64 already and can take `most` thresholds of current."""
     x = observations.double()
-    if input_bits is None or layer.fraction_bits is None:
+    if plan.input_bits is None or layer.fraction_bits is None:
         return layer.affine(x)
-    current = rounded(layer.affine(rounded(x, input_bits)), layer.fraction_bits)
-    return torch.minimum(current.clamp_(min=0), most * layer.threshold)
+    current = rounded(layer.affine(rounded(x, plan.input_bits)), layer.fraction_bits)
+    return torch.minimum(current.clamp_(min=0), plan.coding.most(layer, 1) * layer.threshold)

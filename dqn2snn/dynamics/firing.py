@@ -9,8 +9,6 @@ from dqn2snn.dynamics.record import Record
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.summary import COLUMNS, headline, layer_rows
 
-__all__ = ["firing_summary"]
-
 
 def firing_summary(plan: SpikingPlan, record: Record) -> str:
     """The summary of a plan, and for each layer how its neurons fired.

@@ -9,8 +9,6 @@ from torch import Tensor
 
 from dqn2snn.plan import SpikingLayer
 
-__all__ = ["NeuronState", "if_step", "initial_state", "spikes_of"]
-
 
 @dataclass(frozen=True, eq=False)
 class NeuronState:

@@ -11,7 +11,7 @@ from torch import Tensor
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.graph import per_channel
 
-__all__ = ["Record", "readouts"]
+__all__ = ["Record"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from torch import Tensor
 from dqn2snn.dynamics.neuron import NeuronState, initial_state
 from dqn2snn.plan import SpikingPlan
 
-__all__ = ["NetworkState", "at_rest", "merged", "selected"]
+__all__ = ["NetworkState"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,4 @@ native modules. `simulation` is the interface, `registry` lists them, `stream` l
 
 from __future__ import annotations
 
-from dqn2snn.engine.layerwise import simulate_layerwise
-from dqn2snn.engine.reference import simulate_reference
-
-__all__ = ["simulate_layerwise", "simulate_reference"]
+from dqn2snn.engine.reference import simulate_reference as simulate_reference

@@ -15,8 +15,6 @@ from types import ModuleType
 from dqn2snn import __version__
 from dqn2snn.errors import ArgumentError
 
-__all__ = ["Extension", "event_engine", "instruction_set", "load_extension", "why_not"]
-
 NAME = "dqn2snn.engine._event"
 REMEDY = "install GCC or Clang and the headers of Python, then dqn2snn again from its source"
 

@@ -32,7 +32,7 @@ from dqn2snn.plan import PlanOrNetwork, plan_of
 from dqn2snn.plan.graph import per_channel
 from dqn2snn.plan.ops import run
 
-__all__ = ["EVERY", "MARGIN", "Decision", "check_rule", "decide", "separations", "settled"]
+__all__ = ["Decision", "decide"]
 
 MARGIN = 2.0
 """Of the rule, if no other is given."""

@@ -22,8 +22,6 @@ from dqn2snn.dynamics.record import Record, readouts
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.plan.graph import per_channel
 
-__all__ = ["latency_reference", "levels", "simulate_latency"]
-
 _BATCH = 128
 """Samples that are simulated at once."""
 

@@ -27,8 +27,6 @@ from dqn2snn.engine.simulation import Engine, Host, StatefulSimulation
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.plan.ops import Dense, Reshape
 
-__all__ = ["LAYERWISE", "advance_layerwise", "simulate_layerwise"]
-
 _ROWS = 512
 """Samples times steps of one chunk: about what a convolution needs to run at full speed."""
 
@@ -49,7 +47,6 @@ def simulate_layerwise(
     *,
     spikes: bool = False,
     dtype: torch.dtype = torch.float32,
-    progress: bool = False,
 ) -> Record:
     """Simulate layer by layer; on the grid the spikes are those of `simulate_reference`.
 
@@ -59,34 +56,12 @@ def simulate_layerwise(
         num_steps: T.
         spikes: Keep every spike of every layer.
         dtype: float32 or float64; the same spikes on the grid.
-        progress: Show a progress bar when standard error is a terminal.
 
     Returns:
         Record: In `dtype`.
     """
     simulation = _Layerwise(plan, plan.cast(dtype, observations.device))
-    return simulation.run(observations, num_steps, spikes=spikes, progress=progress)
-
-
-def advance_layerwise(
-    plan: SpikingPlan, observations: Tensor, num_steps: int, state: NetworkState, *, spikes: bool = False
-) -> tuple[Record, NetworkState]:
-    """The same from any state.
-
-    Args:
-        plan: The spiking network, cast to float32 or float64, on the device of the observations.
-        observations: `[B, *input_shape]`.
-        num_steps: T.
-        state: In which the decision begins, of the dtype of the plan; it is not changed.
-        spikes: Keep every spike of every layer.
-
-    Returns:
-        tuple[Record, NetworkState]: What happened, and the state after the last step.
-    """
-    if plan.coding.windowed:
-        dtype = plan.output.threshold.dtype
-        return simulate_latency(plan, observations, num_steps, spikes=spikes, dtype=dtype), state
-    return _simulate(plan, observations, num_steps, spikes, state)
+    return simulation.run(observations, num_steps, spikes=spikes)
 
 
 @dataclass
@@ -156,7 +131,7 @@ class _Layer:
             torch.where(spike > 0, self.plan.v_init, v, out=v)
 
     def _scan(self, spike: Tensor) -> None:
-        """`dynamics.spikes_of`, in place."""
+        """Do in place what `dqn2snn.dynamics.neuron.if_step` does."""
         plan, v, counts, k = self.plan, self.membrane, self.counts, self.plan.max_spikes
         torch.div(v, plan.threshold, out=spike).floor_()
         if plan.max_count is None:
@@ -171,10 +146,24 @@ class _Layer:
         counts += spike
 
 
-def _simulate(
-    plan: SpikingPlan, observations: Tensor, num_steps: int, spikes: bool, state: NetworkState
+def advance_layerwise(
+    plan: SpikingPlan, observations: Tensor, num_steps: int, state: NetworkState, *, spikes: bool = False
 ) -> tuple[Record, NetworkState]:
+    """Simulate a decision from any state, layer by layer.
+
+    Args:
+        plan: The spiking network, cast to float32 or float64, on the device of the observations.
+        observations: `[B, *input_shape]`.
+        num_steps: T.
+        state: In which the decision begins, of the dtype of the plan; it is not changed.
+        spikes: Keep every spike of every layer.
+
+    Returns:
+        tuple[Record, NetworkState]: What happened, and the state after the last step.
+    """
     batch, dtype = len(observations), plan.output.threshold.dtype
+    if plan.coding.windowed:
+        return simulate_latency(plan, observations, num_steps, spikes=spikes, dtype=dtype), state
     chunk = min(num_steps, max(1, _ROWS // max(1, batch)))
     layers = [
         _start(before, layer, after, neurons, chunk, spikes)

@@ -7,8 +7,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["looked_up"]
-
 
 def looked_up(columns: Tensor, spikes: Tensor, graded: bool = False) -> Tensor:
     """`W s` for a batch of spikes, from the columns of `W` whose neurons fired.

@@ -16,12 +16,16 @@ from dqn2snn.engine.simulation import Engine, Host, StatefulSimulation
 from dqn2snn.neurons.backends import Adapter
 from dqn2snn.plan import SpikingPlan
 
-__all__ = ["MODULES", "advance_modules", "simulate_modules"]
-
 
 def simulate_modules(
-    adapter: Adapter, plan: SpikingPlan, observations: Tensor, num_steps: int, *, spikes: bool = False
-) -> Record:
+    adapter: Adapter,
+    plan: SpikingPlan,
+    observations: Tensor,
+    num_steps: int,
+    start: NetworkState | None = None,
+    *,
+    spikes: bool = False,
+) -> tuple[Record, NetworkState]:
     """Simulate a network that a backend built.
 
     Args:
@@ -29,47 +33,14 @@ def simulate_modules(
         plan: The plan that it was made of.
         observations: `[B, *input_shape]`.
         num_steps: T.
+        start: State in which the decision begins; it is not changed. None for the initial membranes of the modules,
+            which may have been trained.
         spikes: Keep every spike of every layer.
 
     Returns:
-        Record: In the dtype of the network, float32 at least: a bfloat16 cannot count to 257.
+        tuple[Record, NetworkState]: What happened, in the dtype of the network, float32 at least, since a bfloat16
+        cannot count to 257; and the state after the last step, in the dtype of `start`.
     """
-    return _simulate(adapter, plan, observations, num_steps, None, spikes)[0]
-
-
-def advance_modules(
-    adapter: Adapter,
-    plan: SpikingPlan,
-    observations: Tensor,
-    num_steps: int,
-    state: NetworkState,
-    *,
-    spikes: bool = False,
-) -> tuple[Record, NetworkState]:
-    """The same from any state.
-
-    Args:
-        adapter: The native network.
-        plan: The plan that it was made of.
-        observations: `[B, *input_shape]`.
-        num_steps: T.
-        state: In which the decision begins, in absolute membranes as everywhere; it is not changed.
-        spikes: Keep every spike of every layer.
-
-    Returns:
-        tuple[Record, NetworkState]: What happened, and the state after the last step, in the dtype of `state`.
-    """
-    return _simulate(adapter, plan, observations, num_steps, state, spikes)
-
-
-def _simulate(
-    adapter: Adapter,
-    plan: SpikingPlan,
-    observations: Tensor,
-    num_steps: int,
-    start: NetworkState | None,
-    spikes: bool,
-) -> tuple[Record, NetworkState]:
     level = adapter.encoder(observations)
     dtype = torch.promote_types(level.dtype, torch.float32)
     state = None if start is None else adapter.native(start, level)
@@ -109,15 +80,15 @@ class _Modules(StatefulSimulation):
     adapter: Callable[[], Adapter]
 
     def run(
-        self, observations: Tensor, num_steps: int, *, spikes: bool = False, progress: bool = False
+        self, observations: Tensor, num_steps: int, *, spikes: bool = False, progress: bool = True
     ) -> Record:
-        # From the initial membranes of the modules, which may have been trained, not from those of the plan.
-        return simulate_modules(self.adapter(), self.plan, observations, num_steps, spikes=spikes)
+        # Not from the plan's state at rest: the modules may have been trained.
+        return simulate_modules(self.adapter(), self.plan, observations, num_steps, spikes=spikes)[0]
 
     def advance(
         self, observations: Tensor, num_steps: int, state: NetworkState, *, spikes: bool = False
     ) -> tuple[Record, NetworkState]:
-        return advance_modules(self.adapter(), self.plan, observations, num_steps, state, spikes=spikes)
+        return simulate_modules(self.adapter(), self.plan, observations, num_steps, state, spikes=spikes)
 
 
 class _Engine(Engine):

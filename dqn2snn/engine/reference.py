@@ -15,8 +15,6 @@ from dqn2snn.engine.latency import latency_reference
 from dqn2snn.engine.simulation import Engine, Host, StatefulSimulation
 from dqn2snn.plan import SpikingPlan
 
-__all__ = ["REFERENCE", "advance_reference", "simulate_reference"]
-
 
 def simulate_reference(
     plan: SpikingPlan, observations: Tensor, num_steps: int, *, spikes: bool = False

@@ -20,7 +20,7 @@ from dqn2snn.engine.simulation import Engine, Host, Simulation
 from dqn2snn.errors import ArgumentError
 from dqn2snn.plan import SpikingPlan
 
-__all__ = ["AUTO", "ENGINES", "EngineChoice", "PreparedPlan", "check_engine"]
+__all__ = ["ENGINES"]
 
 ENGINES: Final[Mapping[str, Engine]] = MappingProxyType(
     {engine.name: engine for engine in (EVENT, LAYERWISE, MODULES, REFERENCE)}

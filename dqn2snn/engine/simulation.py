@@ -25,7 +25,7 @@ from dqn2snn.errors import ArgumentError
 from dqn2snn.neurons.backends import Adapter, Backend
 from dqn2snn.plan import SpikingPlan
 
-__all__ = ["Engine", "Host", "Simulation", "StatefulSimulation", "Threads", "check_threads"]
+__all__ = ["Engine", "Simulation", "StatefulSimulation"]
 
 
 @dataclass
@@ -116,7 +116,7 @@ class Simulation(ABC):
 
     @abstractmethod
     def run(
-        self, observations: Tensor, num_steps: int, *, spikes: bool = False, progress: bool = False
+        self, observations: Tensor, num_steps: int, *, spikes: bool = False, progress: bool = True
     ) -> Record:
         """Simulate independent decisions, each from rest.
 
@@ -132,7 +132,7 @@ class Simulation(ABC):
 
     def q(self, observations: Tensor, num_steps: int) -> Tensor:
         """Q-values `[B, A]` after the last step of `run`, and nothing else."""
-        return self.run(observations, num_steps).q[-1]
+        return self.run(observations, num_steps, progress=False).q[-1]
 
     def decide(self, observations: Tensor, num_steps: int, margin: float, every: int) -> Decision:
         """Decide each observation as soon as it is settled, by the rule of `dqn2snn.engine.decide`.
@@ -150,7 +150,7 @@ class Simulation(ABC):
             self, plan=replace(self.plan, readout="rate"), ready=replace(self.ready, readout="rate")
         )
         with torch.no_grad():
-            return decide(self.plan, by_rate.run(observations, num_steps), margin, every)
+            return decide(self.plan, by_rate.run(observations, num_steps, progress=False), margin, every)
 
     def values(self, observations: Tensor, layers: Sequence[int]) -> tuple[Tensor, ...]:
         """What neurons have told by the end of a decision from rest: the sum of their spikes, each by its worth.
@@ -173,7 +173,7 @@ class Simulation(ABC):
         Returns:
             Streaming: At rest.
         """
-        return Forgetful(self.run, self.q)
+        return Forgetful(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,7 +203,7 @@ class StatefulSimulation(Simulation):
         """
 
     def run(
-        self, observations: Tensor, num_steps: int, *, spikes: bool = False, progress: bool = False
+        self, observations: Tensor, num_steps: int, *, spikes: bool = False, progress: bool = True
     ) -> Record:
         """Simulate independent decisions, each from rest."""
         parts = observations.split(self.batch or max(1, len(observations)))

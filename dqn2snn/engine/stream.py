@@ -17,7 +17,7 @@ from dqn2snn.tracing.observations import Observations, check_observations
 if TYPE_CHECKING:
     from dqn2snn.plan import SpikingPlan
 
-__all__ = ["Flags", "Stream", "check_stream"]
+__all__ = ["Stream"]
 
 Flags = Tensor | NDArray[np.bool_]
 """One bool for each environment."""
@@ -84,7 +84,7 @@ class Stream:
         *,
         spikes: bool = False,
     ) -> Record:
-        """The same with counts of spikes and Q-values after every step.
+        """Counts of spikes and Q-values after every step, for the next observation of each environment.
 
         Args:
             observations: As of `step`.
@@ -107,18 +107,28 @@ class Stream:
         self, observations: Observations, episode_start: Flags | None, rows: Tensor | None
     ) -> tuple[Tensor, int, Tensor, Tensor]:
         batch = check_observations(observations, self.plan.input_shape).to(self._device)
-        first = (
-            torch.zeros(len(batch), dtype=torch.bool)
-            if episode_start is None
-            else torch.as_tensor(episode_start)
-        )
-        places = torch.arange(len(batch)) if rows is None else torch.as_tensor(rows)
-        _check(first, places, len(batch))
-        return batch, self.num_steps, places.to(self._device), first.to(self._device)
+        nowhere = torch.zeros(len(batch), dtype=torch.bool)
+        starts = nowhere if episode_start is None else torch.as_tensor(episode_start)
+        rows = torch.arange(len(batch)) if rows is None else torch.as_tensor(rows)
+        _check(starts, rows, len(batch))
+        return batch, self.num_steps, rows.to(self._device), starts.to(self._device)
 
     def reset(self) -> None:
         """Begin anew in all environments, however many there are next."""
         self._engine.reset()
+
+
+def check_resync(resync_every: int | None) -> int | None:
+    """The number itself.
+
+    Raises:
+        ArgumentError: If it is neither None nor positive.
+    """
+    if resync_every is None or resync_every >= 1:
+        return resync_every
+    raise ArgumentError(
+        f"Expected a positive resync_every, or None. Found {resync_every!r}. Use None on the grid."
+    )
 
 
 def check_stream(state: object, plan: SpikingPlan) -> Stream:
@@ -135,11 +145,11 @@ def check_stream(state: object, plan: SpikingPlan) -> Stream:
     )
 
 
-def _check(first: Tensor, rows: Tensor, batch: int) -> None:
-    if first.dtype != torch.bool or first.shape != (batch,):
+def _check(episode_start: Tensor, rows: Tensor, batch: int) -> None:
+    if episode_start.dtype != torch.bool or episode_start.shape != (batch,):
         raise ArgumentError(
-            f"Expected `episode_start` as one bool for each of {batch} observations. Found {first.dtype} of shape "
-            f"{tuple(first.shape)}. Pass terminated | truncated of the step that gave the observations."
+            f"Expected `episode_start` as one bool for each of {batch} observations. Found {episode_start.dtype} "
+            f"of shape {tuple(episode_start.shape)}. Pass terminated | truncated of the step before."
         )
     whole = not rows.is_floating_point() and rows.dtype != torch.bool
     if not whole or rows.shape != (batch,) or len(rows.unique()) != batch or bool((rows < 0).any()):

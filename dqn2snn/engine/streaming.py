@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
@@ -13,7 +13,8 @@ from dqn2snn.dynamics.record import Record
 from dqn2snn.dynamics.state import NetworkState, at_rest, merged, selected
 from dqn2snn.plan import SpikingPlan
 
-__all__ = ["Advance", "Forgetful", "StateStream", "Streaming"]
+if TYPE_CHECKING:
+    from dqn2snn.engine.simulation import Simulation
 
 Advance = Callable[..., tuple[Record, NetworkState]]
 """Simulates a batch for a number of steps from a state: `advance(observations, num_steps, state, spikes=...)`."""
@@ -23,12 +24,18 @@ class Streaming(Protocol):
     """What simulates decisions in sequence."""
 
     def advance(
-        self, observations: Tensor, num_steps: int, rows: Tensor, first: Tensor, *, spikes: bool = False
+        self,
+        observations: Tensor,
+        num_steps: int,
+        rows: Tensor,
+        episode_start: Tensor,
+        *,
+        spikes: bool = False,
     ) -> Record:
         """One decision in each of some environments."""
 
-    def q(self, observations: Tensor, num_steps: int, rows: Tensor, first: Tensor) -> Tensor:
-        """The last Q-values of the same, and nothing else."""
+    def q(self, observations: Tensor, num_steps: int, rows: Tensor, episode_start: Tensor) -> Tensor:
+        """Q-values after the last step of `advance`, and nothing else."""
 
     def reset(self) -> None:
         """Forget everything."""
@@ -38,23 +45,27 @@ class Forgetful:
     """Decisions that know nothing of those before them.
 
     Args:
-        simulate: Simulates a batch for a number of steps, `simulate(observations, num_steps, spikes=...)`.
-        q_values: The last Q-values of the same, `q_values(observations, num_steps)`.
+        simulation: What simulates them.
     """
 
-    def __init__(self, simulate: Callable[..., Record], q_values: Callable[[Tensor, int], Tensor]) -> None:
-        self._simulate = simulate
-        self._q_values = q_values
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
 
     def advance(
-        self, observations: Tensor, num_steps: int, rows: Tensor, first: Tensor, *, spikes: bool = False
+        self,
+        observations: Tensor,
+        num_steps: int,
+        rows: Tensor,
+        episode_start: Tensor,
+        *,
+        spikes: bool = False,
     ) -> Record:
         """One decision in each environment."""
-        return self._simulate(observations, num_steps, spikes=spikes)
+        return self._simulation.run(observations, num_steps, spikes=spikes, progress=False)
 
-    def q(self, observations: Tensor, num_steps: int, rows: Tensor, first: Tensor) -> Tensor:
-        """The last step of `advance(...).q`, and nothing else."""
-        return self._q_values(observations, num_steps)
+    def q(self, observations: Tensor, num_steps: int, rows: Tensor, episode_start: Tensor) -> Tensor:
+        """Q-values after the last step of `advance`, and nothing else."""
+        return self._simulation.q(observations, num_steps)
 
     def reset(self) -> None:
         """There is nothing to forget."""
@@ -79,7 +90,13 @@ class StateStream:
         self._unseen = torch.ones(0, dtype=torch.bool, device=self._state.current.device)
 
     def advance(
-        self, observations: Tensor, num_steps: int, rows: Tensor, first: Tensor, *, spikes: bool = False
+        self,
+        observations: Tensor,
+        num_steps: int,
+        rows: Tensor,
+        episode_start: Tensor,
+        *,
+        spikes: bool = False,
     ) -> Record:
         """One decision in each of some environments.
 
@@ -87,14 +104,14 @@ class StateStream:
             observations: `[B, *input_shape]`, on the device of the plan.
             num_steps: T.
             rows: Numbers of the environments, `[B]` int64, each once; a new one is at rest.
-            first: Whether an episode begins, `[B]` bool.
+            episode_start: Whether an episode begins, `[B]` bool.
             spikes: Keep every spike of every layer, but for those of a warm-up.
 
         Returns:
             Record: Of these decisions; the spikes of a warm-up are counted as sent.
         """
         self._grow(int(rows.max()) + 1 if len(rows) else 0)
-        new = first | self._unseen[rows]
+        new = episode_start | self._unseen[rows]
         self._unseen[rows] = False
         state = self.plan.coding.between(self.plan, selected(self._state, rows))
         state = merged(state, new, at_rest(self.plan, int(new.sum())))
@@ -109,9 +126,9 @@ class StateStream:
         self._state = merged(self._state, rows, state)
         return record if spent is None else _with_warmup(record, spent, new)
 
-    def q(self, observations: Tensor, num_steps: int, rows: Tensor, first: Tensor) -> Tensor:
-        """The last step of `advance(...).q`."""
-        return self.advance(observations, num_steps, rows, first).q[-1]
+    def q(self, observations: Tensor, num_steps: int, rows: Tensor, episode_start: Tensor) -> Tensor:
+        """Q-values after the last step of `advance`."""
+        return self.advance(observations, num_steps, rows, episode_start).q[-1]
 
     def reset(self) -> None:
         """Forget everything."""

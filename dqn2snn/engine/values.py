@@ -12,8 +12,6 @@ from dqn2snn.dynamics.neuron import if_step
 from dqn2snn.dynamics.state import at_rest
 from dqn2snn.plan import SpikingPlan
 
-__all__ = ["BATCH", "values_by_steps"]
-
 BATCH = 256
 """Observations that are simulated at once, at most; memory does not grow with their number."""
 

@@ -12,8 +12,6 @@ from dqn2snn._utils.extras import require
 from dqn2snn.neurons.buffers import neuron_buffers
 from dqn2snn.neurons.staircase import Staircase, spike_range
 
-__all__ = ["GradedIF", "GradedIFCell", "GradedIFParameters", "GradedIFState", "graded_if_feed_forward_step"]
-
 _snn = require("norse.torch.module.snn", extra="norse")
 
 
@@ -139,52 +137,6 @@ class GradedIFCell(_snn.SNNCell):  # type: ignore[misc, name-defined]
         """Threshold shape and kind, in the representation of the module."""
         kind = f"max_spikes={self.max_spikes}, signed={self.signed}, max_count={self.max_count}"
         return f"v_th={tuple(self.v_th.shape)}, {kind}"
-
-
-class GradedIF(_snn.SNN):  # type: ignore[misc, name-defined]
-    """The same neuron over time: `[T, B, *shape] -> [T, B, *shape]`.
-
-    Args:
-        v_th: Threshold; broadcasts over `[B, *shape]`.
-        v_0: Membrane before the first step.
-        max_spikes: k, spikes that a neuron sends in one step at most.
-        signed: Whether negative spikes take back earlier ones.
-        max_count: L, spikes that a neuron has sent at most, those taken back subtracted; None for no limit.
-        spike_fn: Firing function of v / v_th, lowest and highest.
-        dt: Ignored; kept for Norse.
-
-    Example:
-        >>> z, state = GradedIF(max_spikes=4)(torch.full((4, 1), 1.5))
-        >>> z.flatten().tolist()
-        [1.0, 2.0, 1.0, 2.0]
-    """
-
-    def __init__(
-        self,
-        v_th: float | Tensor = 1.0,
-        v_0: float | Tensor = 0.0,
-        *,
-        max_spikes: int = 1,
-        signed: bool = False,
-        max_count: int | None = None,
-        spike_fn: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None,
-        dt: float = 0.001,
-    ) -> None:
-        super().__init__(activation=graded_if_feed_forward_step, state_fallback=_no_fallback, p=None, dt=dt)
-        self.cell = GradedIFCell(
-            v_th, v_0, max_spikes=max_spikes, signed=signed, max_count=max_count, spike_fn=spike_fn, dt=dt
-        )
-
-    def forward(
-        self, input_tensor: Tensor, state: GradedIFState | None = None
-    ) -> tuple[Tensor, GradedIFState]:
-        """Spikes `[T, B, *shape]` and the state after the last step."""
-        outputs = []
-        for current in input_tensor:
-            z, state = self.cell(current, state)
-            outputs.append(z)
-        assert state is not None
-        return torch.stack(outputs), state
 
 
 def _no_fallback(input_tensor: Tensor) -> GradedIFState:

@@ -13,8 +13,6 @@ from dqn2snn.neurons.buffers import neuron_buffers
 from dqn2snn.neurons.surrogate import FireAtThreshold
 from dqn2snn.plan import Reset
 
-__all__ = ["IF", "IFCell", "IFParameters", "IFState", "if_feed_forward_step"]
-
 _snn = require("norse.torch.module.snn", extra="norse")
 _reset = require("norse.torch.functional.reset", extra="norse")
 
@@ -67,8 +65,8 @@ def if_feed_forward_step(
 class IFCell(_snn.SNNCell):  # type: ignore[misc, name-defined]
     """Integrate-and-fire neuron of Norse without time, with soft or hard reset.
 
-    Norse's own `IAFCell` knows the hard reset only. Here thresholds and initial membranes are buffers, so that they
-    move with `.to()` and are part of the state_dict.
+    Norse's own `IAFCell` has the hard reset only. Here thresholds and initial membranes are buffers, so that they move
+    with `.to()` and are part of the state_dict. `norse.torch.Lift` runs a cell over time.
 
     Args:
         v_th: Threshold; broadcasts over `[B, *shape]`.
@@ -107,7 +105,9 @@ class IFCell(_snn.SNNCell):  # type: ignore[misc, name-defined]
     def forward(self, input_tensor: Tensor, state: IFState | None = None) -> tuple[Tensor, IFState]:
         """Spikes and state after one step; `state=None` starts from `v_0`."""
         before = self.initial_state(input_tensor) if state is None else state
-        return if_feed_forward_step(input_tensor, before, _parameters(self), self.dt)
+        method = _reset.reset_subtract if self.reset == "subtract" else _reset.reset_value
+        parameters = IFParameters(self.v_th, self.v_0, method, self.spike_fn)
+        return if_feed_forward_step(input_tensor, before, parameters, self.dt)
 
     def initial_state(self, input_tensor: Tensor) -> IFState:
         """State before the first step, for an input `[B, *shape]`."""
@@ -116,49 +116,6 @@ class IFCell(_snn.SNNCell):  # type: ignore[misc, name-defined]
     def extra_repr(self) -> str:
         """Threshold shape and reset, in the representation of the module."""
         return f"v_th={tuple(self.v_th.shape)}, reset={self.reset!r}"
-
-
-class IF(_snn.SNN):  # type: ignore[misc, name-defined]
-    """The same neuron over time: `[T, B, *shape] -> [T, B, *shape]`.
-
-    Args:
-        v_th: Threshold; broadcasts over `[B, *shape]`.
-        v_0: Membrane before the first step.
-        reset: "subtract" or "zero" (back to `v_0`).
-        spike_fn: Firing function of v - v_th.
-        dt: Ignored; kept for Norse.
-
-    Example:
-        >>> z, state = IF()(torch.full((4, 1), 0.5))
-        >>> z.flatten().tolist()
-        [0.0, 1.0, 0.0, 1.0]
-    """
-
-    def __init__(
-        self,
-        v_th: float | Tensor = 1.0,
-        v_0: float | Tensor = 0.0,
-        *,
-        reset: Reset = "subtract",
-        spike_fn: Callable[[Tensor], Tensor] | None = None,
-        dt: float = 0.001,
-    ) -> None:
-        super().__init__(activation=if_feed_forward_step, state_fallback=_no_fallback, p=None, dt=dt)
-        self.cell = IFCell(v_th, v_0, reset=reset, spike_fn=spike_fn, dt=dt)
-
-    def forward(self, input_tensor: Tensor, state: IFState | None = None) -> tuple[Tensor, IFState]:
-        """Spikes `[T, B, *shape]` and the state after the last step."""
-        outputs = []
-        for current in input_tensor:
-            z, state = self.cell(current, state)
-            outputs.append(z)
-        assert state is not None
-        return torch.stack(outputs), state
-
-
-def _parameters(cell: IFCell) -> IFParameters:
-    method = _reset.reset_subtract if cell.reset == "subtract" else _reset.reset_value
-    return IFParameters(cell.v_th, cell.v_0, method, cell.spike_fn)
 
 
 def _no_fallback(input_tensor: Tensor) -> IFState:

@@ -9,8 +9,6 @@ from torch import Tensor, nn
 
 from dqn2snn.neurons.step_currents import StepCurrents
 
-__all__ = ["DifferenceCell", "DifferenceState", "StepBiasCell", "StepBiasState"]
-
 
 class DifferenceState(NamedTuple):
     """State of a `DifferenceCell`: the level that it has seen last, `[B, *shape]`."""

@@ -11,8 +11,6 @@ from dqn2snn.neurons._snntorch_state import StatefulModule
 from dqn2snn.neurons.buffers import neuron_buffers
 from dqn2snn.neurons.staircase import Staircase, spike_range
 
-__all__ = ["GradedIF"]
-
 
 class GradedIF(StatefulModule, snn.Synaptic):  # type: ignore[misc]
     """Integrate-and-fire neuron whose spikes are whole numbers, with a count of those it has sent.

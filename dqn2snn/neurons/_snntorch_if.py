@@ -12,8 +12,6 @@ from dqn2snn.neurons.buffers import neuron_buffers
 from dqn2snn.neurons.surrogate import FireAtThreshold
 from dqn2snn.plan import Reset
 
-__all__ = ["IF"]
-
 
 class IF(StatefulModule, snn.Leaky):  # type: ignore[misc]
     """Integrate-and-fire neuron of snnTorch: `v += I; s = v >= threshold; v -= s * threshold`.

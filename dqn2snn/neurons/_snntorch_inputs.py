@@ -9,8 +9,6 @@ from torch import Tensor, nn
 from dqn2snn.neurons._snntorch_state import StatefulModule
 from dqn2snn.neurons.step_currents import StepCurrents
 
-__all__ = ["Difference", "StepBias"]
-
 
 class _Input(StatefulModule, snn.Leaky):  # type: ignore[misc]
     """A module that `utils.reset` takes for a `snntorch.Leaky`, and that has nothing of it but `mem`."""

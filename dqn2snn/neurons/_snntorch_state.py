@@ -12,8 +12,6 @@ from torch import Tensor
 
 from dqn2snn.errors import ArgumentError
 
-__all__ = ["StatefulModule", "without"]
-
 
 class StatefulModule:
     """What our modules for snnTorch share, beside their base class, which is one of snnTorch's own."""
@@ -34,12 +32,12 @@ class StatefulModule:
         """The same module with `init_hidden`, and a state of its own; `output` is for the last neurons."""
         raise NotImplementedError
 
-    def reset_rows(self, done: Tensor) -> None:
-        """Set the hidden state of some rows of the batch to zero, `done` `[B]` bool."""
+    def reset_rows(self, episode_start: Tensor) -> None:
+        """Set the hidden state of some rows of the batch to zero, `episode_start` `[B]` bool."""
         for name in self.STATES:
             value = getattr(self, name)
             if len(value):
-                setattr(self, name, without(value, done))
+                setattr(self, name, without(value, episode_start))
 
     def state_of(self, input_: Tensor, given: tuple[Tensor | None, ...]) -> tuple[Tensor, ...]:
         """The state that is passed in, or else the one that the module keeps, or else zeros."""
@@ -77,9 +75,9 @@ class StatefulModule:
         self.register()
 
 
-def without(state: Tensor, done: Tensor) -> Tensor:
+def without(state: Tensor, episode_start: Tensor) -> Tensor:
     """State `[B, ...]` with the rows of a mask `[B]` set to zero."""
-    return state.masked_fill(done.reshape(-1, *(1 for _ in state.shape[1:])), 0)
+    return state.masked_fill(episode_start.reshape(-1, *(1 for _ in state.shape[1:])), 0)
 
 
 def _forget(dead: object, registry: type[SpikingNeuron] = SpikingNeuron) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["neuron_buffers"]
-
 
 def neuron_buffers(threshold: float | Tensor, v_init: float | Tensor) -> tuple[Tensor, Tensor]:
     """Threshold and initial membrane of one floating dtype, on one device, in memory of their own.

@@ -9,42 +9,21 @@ from torch import Tensor, nn
 
 from dqn2snn._utils.extras import require
 from dqn2snn._utils.host import on_host
-from dqn2snn.neurons._norse_graded import (
-    GradedIF,
-    GradedIFCell,
-    GradedIFParameters,
-    GradedIFState,
-    graded_if_feed_forward_step,
-)
-from dqn2snn.neurons._norse_if import IF, IFCell, IFParameters, IFState, if_feed_forward_step
-from dqn2snn.neurons._norse_inputs import DifferenceCell, DifferenceState, StepBiasCell, StepBiasState
+from dqn2snn.neurons._norse_graded import GradedIFCell
+from dqn2snn.neurons._norse_if import IFCell
+from dqn2snn.neurons._norse_inputs import DifferenceCell, StepBiasCell
 from dqn2snn.neurons.step_currents import StepCurrents
 from dqn2snn.neurons.supported import check_supported
 from dqn2snn.neurons.synapses import CurrentEncoder, synapse_modules
 from dqn2snn.plan import PlanOrNetwork, SpikingLayer, plan_of
 from dqn2snn.plan.graph import per_channel
 
-__all__ = [
-    "IF",
-    "DifferenceCell",
-    "DifferenceState",
-    "GradedIF",
-    "GradedIFCell",
-    "GradedIFParameters",
-    "GradedIFState",
-    "IFCell",
-    "IFParameters",
-    "IFState",
-    "StepBiasCell",
-    "StepBiasState",
-    "advance",
-    "graded_if_feed_forward_step",
-    "if_feed_forward_step",
-    "reset_rows",
-    "to_norse",
-]
+__all__ = ["GradedIFCell", "IFCell", "reset_rows", "to_norse"]
 
 _norse = require("norse.torch", extra="norse")
+
+NEURONS = (IFCell, GradedIFCell)
+CELLS = (*NEURONS, DifferenceCell, StepBiasCell)
 
 
 @on_host()
@@ -100,40 +79,13 @@ def _cell(layer: SpikingLayer, *, counted: bool) -> IFCell | GradedIFCell:
     )
 
 
-def advance(net: Any, current: Tensor, state: list[Any] | None) -> tuple[list[Tensor], list[Any]]:
-    """One step behind the encoder of a `to_norse` network, with the spikes of every layer.
-
-    Args:
-        net: The `SequentialState`.
-        current: What its encoder, `net[0]`, gives.
-        state: State of the modules behind the encoder, or None for the initial one.
-
-    Returns:
-        tuple[list[Tensor], list[Any]]: Spikes of all layers, and the state.
-    """
-    modules = list(net)[1:]
-    before = [None] * len(modules) if state is None else state
-    spikes: list[Tensor] = []
-    after: list[Any] = []
-    x = current
-    for module, module_state in zip(modules, before, strict=True):
-        if isinstance(module, (IFCell, GradedIFCell, DifferenceCell, StepBiasCell)):
-            x, module_state = module(x, module_state)
-        else:
-            x = module(x)
-        if isinstance(module, (IFCell, GradedIFCell)):
-            spikes.append(x)
-        after.append(module_state)
-    return spikes, after
-
-
-def reset_rows(net: Any, state: list[Any], done: Tensor) -> list[Any]:
-    """Begin anew in some rows of a batch, where an episode is over, and go on in the others.
+def reset_rows(net: Any, state: list[Any], episode_start: Tensor) -> list[Any]:
+    """Begin anew in the rows of a batch where an episode begins, and go on in the others.
 
     Args:
         net: A `SequentialState` as `to_norse` makes it, or one in which it is nested; cells of other kinds go on.
         state: State of its modules; it is not changed.
-        done: `[B]` bool.
+        episode_start: Whether an episode begins, `[B]` bool.
 
     Returns:
         list[Any]: A new state.
@@ -144,17 +96,14 @@ def reset_rows(net: Any, state: list[Any], done: Tensor) -> list[Any]:
         >>> reset_rows(net, state, torch.tensor([True, False]))[1].n.tolist()
         [[0.0], [1.0]]
     """
-    return [_reset(module, before, done) for module, before in zip(net, state, strict=True)]
+    return [_begun(module, before, episode_start) for module, before in zip(net, state, strict=True)]
 
 
-def _reset(module: nn.Module, state: Any, done: Tensor) -> Any:
+def _begun(module: nn.Module, state: Any, episode_start: Tensor) -> Any:
     if isinstance(module, _norse.SequentialState) and state is not None:
-        return reset_rows(module, state, done)
-    if not isinstance(module, (IFCell, GradedIFCell, DifferenceCell, StepBiasCell)) or state is None:
+        return reset_rows(module, state, episode_start)
+    if not isinstance(module, CELLS) or state is None:
         return state
     fresh = module.initial_state(state[0])
-    return type(state)(*(_where(done, new, old) for new, old in zip(fresh, state, strict=True)))
-
-
-def _where(done: Tensor, new: Tensor, old: Tensor) -> Tensor:
-    return torch.where(done.reshape(-1, *(1 for _ in old.shape[1:])), new, old)
+    rows = [episode_start.reshape(-1, *(1 for _ in old.shape[1:])) for old in state]
+    return type(state)(*map(torch.where, rows, fresh, state))

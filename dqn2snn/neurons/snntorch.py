@@ -19,16 +19,7 @@ from dqn2snn.neurons.synapses import CurrentEncoder, synapse_modules
 from dqn2snn.plan import PlanOrNetwork, SpikingLayer, SpikingPlan, plan_of
 from dqn2snn.plan.graph import per_channel
 
-__all__ = [
-    "IF",
-    "Difference",
-    "GradedIF",
-    "SNNTorchNetwork",
-    "SNNTorchState",
-    "StepBias",
-    "reset_rows",
-    "to_snntorch",
-]
+__all__ = ["IF", "GradedIF", "SNNTorchNetwork", "reset_rows", "to_snntorch"]
 
 SNNTorchState: TypeAlias = list[tuple[Tensor, ...]]
 """State of a network: what each of its `stateful` modules takes and returns, all zero at rest."""
@@ -107,7 +98,7 @@ class SNNTorchNetwork(nn.Module):
         self,
         observations: Tensor,
         state: SNNTorchState | None = None,
-        done: Tensor | None = None,
+        episode_start: Tensor | None = None,
         num_steps: int | None = None,
     ) -> tuple[Tensor, Tensor, SNNTorchState]:
         """Simulate on from any state, and return the one that is reached.
@@ -118,7 +109,7 @@ class SNNTorchNetwork(nn.Module):
         Args:
             observations: `[B, *input_shape]`, presented at every step.
             state: What the call before returned, or None for the initial state.
-            done: `[B]` bool, where the initial state takes the place of `state`: an episode is over.
+            episode_start: `[B]` bool, where an episode begins: there the initial state takes the place of `state`.
             num_steps: T; the plan's own by default.
 
         Returns:
@@ -130,8 +121,8 @@ class SNNTorchNetwork(nn.Module):
         steps = self.num_steps if num_steps is None else num_steps
         if steps < 1:
             raise ArgumentError(f"Expected a positive number of steps. Found num_steps={steps}.")
-        if state is not None and done is not None:
-            state = [tuple(without(value, done) for value in values) for values in state]
+        if state is not None and episode_start is not None:
+            state = [tuple(without(value, episode_start) for value in values) for values in state]
         level = self.encoder(observations)
         spk_rec, mem_rec = [], []
         for _ in range(steps):
@@ -170,7 +161,7 @@ class SNNTorchNetwork(nn.Module):
 
         Used as in snnTorch's tutorials: `utils.reset(net)`, then `spk, mem = net(x)` at every step, or
         `spk, count, mem = net(x)` where the last neurons count. Weights are shared with this network, states are
-        not. A "delta" network is reset once an episode; `reset_rows(net, done)` does it for some rows of a batch.
+        not. A "delta" network is reset once an episode; `reset_rows` does it for some rows of a batch.
         """
         modules: list[nn.Module] = []
         for name, module in self.named_children():
@@ -181,12 +172,12 @@ class SNNTorchNetwork(nn.Module):
         return nn.Sequential(*modules)
 
 
-def reset_rows(net: nn.Module, done: Tensor) -> None:
-    """What `snntorch.utils.reset(net)` does, for some rows of the batch: an episode is over there.
+def reset_rows(net: nn.Module, episode_start: Tensor) -> None:
+    """Begin anew, as after `snntorch.utils.reset(net)`, in the rows of a batch where an episode begins.
 
     Args:
         net: A network with `init_hidden` neurons, as `SNNTorchNetwork.to_sequential` makes it.
-        done: `[B]` bool.
+        episode_start: Whether an episode begins, `[B]` bool.
 
     Example:
         >>> net = nn.Sequential(IF(init_hidden=True), GradedIF(init_hidden=True, output=True))
@@ -197,7 +188,7 @@ def reset_rows(net: nn.Module, done: Tensor) -> None:
     """
     for module in net.modules():
         if isinstance(module, StatefulModule):
-            module.reset_rows(done)
+            module.reset_rows(episode_start)
 
 
 @on_host()

@@ -7,8 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["Staircase", "spike_range"]
-
 
 def spike_range(count: Tensor, max_spikes: int, signed: bool, max_count: int | None) -> tuple[Tensor, Tensor]:
     """The fewest and the most spikes that a neuron may send in a step.

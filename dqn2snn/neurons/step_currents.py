@@ -8,8 +8,6 @@ from torch import Tensor, nn
 from dqn2snn.plan import SpikingLayer
 from dqn2snn.plan.graph import per_channel
 
-__all__ = ["StepCurrents"]
-
 
 class StepCurrents(nn.Module):
     """A bias current for each step of a decision, and none after the last of them.

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dqn2snn.errors import PlanError
 from dqn2snn.plan import SpikingPlan
 
-__all__ = ["check_supported"]
-
 
 def check_supported(plan: SpikingPlan) -> None:
     """Refuse a plan that snnTorch and Norse have no modules for.

@@ -14,8 +14,6 @@ from dqn2snn.plan.graph import AffineLayer, per_channel
 from dqn2snn.plan.grid import rounded
 from dqn2snn.plan.ops import Conv, Dense, LinearOp, Pad, Reshape, SumPool
 
-__all__ = ["BiasMap", "CurrentEncoder", "synapse_modules"]
-
 
 def synapse_modules(affine: AffineLayer, *, bias: bool = True) -> list[nn.Module]:
     """Conv2d, Linear, AvgPool2d, Flatten, ... that compute an affine layer, in float32.

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 import dqn2snn
-from dqn2snn.dynamics.codings import CODINGS, coding_named, coding_names
 from dqn2snn.errors import PlanError
 from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan.coding import CODINGS, coding_named, coding_names
 from dqn2snn.plan.file import load_plan, save_plan
 from tests.plugged import announce
 
@@ -22,7 +22,7 @@ NET = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linea
 RECIPES = {"rate": "rate", "delta": "sigma_delta", "latency": "ttfs"}
 
 PLUGIN = '''
-from dqn2snn.dynamics.codings import RateCoding
+from dqn2snn.dynamics.codings.rate import RateCoding
 
 class Twice(RateCoding):
     """Rates, read twice as large."""

@@ -17,16 +17,15 @@ from torch import Tensor
 
 from dqn2snn.dynamics.readout import (
     MembranePotential,
-    Readout,
     RobustRate,
     RobustSlope,
     SpikeCount,
     membrane_potential,
-    rate_slope,
     robust_rate,
     spike_count,
 )
-from dqn2snn.dynamics.readout.modules import MembraneTime
+from dqn2snn.dynamics.readout.modules import MembraneTime, Readout
+from dqn2snn.dynamics.readout.slope import rate_slope
 from dqn2snn.errors import ArgumentError
 from dqn2snn.neurons.norse import IFCell
 from dqn2snn.neurons.snntorch import IF

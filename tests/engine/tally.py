@@ -87,11 +87,11 @@ class Tally:
         stream = EventStream(EventNetwork(case.plan), lambda: threads)
         rows = torch.arange(len(case.observations))
         for i in range(_DECISIONS):
-            first = (rows + i) % 5 == 0
+            episode_start = (rows + i) % 5 == 0
             seen = case.observations.roll(-(i // 2), 0)  # every other time nothing has changed
-            actual = stream.advance(seen, case.num_steps, rows, first, spikes=True)
+            actual = stream.advance(seen, case.num_steps, rows, episode_start, spikes=True)
             with torch.no_grad():
-                expected = reference.advance(seen, case.num_steps, rows, first, spikes=True)
+                expected = reference.advance(seen, case.num_steps, rows, episode_start, spikes=True)
             self._compare(actual, expected)
 
     def _compare(self, actual: Record, expected: Record) -> None:

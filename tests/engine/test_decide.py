@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from dqn2snn.dynamics.record import Record
-from dqn2snn.engine import simulate_layerwise
 from dqn2snn.engine.decide import MARGIN, Decision, decide, separations, settled
+from dqn2snn.engine.layerwise import simulate_layerwise
 from dqn2snn.errors import ArgumentError, ObservationError, PlanError
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.plan import SpikingLayer, SpikingPlan

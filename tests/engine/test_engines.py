@@ -17,7 +17,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import dqn2snn
 from dqn2snn.dynamics.encode import constant_current
 from dqn2snn.dynamics.record import Record
-from dqn2snn.engine import simulate_layerwise, simulate_reference
+from dqn2snn.engine import simulate_reference
+from dqn2snn.engine.layerwise import simulate_layerwise
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.graph import per_channel

@@ -130,9 +130,9 @@ def everything(seed: int) -> list[Tensor]:
         if case is None or refusal(case.plan) is not None:
             continue
         stream, rows = EventStream(EventNetwork(case.plan)), torch.arange(len(case.observations))
-        first = torch.zeros(len(rows), dtype=torch.bool)
+        episode_start = torch.zeros(len(rows), dtype=torch.bool)
         for observations in (case.observations, case.observations.flip(0)):
-            record = stream.advance(observations, case.num_steps, rows, first, spikes=True)
+            record = stream.advance(observations, case.num_steps, rows, episode_start, spikes=True)
             tensors += [record.q, *record.counts, *record.sent, *(record.spikes or ())]
         record = SpikingQNetwork(case.plan, engine="event").record(
             case.observations, case.num_steps, spikes=True
@@ -191,15 +191,15 @@ def test_streams_leave_nothing_behind() -> None:
     """Neither decisions nor resets; states of environments go with their stream."""
     network = EventNetwork(of_kind("delta", raw_plan(FREEWAY, 5)))
     observations, rows = agents.observations(FREEWAY), torch.arange(20)
-    first = torch.zeros(20, dtype=torch.bool)
+    episode_start = torch.zeros(20, dtype=torch.bool)
 
     def run(times: int) -> int:
         for i in range(times):
             stream = EventStream(network, lambda: 2)
             for part in observations[:100].split(20):
-                stream.advance(part, 5, rows, first, spikes=True)
+                stream.advance(part, 5, rows, episode_start, spikes=True)
             stream.reset()
-            stream.q(observations[i : i + 20], 5, rows, first)
+            stream.q(observations[i : i + 20], 5, rows, episode_start)
         return resident()
 
     before = run(20)

@@ -62,17 +62,17 @@ def assert_same(actual: Record, expected: Record) -> None:
 
 
 def assert_same_streams(
-    plan: SpikingPlan, observations: list[Tensor], dones: list[Tensor], threads: int = 1
+    plan: SpikingPlan, observations: list[Tensor], starts: list[Tensor], threads: int = 1
 ) -> None:
     actual, expected = events(plan, threads), oracle(plan)
     brief = events(plan, threads)
     rows = torch.arange(len(observations[0]))
-    for i, (seen, done) in enumerate(zip(observations, dones, strict=True)):
-        record = actual.advance(seen, plan.num_steps, rows, done, spikes=i % 2 == 0)
+    for i, (seen, episode_start) in enumerate(zip(observations, starts, strict=True)):
+        record = actual.advance(seen, plan.num_steps, rows, episode_start, spikes=i % 2 == 0)
         with torch.no_grad():
-            right = expected.advance(seen, plan.num_steps, rows, done, spikes=i % 2 == 0)
+            right = expected.advance(seen, plan.num_steps, rows, episode_start, spikes=i % 2 == 0)
         assert_same(record, right)
-        assert torch.equal(brief.q(seen, plan.num_steps, rows, done), record.q[-1])
+        assert torch.equal(brief.q(seen, plan.num_steps, rows, episode_start), record.q[-1])
 
 
 def play(
@@ -91,9 +91,9 @@ def play(
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", agents.NAMES)
 def test_trained_agents(name: str, kind: str) -> None:
-    seen, dones = play(agents.observations(name), environments=4, decisions=60)
-    assert sum(int(done.sum()) for done in dones) > 5
-    assert_same_streams(plan(name, kind), seen, dones, threads=2)
+    seen, starts = play(agents.observations(name), environments=4, decisions=60)
+    assert sum(int(episode_start.sum()) for episode_start in starts) > 5
+    assert_same_streams(plan(name, kind), seen, starts, threads=2)
 
 
 @settings(max_examples=30)
@@ -127,9 +127,9 @@ def test_most_wide_plans_are_taken_and_take_spikes_back() -> None:
     back = 0
     for case in taken:
         stream, rows = events(case.plan), torch.arange(len(case.observations))
-        first = torch.zeros(len(rows), dtype=torch.bool)
+        episode_start = torch.zeros(len(rows), dtype=torch.bool)
         for observations in (case.observations, case.observations.flip(0)):
-            record = stream.advance(observations, case.num_steps, rows, first, spikes=True)
+            record = stream.advance(observations, case.num_steps, rows, episode_start, spikes=True)
             back += sum(int((train.to(torch.int8) < 0).sum()) for train in record.spikes or ())
     assert back > 3_000
 
@@ -172,13 +172,13 @@ def test_environments_come_and_go(kind: str) -> None:
     observations, random = agents.observations("lunarlander"), Random(0)
     for _ in range(40):
         rows = torch.tensor(random.sample(range(9), random.randint(1, 6)))
-        seen, first = (
+        seen, episode_start = (
             observations[rows * 50 + random.randrange(50)],
             torch.tensor([random.random() < 0.1 for _ in rows]),
         )
         with torch.no_grad():
-            right = expected.advance(seen, 5, rows, first)
-        assert_same(actual.advance(seen, 5, rows, first), right)
+            right = expected.advance(seen, 5, rows, episode_start)
+        assert_same(actual.advance(seen, 5, rows, episode_start), right)
 
 
 def test_reset_forgets_everything() -> None:
@@ -196,15 +196,15 @@ def test_reset_forgets_everything() -> None:
 )
 def test_observations_of_any_dtype(dtype: torch.dtype) -> None:
     network = plan("minatar-freeway", "delta")
-    seen, dones = play(agents.observations("minatar-freeway"), environments=2, decisions=8)
-    assert_same_streams(network, [x.to(dtype) for x in seen], dones)
+    seen, starts = play(agents.observations("minatar-freeway"), environments=2, decisions=8)
+    assert_same_streams(network, [x.to(dtype) for x in seen], starts)
 
 
 def test_bytes_and_fractions_in_turn() -> None:
     """Whole numbers up to 255 have a path of their own in the engine."""
     network = plan("minatar-freeway", "delta")
-    seen, dones = play(agents.observations("minatar-freeway"), environments=2, decisions=12)
-    assert_same_streams(network, [x * (0.3 if i % 3 == 1 else 1.0) for i, x in enumerate(seen)], dones)
+    seen, starts = play(agents.observations("minatar-freeway"), environments=2, decisions=12)
+    assert_same_streams(network, [x * (0.3 if i % 3 == 1 else 1.0) for i, x in enumerate(seen)], starts)
 
 
 def test_the_states_of_two_streams_are_their_own() -> None:

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 import dqn2snn
-from dqn2snn.dynamics.codings import CODINGS
 from dqn2snn.dynamics.record import Record
 from dqn2snn.engine import registry, simulate_reference
 from dqn2snn.engine.registry import AUTO, ENGINES, PreparedPlan
@@ -22,6 +21,7 @@ from dqn2snn.engine.simulation import Engine, Host, Simulation
 from dqn2snn.errors import ArgumentError
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan.coding import CODINGS
 from tests.properties import assert_same_q_values, assert_same_spikes
 
 PACKAGE = Path(dqn2snn.__file__).parent
@@ -108,7 +108,7 @@ class _Stub(Engine):
 
 class _Stubbed(Simulation):
     def run(
-        self, observations: Tensor, num_steps: int, *, spikes: bool = False, progress: bool = False
+        self, observations: Tensor, num_steps: int, *, spikes: bool = False, progress: bool = True
     ) -> Record:
         return simulate_reference(self.plan, observations, num_steps, spikes=spikes)
 

@@ -62,8 +62,8 @@ def test_every_engine_streams_like_the_reference(kind: str, engine: str, backend
     one, other = snn.stream(), snn.stream(engine="reference")
     generator = torch.Generator().manual_seed(2)
     for observations in film(25, 3):
-        done = torch.rand(3, generator=generator) < 0.2
-        assert_same(one.record(observations, done), other.record(observations, done))
+        episode_start = torch.rand(3, generator=generator) < 0.2
+        assert_same(one.record(observations, episode_start), other.record(observations, episode_start))
 
 
 @pytest.mark.parametrize("kind", KINDS)

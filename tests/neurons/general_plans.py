@@ -25,12 +25,12 @@ class Episodes:
 
     Attributes:
         observations: `[K, B, *shape]`, of K decisions.
-        done: `[K, B]` bool.
+        episode_start: `[K, B]` bool.
         num_steps: Of each decision.
     """
 
     observations: Tensor
-    done: Tensor
+    episode_start: Tensor
     num_steps: int
 
 
@@ -97,5 +97,5 @@ def _episodes(seen: Tensor, decisions: int, batch: int, steps: int, generator: t
     """Observations that change now and then and a little each time."""
     start, other = seen[:batch], seen[batch : 2 * batch]
     mix = torch.rand(decisions, batch, *(1 for _ in seen.shape[1:]), generator=generator)
-    done = torch.rand(decisions, batch, generator=generator) < 0.25
-    return Episodes(start + mix.round(decimals=1) * (other - start), done, steps)
+    episode_start = torch.rand(decisions, batch, generator=generator) < 0.25
+    return Episodes(start + mix.round(decimals=1) * (other - start), episode_start, steps)

@@ -113,7 +113,7 @@ def test_the_command_line_knows_it(installed: Path, capsys: pytest.CaptureFixtur
 
 
 def test_neurons_that_it_lacks_are_refused(installed: Path) -> None:
-    with pytest.raises(PlanError, match=r"recipe 'rate'\. Use recipe=\"rate_if\""):
+    with pytest.raises(PlanError, match=r"recipe 'rate\+ridge'\. Use recipe=\"rate_if\""):
         converted("cartpole", "rate")
 
 

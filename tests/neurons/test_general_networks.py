@@ -60,7 +60,7 @@ def test_the_modules_fire_as_the_oracle(
     plan, episodes = case
     observations = episodes.observations[0]
     with torch.no_grad():
-        record = simulate_modules(
+        record, _ = simulate_modules(
             adapted(make(plan).to(dtype)), plan, observations, plan.num_steps, spikes=True
         )
         expected = simulate_reference(plan, observations, plan.num_steps, spikes=True)
@@ -127,7 +127,8 @@ def test_training_changes_the_answer_for_the_better(make: Callable[[SpikingPlan]
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-2)
     losses = []
     for _ in range(12):
-        loss = torch.nn.functional.mse_loss(simulate_modules(adapted(net), plan, batch, 8).q[-1], target)
+        record, _ = simulate_modules(adapted(net), plan, batch, 8)
+        loss = torch.nn.functional.mse_loss(record.q[-1], target)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -138,7 +139,7 @@ def test_training_changes_the_answer_for_the_better(make: Callable[[SpikingPlan]
 def test_q_values_of_a_record_have_the_gradients_of_its_spikes_and_membranes() -> None:
     plan, observations = burst_plan(), agents.observations("cartpole")[:16]
     net, twin = to_snntorch(plan).double(), to_snntorch(plan).double()
-    simulate_modules(adapted(net), plan, observations, 9).q[-1].sum().backward()
+    simulate_modules(adapted(net), plan, observations, 9)[0].q[-1].sum().backward()
     spk_rec, mem_rec = twin(observations)
     RobustRate(twin.output.threshold, scale=plan.readout_scale)(spk_rec, mem_rec).sum().backward()
     for ours, theirs in zip(net.parameters(), twin.parameters(), strict=True):

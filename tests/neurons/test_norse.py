@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 import dqn2snn
 from dqn2snn.dynamics.readout import RobustRate, robust_rate
-from dqn2snn.neurons.norse import IF, IFCell, IFParameters, IFState, if_feed_forward_step, to_norse
+from dqn2snn.neurons._norse_if import IFParameters, IFState, if_feed_forward_step
+from dqn2snn.neurons.norse import IFCell, to_norse
 from dqn2snn.plan import Reset
 from tests import agents
 from tests.neurons.textbook import dyadic, textbook_neuron
@@ -95,13 +96,13 @@ def test_a_membrane_that_equals_the_threshold_fires() -> None:
 @given(currents=dyadic((9, 2, 3), low=-1.5, high=3.0), reset=st.sampled_from(["subtract", "zero"]))
 def test_the_neuron_over_time_is_its_cell_step_by_step(currents: Tensor, reset: Reset) -> None:
     threshold, v_0 = torch.tensor([0.5, 1.0, 2.0]), torch.tensor([0.25, 0.0, -0.5])
-    over_time = IF(threshold, v_0, reset=reset)
+    over_time = norse.Lift(IFCell(threshold, v_0, reset=reset))
     spikes, state = over_time(currents)
     z, v = run(IFCell(threshold, v_0, reset=reset), currents)
     assert torch.equal(spikes, z)
     assert torch.equal(state.v, v[-1])
     first, middle = over_time(currents[:4])
-    rest, last = over_time(currents[4:], middle)
+    rest, last = over_time((currents[4:], middle))
     assert torch.equal(torch.cat([first, rest]), spikes)
     assert torch.equal(last.v, state.v)
 
@@ -263,7 +264,7 @@ def test_buffers_move_between_devices(freeway: tuple[Any, Tensor]) -> None:
 def test_outputs_need_gradients_only_if_inputs_do() -> None:
     """Norse's own cells turn gradients on for their states and for the shared default parameters."""
     currents = torch.rand(5, 2, 3)
-    for z, state in (IFCell()(currents[0]), IF()(currents)):
+    for z, state in (IFCell()(currents[0]), norse.Lift(IFCell())(currents)):
         assert not z.requires_grad
         assert not state.v.requires_grad
     assert IFCell()(currents[0].requires_grad_())[0].requires_grad

@@ -13,14 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from dqn2snn.neurons.norse import (
-    GradedIF,
-    GradedIFCell,
-    GradedIFParameters,
-    GradedIFState,
-    graded_if_feed_forward_step,
-    reset_rows,
-)
+from dqn2snn.neurons._norse_graded import GradedIFParameters, GradedIFState, graded_if_feed_forward_step
+from dqn2snn.neurons.norse import GradedIFCell, reset_rows
 from tests.neurons.textbook import dyadic, textbook_graded
 
 KINDS = st.fixed_dictionaries(
@@ -44,24 +38,25 @@ def test_it_is_the_textbook_neuron(
 ) -> None:
     """Bit by bit, with a threshold for every channel and an initial membrane for every neuron of [B, C, H, W]."""
     spikes, counts, membranes = textbook_graded(currents, threshold, v_init, **kind)  # type: ignore[arg-type]
-    neurons = GradedIF(threshold, v_init, **kind).to(dtype)  # type: ignore[arg-type]
+    neurons = GradedIFCell(threshold, v_init, **kind).to(dtype)  # type: ignore[arg-type]
     state = None
     for step, current in enumerate(currents.to(dtype)):
-        z, state = neurons.cell(current, state)
+        z, state = neurons(current, state)
         assert torch.equal(z, spikes[step].to(dtype))
         assert torch.equal(state.v, membranes[step].to(dtype))
         assert torch.equal(state.n, counts[step].to(dtype))
-    over_time, last = neurons(currents.to(dtype))
+    over_time, last = norse.Lift(neurons)(currents.to(dtype))
     assert torch.equal(over_time, spikes.to(dtype))
     assert torch.equal(last.v, state.v)
 
 
 @given(currents=dyadic((9, 2, 3), low=-4.0, high=5.0), kind=KINDS)
 def test_a_run_continues_from_its_state(currents: Tensor, kind: dict[str, int]) -> None:
-    neurons = GradedIF(torch.tensor([0.5, 1.0, 2.0]), 0.25, **kind)  # type: ignore[arg-type]
+    cell = GradedIFCell(torch.tensor([0.5, 1.0, 2.0]), 0.25, **kind)  # type: ignore[arg-type]
+    neurons = norse.Lift(cell)
     whole, end = neurons(currents)
     first, middle = neurons(currents[:4])
-    rest, last = neurons(currents[4:], middle)
+    rest, last = neurons((currents[4:], middle))
     assert torch.equal(torch.cat([first, rest]), whole)
     assert all(torch.equal(a, b) for a, b in zip(last, end, strict=True))
 

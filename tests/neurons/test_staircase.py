@@ -9,9 +9,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from norse.torch import Lift
 from torch import Tensor
 
-from dqn2snn.neurons.norse import GradedIF
+from dqn2snn.neurons.norse import GradedIFCell
 from dqn2snn.neurons.staircase import Staircase, spike_range
 from tests.neurons.textbook import dyadic
 
@@ -72,14 +73,14 @@ def test_what_is_sent_and_what_is_left_have_the_gradient_of_the_current(
     """Of N theta + V, whatever the spikes: the robust rate of the output passes gradients exactly."""
     currents.requires_grad_()
     theta = torch.tensor([0.5, 1.0, 1.5])
-    z, state = GradedIF(theta, max_spikes=max_spikes, signed=signed, max_count=max_count)(currents)
+    z, state = Lift(GradedIFCell(theta, max_spikes=max_spikes, signed=signed, max_count=max_count))(currents)
     (z.sum(0) * theta + state.v).sum().backward()
     assert torch.allclose(currents.grad, torch.ones_like(currents))  # type: ignore[arg-type]
 
 
 def test_a_rate_inside_its_range_has_the_gradient_of_a_relu() -> None:
     currents = torch.tensor([0.4, 1.3, -0.7]).expand(6, 1, 3).clone().requires_grad_()
-    z, _ = GradedIF(v_0=0.5, max_spikes=2)(currents)
+    z, _ = Lift(GradedIFCell(v_0=0.5, max_spikes=2))(currents)
     z.mean(0).sum().backward()
     assert currents.grad is not None
     torch.testing.assert_close(currents.grad.sum(0), torch.tensor([[1.0, 1.0, 0.0]]))

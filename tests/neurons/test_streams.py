@@ -18,7 +18,7 @@ import dqn2snn
 from dqn2snn.dynamics.codings.delta import CODING as DELTA
 from dqn2snn.dynamics.record import Record
 from dqn2snn.dynamics.state import NetworkState, at_rest, merged
-from dqn2snn.engine.modules import advance_modules
+from dqn2snn.engine.modules import simulate_modules
 from dqn2snn.engine.reference import advance_reference
 from dqn2snn.neurons import norse as ours
 from dqn2snn.neurons.norse import to_norse
@@ -33,17 +33,17 @@ MAKERS = [to_snntorch, to_norse]
 DTYPES = st.sampled_from([torch.float32, torch.float64])
 
 
-def begun(plan: SpikingPlan, state: NetworkState, done: Tensor) -> NetworkState:
+def begun(plan: SpikingPlan, state: NetworkState, episode_start: Tensor) -> NetworkState:
     """The state before a decision, at rest where an episode begins."""
-    return merged(plan.coding.between(plan, state), done, at_rest(plan, int(done.sum())))
+    return merged(plan.coding.between(plan, state), episode_start, at_rest(plan, int(episode_start.sum())))
 
 
 def oracle(plan: SpikingPlan, episodes: Episodes) -> Iterator[tuple[Record, NetworkState]]:
     """What the float64 step loop makes of every decision."""
     exact = plan.cast(torch.float64)
-    state = at_rest(exact, episodes.done.shape[1])
-    for observations, done in zip(episodes.observations, episodes.done, strict=True):
-        state = begun(exact, state, done)
+    state = at_rest(exact, episodes.episode_start.shape[1])
+    for observations, episode_start in zip(episodes.observations, episodes.episode_start, strict=True):
+        state = begun(exact, state, episode_start)
         record, state = advance_reference(exact, observations, episodes.num_steps, state, spikes=True)
         yield record, state
 
@@ -73,15 +73,15 @@ def assert_streams_as_the_oracle(
     network: Any, plan: SpikingPlan, episodes: Episodes, dtype: torch.dtype
 ) -> None:
     network, ready = network.to(dtype), plan.cast(dtype)
-    state = at_rest(ready, episodes.done.shape[1])
+    state = at_rest(ready, episodes.episode_start.shape[1])
     wanted = oracle(plan, episodes)
     with torch.no_grad():
-        for observations, done, (expected, after) in zip(
-            episodes.observations, episodes.done, wanted, strict=True
+        for observations, episode_start, (expected, after) in zip(
+            episodes.observations, episodes.episode_start, wanted, strict=True
         ):
-            state = begun(ready, state, done)
+            state = begun(ready, state, episode_start)
             kept = [neurons.membrane.clone() for neurons in state.layers]
-            record, new = advance_modules(
+            record, new = simulate_modules(
                 adapted(network), plan, observations, episodes.num_steps, state, spikes=True
             )
             assert_same_record(record, expected)
@@ -120,10 +120,10 @@ def test_states_of_snntorch_are_handed_in_and_out(
     net, state = to_snntorch(plan).to(dtype), None
     neurons = net.output
     with torch.no_grad():
-        for observations, done, (expected, after) in zip(
-            episodes.observations, episodes.done, oracle(plan, episodes), strict=True
+        for observations, episode_start, (expected, after) in zip(
+            episodes.observations, episodes.episode_start, oracle(plan, episodes), strict=True
         ):
-            spk_rec, mem_rec, state = net.present(observations, state, done, episodes.num_steps)
+            spk_rec, mem_rec, state = net.present(observations, state, episode_start, episodes.num_steps)
             assert expected.spikes is not None
             assert torch.equal(spk_rec.bool(), expected.spikes[-1])
             assert torch.equal((mem_rec[-1] + neurons.v_init).double(), after.layers[-1].membrane)
@@ -142,10 +142,10 @@ def test_a_sequential_of_snntorch_keeps_its_state(
     with torch.no_grad():
         for _ in range(2):
             utils.reset(net)
-            for observations, done, (expected, _) in zip(
-                episodes.observations, episodes.done, oracle(plan, episodes), strict=True
+            for observations, episode_start, (expected, _) in zip(
+                episodes.observations, episodes.episode_start, oracle(plan, episodes), strict=True
             ):
-                reset_rows(net, done)
+                reset_rows(net, episode_start)
                 steps = [net(observations) for _ in range(episodes.num_steps)]
                 assert expected.spikes is not None
                 assert torch.equal(torch.stack([spk.bool() for spk, _, _ in steps]), expected.spikes[-1])
@@ -160,11 +160,11 @@ def test_states_of_norse_are_handed_in_and_out(
     plan, episodes = case
     net, state = to_norse(plan).to(dtype), None
     with torch.no_grad():
-        for observations, done, (expected, after) in zip(
-            episodes.observations, episodes.done, oracle(plan, episodes), strict=True
+        for observations, episode_start, (expected, after) in zip(
+            episodes.observations, episodes.episode_start, oracle(plan, episodes), strict=True
         ):
             if state is not None:
-                state = ours.reset_rows(net, state, done)
+                state = ours.reset_rows(net, state, episode_start)
             repeated = observations.expand(episodes.num_steps, *observations.shape)
             spikes, state = norse.Lift(net)((repeated, state))
             assert expected.spikes is not None

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 import dqn2snn
 from dqn2snn.dynamics.encode import constant_current
-from dqn2snn.engine import simulate_layerwise, simulate_reference
+from dqn2snn.engine import simulate_reference
+from dqn2snn.engine.layerwise import simulate_layerwise
 from dqn2snn.errors import ArgumentError, PlanError
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.plan.graph import AffineLayer

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from dqn2snn.dynamics.record import Record
-from dqn2snn.engine import simulate_layerwise, simulate_reference
+from dqn2snn.engine import simulate_reference
 from dqn2snn.engine.latency import latency_reference, simulate_latency
+from dqn2snn.engine.layerwise import simulate_layerwise
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.recipes import burst, entry_named, names_of, rate, sigma_delta
 from dqn2snn.tracing import trace

@@ -18,8 +18,6 @@ from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.plan.coding import Coding
 from dqn2snn.plan.graph import per_channel
 
-__all__ = ["CODING", "DeltaCoding"]
-
 
 class DeltaCoding(Coding):
     """Neurons send the changes of a quantised activation (O'Connor and Welling, ICLR 2017, arXiv 1611.02024).

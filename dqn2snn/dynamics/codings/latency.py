@@ -18,8 +18,6 @@ from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.coding import Coding
 from dqn2snn.plan.graph import per_channel
 
-__all__ = ["CODING", "LatencyCoding"]
-
 
 class LatencyCoding(Coding):
     """A large activation fires early (Stanojevic et al., Neural Networks 2023, arXiv 2212.12522).

@@ -19,17 +19,15 @@ keeps no records can use them too, and one record gives the readout after every 
 """
 
 from dqn2snn.dynamics.readout.functional import membrane_potential, robust_rate, spike_count
-from dqn2snn.dynamics.readout.modules import MembranePotential, Readout, RobustRate, SpikeCount
-from dqn2snn.dynamics.readout.slope import RobustSlope, rate_slope
+from dqn2snn.dynamics.readout.modules import MembranePotential, RobustRate, SpikeCount
+from dqn2snn.dynamics.readout.slope import RobustSlope
 
 __all__ = [
     "MembranePotential",
-    "Readout",
     "RobustRate",
     "RobustSlope",
     "SpikeCount",
     "membrane_potential",
-    "rate_slope",
     "robust_rate",
     "spike_count",
 ]

@@ -6,8 +6,6 @@ from torch import Tensor
 
 from dqn2snn.errors import ArgumentError
 
-__all__ = ["check_records"]
-
 
 def check_records(spk_rec: Tensor, mem_rec: Tensor, buffers: dict[str, tuple[int, ...]]) -> None:
     """Refuse records of different or impossible shapes, and buffers that do not fit one step.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from torch import Tensor
 
-__all__ = ["membrane_potential", "robust_rate", "spike_count"]
-
 
 def spike_count(count: Tensor, num_steps: int | Tensor, *, scale: float | Tensor = 1.0) -> Tensor:
     """Firing rate N / T, times `scale`.

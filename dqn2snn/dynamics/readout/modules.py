@@ -12,8 +12,6 @@ from dqn2snn.dynamics.readout._records import check_records
 from dqn2snn.dynamics.readout.functional import membrane_potential, robust_rate, spike_count
 from dqn2snn.errors import ArgumentError
 
-__all__ = ["MembranePotential", "Readout", "RobustRate", "SpikeCount"]
-
 MembraneTime: TypeAlias = Literal["after_reset", "before_reset"]
 
 

@@ -8,8 +8,6 @@ from torch import Tensor
 from dqn2snn.dynamics.readout.functional import robust_rate
 from dqn2snn.dynamics.readout.modules import RobustRate
 
-__all__ = ["RobustSlope", "rate_slope"]
-
 
 def rate_slope(rates: Tensor) -> Tensor:
     """Least-squares slope of the charge over time, after every step; the equation is at `RobustSlope`.

@@ -6,9 +6,7 @@ next, and `EVENT` is the engine of both. On the grid the spikes are those of the
 
 from __future__ import annotations
 
-from dqn2snn.engine.event.network import EventNetwork
-from dqn2snn.engine.event.prepare import refusal
-from dqn2snn.engine.event.simulation import EVENT
-from dqn2snn.engine.event.stream import EventStream
-
-__all__ = ["EVENT", "EventNetwork", "EventStream", "refusal"]
+from dqn2snn.engine.event.network import EventNetwork as EventNetwork
+from dqn2snn.engine.event.prepare import refusal as refusal
+from dqn2snn.engine.event.simulation import EVENT as EVENT
+from dqn2snn.engine.event.stream import EventStream as EventStream

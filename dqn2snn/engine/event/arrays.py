@@ -13,8 +13,6 @@ from dqn2snn.dynamics.codings.rate import by_readout
 from dqn2snn.dynamics.record import Record
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 
-__all__ = ["RecordArrays"]
-
 
 @dataclass(frozen=True, eq=False)
 class RecordArrays:

@@ -23,8 +23,6 @@ from numpy.typing import NDArray
 from dqn2snn.plan.graph import AffineLayer
 from dqn2snn.plan.ops import Conv, Dense, LinearOp, Pad, Reshape, Shape, SumPool
 
-__all__ = ["Synapses", "image", "lower"]
-
 _Ints = NDArray[np.int64]
 _Reals = NDArray[np.float64]
 

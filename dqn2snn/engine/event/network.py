@@ -19,8 +19,6 @@ from dqn2snn.plan import SpikingPlan
 if TYPE_CHECKING:
     from dqn2snn.engine import _event
 
-__all__ = ["EventNetwork"]
-
 
 class EventNetwork:
     """A plan, made ready for the event engine. Immutable: any number of threads may simulate it at once.

@@ -17,8 +17,6 @@ from dqn2snn.engine.event.lower import Synapses, image, lower
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.plan.graph import AffineLayer
 
-__all__ = ["build", "refusal"]
-
 _Reals = NDArray[np.float64]
 
 

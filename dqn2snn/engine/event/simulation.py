@@ -27,8 +27,6 @@ from dqn2snn.engine.streaming import Streaming
 from dqn2snn.engine.values import BATCH
 from dqn2snn.plan import SpikingPlan
 
-__all__ = ["EVENT", "values_by_events"]
-
 _BATCH = 256
 """Decisions of one call to the engine: a progress bar and Ctrl-C come between two calls."""
 
@@ -45,7 +43,7 @@ class _Events(Simulation):
         return EventNetwork(self.plan)
 
     def run(
-        self, observations: Tensor, num_steps: int, *, spikes: bool = False, progress: bool = False
+        self, observations: Tensor, num_steps: int, *, spikes: bool = False, progress: bool = True
     ) -> Record:
         parts = progress_bar(_parts(max(1, len(observations))), label="simulate", progress=progress)
         return Record.join([self._record(observations[part], num_steps, spikes) for part in parts])

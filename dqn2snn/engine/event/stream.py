@@ -14,8 +14,6 @@ from dqn2snn.dynamics.record import Record
 from dqn2snn.engine.event.arrays import RecordArrays
 from dqn2snn.engine.event.network import EventNetwork
 
-__all__ = ["EventStream"]
-
 
 class EventStream:
     """Networks in control loops, one for each environment; on the grid it gives what the reference gives.
@@ -33,7 +31,13 @@ class EventStream:
         self._stream = network.stream()
 
     def advance(
-        self, observations: Tensor, num_steps: int, rows: Tensor, first: Tensor, *, spikes: bool = False
+        self,
+        observations: Tensor,
+        num_steps: int,
+        rows: Tensor,
+        episode_start: Tensor,
+        *,
+        spikes: bool = False,
     ) -> Record:
         """One decision in each of some environments.
 
@@ -41,7 +45,7 @@ class EventStream:
             observations: `[B, *input_shape]`, on the CPU.
             num_steps: T.
             rows: Numbers of the environments, `[B]` int64, each once; a new one is at rest.
-            first: Whether an episode begins, `[B]` bool.
+            episode_start: Whether an episode begins, `[B]` bool.
             spikes: Keep every spike of every layer, but for those of a warm-up.
 
         Returns:
@@ -51,17 +55,17 @@ class EventStream:
         arrays = RecordArrays.empty(
             plan, len(observations), num_steps, spikes=spikes, remembers=plan.coding.persistent
         )
-        self._run(observations, num_steps, rows, first, **vars(arrays))
+        self._run(observations, num_steps, rows, episode_start, **vars(arrays))
         return arrays.record(plan)
 
-    def q(self, observations: Tensor, num_steps: int, rows: Tensor, first: Tensor) -> Tensor:
+    def q(self, observations: Tensor, num_steps: int, rows: Tensor, episode_start: Tensor) -> Tensor:
         """The last step of `advance(...).q`, and nothing else, which is much faster.
 
         Args:
             observations: As of `advance`.
             num_steps: As of `advance`.
             rows: As of `advance`.
-            first: As of `advance`.
+            episode_start: As of `advance`.
 
         Returns:
             Tensor: Q-values, `[B, A]` float32.
@@ -69,20 +73,22 @@ class EventStream:
         plan = self._network.plan
         steps = (num_steps,) if plan.readout == "slope" else ()
         q = np.empty((*steps, len(observations), plan.num_actions), np.float32)
-        self._run(observations, num_steps, rows, first, q=q)
+        self._run(observations, num_steps, rows, episode_start, q=q)
         return by_readout(plan, torch.from_numpy(q))[-1] if steps else torch.from_numpy(q)
 
     def reset(self) -> None:
         """Forget everything."""
         self._stream = self._network.stream()
 
-    def _run(self, observations: Tensor, num_steps: int, rows: Tensor, first: Tensor, **results: Any) -> None:
+    def _run(
+        self, observations: Tensor, num_steps: int, rows: Tensor, episode_start: Tensor, **results: Any
+    ) -> None:
         array, currents = self._network.readable(observations)
         self._stream.advance(
             array,
             currents=currents,
             rows=rows.contiguous().numpy(),
-            first=first.contiguous().numpy(),
+            first=episode_start.contiguous().numpy(),
             steps=num_steps,
             threads=self._threads(),
             **results,

@@ -15,19 +15,11 @@ Example:
 from __future__ import annotations
 
 from dqn2snn.neurons.backends._backend import Adapter, Backend
-from dqn2snn.neurons.backends._named import BACKENDS, GROUP, backend_named, backend_names
-from dqn2snn.neurons.backends._native import NoModules, native_network
+from dqn2snn.neurons.backends._named import BACKENDS as BACKENDS
+from dqn2snn.neurons.backends._named import GROUP as GROUP
+from dqn2snn.neurons.backends._named import backend_named as backend_named
+from dqn2snn.neurons.backends._named import backend_names
+from dqn2snn.neurons.backends._native import native_network as native_network
 from dqn2snn.neurons.synapses import CurrentEncoder, synapse_modules
 
-__all__ = [
-    "BACKENDS",
-    "GROUP",
-    "Adapter",
-    "Backend",
-    "CurrentEncoder",
-    "NoModules",
-    "backend_named",
-    "backend_names",
-    "native_network",
-    "synapse_modules",
-]
+__all__ = ["Adapter", "Backend", "CurrentEncoder", "backend_names", "synapse_modules"]

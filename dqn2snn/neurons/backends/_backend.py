@@ -11,8 +11,6 @@ from torch import Tensor, nn
 from dqn2snn.dynamics.state import NetworkState
 from dqn2snn.plan import SpikingPlan
 
-__all__ = ["Adapter", "Backend"]
-
 
 class Adapter(Protocol):
     """A native network as the engine "modules" sees it: a step, and the way to and from the library's own state."""

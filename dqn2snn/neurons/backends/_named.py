@@ -11,8 +11,6 @@ from dqn2snn._utils.plugins import load, plugins
 from dqn2snn.errors import ArgumentError
 from dqn2snn.neurons.backends._backend import Backend
 
-__all__ = ["BACKENDS", "GROUP", "backend_named", "backend_names"]
-
 GROUP: Final = "dqn2snn.backends"
 """Of the entry points of third parties."""
 

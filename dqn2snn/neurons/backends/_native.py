@@ -10,8 +10,6 @@ from dqn2snn.errors import ArgumentError, PlanError
 from dqn2snn.neurons.backends._backend import Backend
 from dqn2snn.plan import SpikingPlan
 
-__all__ = ["NoModules", "native_network"]
-
 
 class NoModules(nn.Module):
     """In place of native modules where no library has neurons for a plan: it knows its device, no more."""

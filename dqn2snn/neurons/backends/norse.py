@@ -7,19 +7,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from dqn2snn.dynamics.state import NetworkState
+from dqn2snn.neurons._norse_graded import GradedIFCell, GradedIFState
+from dqn2snn.neurons._norse_if import IFState
+from dqn2snn.neurons._norse_inputs import DifferenceCell, DifferenceState
 from dqn2snn.neurons.backends._backend import Backend
-from dqn2snn.neurons.norse import (
-    DifferenceCell,
-    DifferenceState,
-    GradedIFCell,
-    GradedIFState,
-    IFCell,
-    IFState,
-    advance,
-    to_norse,
-)
-
-__all__ = ["BACKEND"]
+from dqn2snn.neurons.norse import CELLS, NEURONS, to_norse
 
 
 class _Adapter:
@@ -27,14 +19,23 @@ class _Adapter:
 
     def __init__(self, network: Any) -> None:
         self.encoder: nn.Module = network[0]
-        self._network: Any = network
         self._modules: list[nn.Module] = list(network)[1:]
-        self._neurons = [
-            i for i, module in enumerate(self._modules) if isinstance(module, (IFCell, GradedIFCell))
-        ]
+        self._neurons = [i for i, module in enumerate(self._modules) if isinstance(module, NEURONS)]
 
     def advance(self, current: Tensor, state: list[Any] | None) -> tuple[list[Tensor], list[Any]]:
-        return advance(self._network, current, state)
+        before = [None] * len(self._modules) if state is None else state
+        spikes: list[Tensor] = []
+        after: list[Any] = []
+        x = current
+        for module, module_state in zip(self._modules, before, strict=True):
+            if isinstance(module, CELLS):
+                x, module_state = module(x, module_state)
+            else:
+                x = module(x)
+            if isinstance(module, NEURONS):
+                spikes.append(x)
+            after.append(module_state)
+        return spikes, after
 
     def native(self, state: NetworkState, like: Tensor) -> list[Any]:
         layers = iter(state.layers)
@@ -42,7 +43,7 @@ class _Adapter:
         def one(module: nn.Module) -> Any:
             if isinstance(module, DifferenceCell):
                 return DifferenceState(state.current.to(like))
-            if not isinstance(module, (IFCell, GradedIFCell)):
+            if not isinstance(module, NEURONS):
                 return None
             neurons = next(layers)
             membrane, count = neurons.membrane.to(like), neurons.count.to(like)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import dqn2snn
-from dqn2snn.engine import simulate_layerwise, simulate_reference
+from dqn2snn.engine import simulate_reference
+from dqn2snn.engine.layerwise import simulate_layerwise
 from dqn2snn.errors import ArgumentError, CalibrationError, PlanError
 from dqn2snn.metrics import regret
 from dqn2snn.plan import SpikingPlan
