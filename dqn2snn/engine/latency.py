@@ -1,8 +1,8 @@
-"""One spike per neuron, told by its time: step by step, and in closed form.
+"""One spike per neuron, whose time is its value: step by step, and in closed form.
 
 Each hidden layer has a window of T steps, which begins when that of the layer before it ends. A neuron that has
-gathered v before its window tells n = clip(floor(v / theta), 0, T): it fires at step T - n of the window, for n = 0 not
-at all, and from then until the end of the window each of its synapses passes its weight as a current, n times. So
+gathered v before its window sends the level n = clip(floor(v / theta), 0, T). It fires at step T - n of the window, for
+n = 0 not at all, and from then until the end of the window each of its synapses passes its weight as a current, n times. So
 
     v_l = v_init + W_l n_{l-1} + T b_l,    v_1 = v_init + T I,
 
@@ -22,51 +22,12 @@ from dqn2snn.dynamics.record import Record, readouts
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.plan.graph import per_channel
 
-_BATCH = 128
-"""Samples that are simulated at once."""
-
 _ROWS = 2048
 """Samples times steps whose output currents are computed at once."""
 
 
-def simulate_latency(
-    plan: SpikingPlan,
-    observations: Tensor,
-    num_steps: int,
-    *,
-    spikes: bool = False,
-    dtype: torch.dtype = torch.float32,
-) -> Record:
-    """Simulate by what the windows add up to; on the grid the spikes are those of `latency_reference`.
-
-    Args:
-        plan: The spiking network, in "latency" coding.
-        observations: `[B, *input_shape]`.
-        num_steps: T, of each window.
-        spikes: Keep every spike, of each layer in its own window.
-        dtype: float32 or float64; the same spikes on the grid.
-
-    Returns:
-        Record: Q-values after 1..T steps of the last window, in `dtype`.
-
-    Example:
-        >>> from torch import nn
-        >>> from dqn2snn.tracing.calibration import calibrate
-        >>> from dqn2snn.recipes import ttfs
-        >>> from dqn2snn.tracing import trace
-        >>> net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
-        >>> graph = trace(net, (4,))
-        >>> plan = ttfs(graph, calibrate(graph, torch.rand(64, 4)), num_steps=16)
-        >>> record = simulate_latency(plan, torch.rand(3, 4), 16)
-        >>> record.q.shape, float(record.counts[0].max())
-        (torch.Size([16, 3, 2]), 1.0)
-    """
-    ready = plan.cast(dtype, observations.device)
-    return Record.join([_simulate(ready, batch, num_steps, spikes) for batch in observations.split(_BATCH)])
-
-
 def levels(plan: SpikingPlan, observations: Tensor, num_steps: int) -> list[Tensor]:
-    """What every hidden neuron has to tell, n out of T.
+    """Levels of all hidden neurons, n out of T.
 
     Args:
         plan: The spiking network, cast to the dtype of the levels.
@@ -87,23 +48,37 @@ def levels(plan: SpikingPlan, observations: Tensor, num_steps: int) -> list[Tens
     return found
 
 
-def _simulate(plan: SpikingPlan, observations: Tensor, num_steps: int, spikes: bool) -> Record:
-    told = levels(plan, observations, num_steps)
-    times = torch.arange(num_steps, dtype=told[0].dtype, device=told[0].device)
+def simulate_windows(
+    plan: SpikingPlan, observations: Tensor, num_steps: int, *, spikes: bool = False
+) -> Record:
+    """Simulate by what the windows add up to; on the grid the spikes are those of `latency_reference`.
+
+    Args:
+        plan: The spiking network, in "latency" coding, cast to float32 or float64; on the grid both give the same
+            spikes.
+        observations: `[B, *input_shape]`.
+        num_steps: T, of each window.
+        spikes: Keep every spike, of each layer in its own window.
+
+    Returns:
+        Record: Q-values after 1..T steps of the last window, in the dtype of the plan.
+    """
+    sent = levels(plan, observations, num_steps)
+    times = torch.arange(num_steps, dtype=sent[0].dtype, device=sent[0].device)
     rows = max(1, _ROWS // max(1, len(observations)))
     output = _Output.of(plan.output, len(observations))
     for chunk in times.split(rows):
-        currents = plan.output.affine(_open(told[-1], chunk, num_steps).flatten(0, 1))
+        currents = plan.output.affine(_open(sent[-1], chunk, num_steps).flatten(0, 1))
         for current in currents.unflatten(0, (len(chunk), -1)):
             output.step(current)
-    trains = tuple(_fired(n, times, num_steps) for n in told) if spikes else None
-    return _record(plan, output, [(n > 0).to(n.dtype) for n in told], trains)
+    trains = tuple(_fired(n, times, num_steps) for n in sent) if spikes else None
+    return _record(plan, output, [(n > 0).to(n.dtype) for n in sent], trains)
 
 
 def latency_reference(
     plan: SpikingPlan, observations: Tensor, num_steps: int, *, spikes: bool = False
 ) -> Record:
-    """The oracle: every window step by step in float64.
+    """Simulate every window step by step in float64: the oracle of latency coding.
 
     Args:
         plan: The spiking network, in "latency" coding.
@@ -168,13 +143,13 @@ def _record(
     return Record(len(fired), plan.layer_names, q, q_spike, sent, sent, kept)
 
 
-def _open(told: Tensor, times: Tensor, num_steps: int) -> Tensor:
+def _open(level: Tensor, times: Tensor, num_steps: int) -> Tensor:
     """Whether the synapses of each neuron pass a current at each step, `[t, B, *shape]`."""
-    at = times.reshape(-1, *(1 for _ in told.shape))
-    return (at >= num_steps - told).to(told.dtype)
+    at = times.reshape(-1, *(1 for _ in level.shape))
+    return (at >= num_steps - level).to(level.dtype)
 
 
-def _fired(told: Tensor, times: Tensor, num_steps: int) -> Tensor:
+def _fired(level: Tensor, times: Tensor, num_steps: int) -> Tensor:
     """The one spike of each neuron in its window, `[T, B, *shape]`."""
-    at = times.reshape(-1, *(1 for _ in told.shape))
-    return (at == num_steps - told) & (told > 0)
+    at = times.reshape(-1, *(1 for _ in level.shape))
+    return (at == num_steps - level) & (level > 0)

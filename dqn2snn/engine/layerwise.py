@@ -17,13 +17,14 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from dqn2snn._utils.progress import progress_bar
 from dqn2snn.dynamics.encode import constant_current
 from dqn2snn.dynamics.neuron import NeuronState
 from dqn2snn.dynamics.record import Record, readouts
 from dqn2snn.dynamics.state import NetworkState
-from dqn2snn.engine.latency import simulate_latency
+from dqn2snn.engine.latency import simulate_windows
 from dqn2snn.engine.lookup import looked_up
-from dqn2snn.engine.simulation import Engine, Host, StatefulSimulation
+from dqn2snn.engine.simulation import Engine, Host, Simulation, StatefulSimulation
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.plan.ops import Dense, Reshape
 
@@ -60,8 +61,7 @@ def simulate_layerwise(
     Returns:
         Record: In `dtype`.
     """
-    simulation = _Layerwise(plan, plan.cast(dtype, observations.device))
-    return simulation.run(observations, num_steps, spikes=spikes)
+    return _simulation(plan, dtype, observations.device).run(observations, num_steps, spikes=spikes)
 
 
 @dataclass
@@ -163,7 +163,7 @@ def advance_layerwise(
     """
     batch, dtype = len(observations), plan.output.threshold.dtype
     if plan.coding.windowed:
-        return simulate_latency(plan, observations, num_steps, spikes=spikes, dtype=dtype), state
+        return simulate_windows(plan, observations, num_steps, spikes=spikes), state
     chunk = min(num_steps, max(1, _ROWS // max(1, batch)))
     layers = [
         _start(before, layer, after, neurons, chunk, spikes)
@@ -255,12 +255,28 @@ class _Layerwise(StatefulSimulation):
         return advance_layerwise(self.ready, observations, num_steps, state, spikes=spikes)
 
 
+class _Windows(Simulation):
+    """Plans in latency coding, which have no state to hand on."""
+
+    @torch.no_grad()
+    def run(
+        self, observations: Tensor, num_steps: int, *, spikes: bool = False, progress: bool = True
+    ) -> Record:
+        parts = progress_bar(observations.split(_BATCH), label="simulate", progress=progress)
+        return Record.join([simulate_windows(self.ready, part, num_steps, spikes=spikes) for part in parts])
+
+
+def _simulation(plan: SpikingPlan, dtype: torch.dtype, device: torch.device) -> Simulation:
+    kind = _Windows if plan.coding.windowed else _Layerwise
+    return kind(plan, plan.cast(dtype, device))
+
+
 class _Engine(Engine):
     name = "torch"
     about = "layer by layer in chunks of time; reads the plan, the same for both backends"
 
-    def prepare(self, plan: SpikingPlan, device: torch.device, host: Host) -> StatefulSimulation:
-        return _Layerwise(plan, plan.cast(torch.float32, device))
+    def prepare(self, plan: SpikingPlan, device: torch.device, host: Host) -> Simulation:
+        return _simulation(plan, torch.float32, device)
 
 
 LAYERWISE: Final = _Engine()

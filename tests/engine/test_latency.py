@@ -6,7 +6,8 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 
-from dqn2snn.engine.latency import latency_reference, levels, simulate_latency
+from dqn2snn.engine.latency import latency_reference, levels
+from dqn2snn.engine.layerwise import simulate_layerwise
 from dqn2snn.errors import PlanError
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.recipes import ttfs
@@ -33,7 +34,7 @@ def test_the_closed_form_is_the_step_by_step_simulation(case: Case) -> None:
     plan = made(case)
     exact = latency_reference(plan, case.observations, case.num_steps, spikes=True)
     for dtype in (torch.float32, torch.float64):
-        fast = simulate_latency(plan, case.observations, case.num_steps, spikes=True, dtype=dtype)
+        fast = simulate_layerwise(plan, case.observations, case.num_steps, spikes=True, dtype=dtype)
         assert fast.spikes is not None
         assert exact.spikes is not None
         assert all(torch.equal(a, b) for a, b in zip(fast.spikes, exact.spikes, strict=True))
@@ -62,7 +63,7 @@ def test_agents_take_their_decisions_with_a_spike_per_neuron(name: str) -> None:
     network, seen = agent(name), observations(name)
     graph = trace(network, tuple(seen.shape[1:]))
     plan = ttfs(graph, calibrate(graph, seen), num_steps=128)
-    record = simulate_latency(plan, seen[:200], 128)
+    record = simulate_layerwise(plan, seen[:200], 128)
     q = network(seen[:200])
     regret = (q.amax(1) - q.gather(1, record.q[-1].argmax(1, keepdim=True))[:, 0]).mean()
     assert float(regret) < 0.02 * float((q.amax(1) - q.amin(1)).mean())
@@ -73,6 +74,6 @@ def test_fewer_steps_than_the_plan_was_made_for() -> None:
     seen = observations("cartpole")
     graph = trace(agent("cartpole"), (4,))
     plan = ttfs(graph, calibrate(graph, seen), num_steps=64)
-    exact, fast = latency_reference(plan, seen[:20], 5), simulate_latency(plan, seen[:20], 5)
+    exact, fast = latency_reference(plan, seen[:20], 5), simulate_layerwise(plan, seen[:20], 5)
     assert exact.q.shape == (5, 20, 2)
     torch.testing.assert_close(fast.q.double(), exact.q, rtol=1e-5, atol=1e-4)

@@ -7,7 +7,6 @@ import torch
 
 from dqn2snn.dynamics.record import Record
 from dqn2snn.engine import simulate_reference
-from dqn2snn.engine.latency import latency_reference, simulate_latency
 from dqn2snn.engine.layerwise import simulate_layerwise
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.recipes import burst, entry_named, names_of, rate, sigma_delta
@@ -18,10 +17,6 @@ from tests.agents import NAMES, agent, observations
 
 def both(plan: SpikingPlan, name: str, steps: int) -> tuple[Record, Record]:
     seen = observations(name)[:6]
-    if plan.coding.windowed:
-        return latency_reference(plan, seen, steps, spikes=True), simulate_latency(
-            plan, seen, steps, spikes=True
-        )
     return simulate_reference(plan, seen, steps, spikes=True), simulate_layerwise(
         plan, seen, steps, spikes=True
     )
