@@ -2,7 +2,7 @@
 
 Each hidden layer has a window of T steps, which begins when that of the layer before it ends. A neuron that has
 gathered v before its window sends the level n = clip(floor(v / theta), 0, T). It fires at step T - n of the window, for
-n = 0 not at all, and from then until the end of the window each of its synapses passes its weight as a current, n times. So
+n = 0 not at all. From then until the end of the window each of its synapses passes its weight as a current, n times. So
 
     v_l = v_init + W_l n_{l-1} + T b_l,    v_1 = v_init + T I,
 
