@@ -334,7 +334,7 @@ def test_the_command_writes_results_and_a_picture(tmp_path: Path, capsys: pytest
     ("arguments", "message"),
     [
         (["--steps", "0"], "whole number above 0"),
-        (["--networks", "chess", "--no-memory"], "Expected the name of an agent"),
+        (["--networks", "chess", "--no-memory"], "or the name of an agent"),
         (["--resume", "--quick"], "Found others"),
     ],
 )
