@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from dqn2snn import zoo
-from dqn2snn.cli import _networks
+from dqn2snn.cli import _arguments
 from dqn2snn.errors import ArgumentError, CheckpointError, EnvironmentMismatchError
 from dqn2snn.io.checkpoints import PRESETS, READERS, load_q_network
 from tests.io.checkpoints.sources import assert_equal_q
@@ -208,7 +208,7 @@ def test_frames_are_not_divided_twice(tmp_path: Path) -> None:
 
 
 def test_the_command_line_knows_the_presets() -> None:
-    assert tuple(PRESETS) == _networks.PRESETS
+    assert tuple(PRESETS) == _arguments.PRESETS
 
 
 # Readers of third parties
