@@ -24,13 +24,11 @@ from dqn2snn.tracing import trace
 from dqn2snn.tracing.calibration import calibrate
 from dqn2snn.tracing.observations import Observations, as_tensor
 
-__all__ = ["aggregate"]
-
 _SELECTION = 2**21
-"""Added to the seed of the episodes that rounds are compared on."""
+"""Added to the seed for the episodes on which rounds are compared."""
 
 _ROUND = 2**14
-"""Between the seeds of the episodes that two rounds collect; both leave the episodes from `seed` on to the user."""
+"""Distance between the seeds of two rounds. The episodes from `seed` on are left to the user."""
 
 
 def aggregate(
@@ -66,8 +64,8 @@ def aggregate(
         recipe: See `dqn2snn.convert`; its corrections are what learns from the states.
         num_steps: See `dqn2snn.convert`.
         rounds: How often the network plays and is converted again.
-        episodes: That each round is scored on.
-        states: That each round adds; half as many as the observations by default.
+        episodes: Episodes on which each round is scored.
+        states: States that each round adds; half as many as the observations by default.
         epsilon: Probability of a random action in all of this play.
         max_episode_steps: Ends an episode, for environments without a time limit.
         seed: Determines all episodes. None of them starts from `seed`, `seed + 1`, ... as in `evaluate_policy`.
@@ -77,8 +75,8 @@ def aggregate(
         progress: Show progress bars when standard error is a terminal.
 
     Returns:
-        SpikingQNetwork: Of the best round; `plan.report["aggregate"]` has the mean return of every round, and which
-        one it was. That return is the best of several and so too good; score it anew with `evaluate_policy`.
+        SpikingQNetwork: The network of the best round; `plan.report["aggregate"]` has the mean return of every round,
+            and which one it was. That return is the best of several and so too good: score it anew.
 
     Raises:
         ArgumentError: If `rounds`, `episodes` or `states` is out of range, there is no environment, or as
@@ -119,8 +117,8 @@ def aggregate(
         done.append(converted())
     best = max(done, key=lambda each: each.score)
     returns = [each.score for each in done]
-    said = {"round": done.index(best), "returns": returns, "episodes": episodes, "states": len(seen)}
-    plan = replace(best.snn.plan, report={**best.snn.plan.report, "aggregate": said})
+    scores = {"round": done.index(best), "returns": returns, "episodes": episodes, "states": len(seen)}
+    plan = replace(best.snn.plan, report={**best.snn.plan.report, "aggregate": scores})
     return SpikingQNetwork(plan, backend, engine, env=best.snn.env_id)
 
 

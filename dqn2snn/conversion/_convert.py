@@ -15,8 +15,6 @@ from dqn2snn.tracing import trace
 from dqn2snn.tracing.calibration import calibrate
 from dqn2snn.tracing.observations import Observations, as_tensor
 
-__all__ = ["convert"]
-
 
 @on_host()
 def convert(

@@ -6,8 +6,8 @@ SpikingPlan`. `dqn2snn.recipes.registry` has all of them by name. Packages add o
 ``dqn2snn.recipes``, ``dqn2snn.corrections`` and ``dqn2snn.finetunings``.
 """
 
-from dqn2snn.recipes._assemble import placed
-from dqn2snn.recipes._values import Value
+from dqn2snn.recipes._assemble import placed as placed
+from dqn2snn.recipes._values import Value as Value
 from dqn2snn.recipes.bu2022 import bu2022
 from dqn2snn.recipes.burst import burst
 from dqn2snn.recipes.deng2021 import deng2021
@@ -15,7 +15,8 @@ from dqn2snn.recipes.diehl2015 import diehl2015
 from dqn2snn.recipes.rate import rate
 from dqn2snn.recipes.rate_if import rate_if
 from dqn2snn.recipes.recipe import Recipe
-from dqn2snn.recipes.registry import entry_named, names_of
+from dqn2snn.recipes.registry import entry_named as entry_named
+from dqn2snn.recipes.registry import names_of as names_of
 from dqn2snn.recipes.rueckauer2017 import rueckauer2017
 from dqn2snn.recipes.sigma_delta import sigma_delta
 from dqn2snn.recipes.tan2021 import tan2021
@@ -24,14 +25,10 @@ from dqn2snn.recipes.xu2026 import xu2026
 
 __all__ = [
     "Recipe",
-    "Value",
     "bu2022",
     "burst",
     "deng2021",
     "diehl2015",
-    "entry_named",
-    "names_of",
-    "placed",
     "rate",
     "rate_if",
     "rueckauer2017",

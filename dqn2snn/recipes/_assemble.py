@@ -17,10 +17,8 @@ from dqn2snn.recipes._channels import scaled_affine, shared_where_mixed
 from dqn2snn.recipes._normalise import check_active, head_scale
 from dqn2snn.tracing.calibration import ActivationStats
 
-__all__ = ["channel_plan", "placed"]
-
 V_INIT = 0.5
-"""Of the threshold: the neuron rounds to the nearest number of spikes instead of down (Bu et al. 2022)."""
+"""Initial membrane, in thresholds. It rounds to the nearest number of spikes instead of down (Bu et al. 2022)."""
 
 
 @on_host()
@@ -36,7 +34,7 @@ def channel_plan(
     report: Mapping[str, Any] | None = None,
     **neuron: Any,
 ) -> SpikingPlan:
-    """The plan in which lambda_l is told by a number of spikes, each of which stands for q_l = lambda_l / spikes.
+    """Make a plan in which each spike stands for q_l = lambda_l / spikes.
 
         W_l <- W_l diag(q_{l-1}) / q_l,    b_l <- b_l / q_l,    threshold 1,    V(0) = 1/2,
 
@@ -49,12 +47,12 @@ def channel_plan(
         num_steps: Time steps of a decision.
         recipe: Name of the calling recipe.
         reference: Its paper.
-        spikes: That tell a whole lambda: in a step, or of a level altogether.
-        report: What the recipe has to say beside the scales.
+        spikes: Spikes that stand for a whole lambda, in a step, or as a level altogether.
+        report: Entries of the plan's report beside the scales.
         **neuron: Fields of the hidden `SpikingLayer`s.
 
     Returns:
-        SpikingPlan: In raw numbers.
+        SpikingPlan: A plan in raw numbers.
 
     Raises:
         PlanError: If `num_steps` is not a positive whole number.
@@ -89,11 +87,11 @@ def channel_plan(
 
 @on_host()
 def placed(plan: SpikingPlan, stats: ActivationStats, grid: int | str | None) -> SpikingPlan:
-    """A raw plan on its grid, with thresholds that make the most of it.
+    """Put a raw plan on its grid, with thresholds that make the most of it.
 
     Args:
         plan: In raw numbers.
-        stats: The calibration it was made with.
+        stats: The calibration that it was made with.
         grid: See `dqn2snn.convert`; None leaves the plan as it is.
 
     Returns:

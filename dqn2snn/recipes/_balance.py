@@ -1,8 +1,8 @@
 """Thresholds that are powers of two, so that each neuron has the finest grid that its own membrane leaves it.
 
-A neuron does the same in other units: with its weights, bias, initial membrane and threshold all multiplied by 2^-e no
-spike changes, and nothing is rounded. On a grid that a whole layer shares, a neuron whose membrane may travel far thus
-takes a smaller threshold, and does not coarsen the grid of the others.
+Where weights, bias, initial membrane and threshold of a neuron are all multiplied by 2^-e, no spike changes and nothing
+is rounded. A whole layer shares one grid. A neuron whose membrane may travel far takes a smaller threshold, so that it
+does not coarsen the grid of the others.
 """
 
 from __future__ import annotations
@@ -17,23 +17,21 @@ from dqn2snn.plan.graph import AffineLayer, per_channel
 from dqn2snn.plan.grid import MAX_FRACTION_BITS
 from dqn2snn.recipes._channels import rows_of
 
-__all__ = ["balanced"]
-
 _FLOAT32_BITS = 24
 _INT16_MAX = 2**15 - 1
 _SMALLEST, _LARGEST = 2.0**-10, 2.0**4
-"""Thresholds: some steps of the grid have to be left of them, and spikes of the neurons must not leave float32."""
+"""Range of thresholds: they span some steps of the grid, and the neurons' currents stay within float32."""
 
 
 def balanced(plan: SpikingPlan, grid: int | str) -> SpikingPlan:
-    """The same plan with thresholds that suit a grid; the first layer stays as it is.
+    """Change the thresholds of a plan to suit a grid; the first layer stays as it is.
 
     Args:
         plan: In raw numbers.
         grid: "auto", or the fraction bits of all layers.
 
     Returns:
-        SpikingPlan: In raw numbers, with the same spikes.
+        SpikingPlan: A plan in raw numbers, with the same spikes.
     """
     if plan.num_steps >= 2**_FLOAT32_BITS:
         return plan  # which no grid holds
@@ -61,7 +59,7 @@ def _balanced(layer: SpikingLayer, before: SpikingLayer, num_steps: int, bits: i
 
 
 def _reach(layer: SpikingLayer, before: SpikingLayer, num_steps: int) -> Tensor:
-    """How far the membrane of each neuron may travel, `[*shape]`: the bound of `dqn2snn.grid`, neuron by neuron."""
+    """Bound the travel of each neuron's membrane, `[*shape]`, as `dqn2snn.plan.grid` does for a layer."""
     most = float(_most(before, num_steps) + (before.max_spikes if before.signed else 0))
     spikes = torch.full((1, *layer.affine.in_shape), most, dtype=torch.float64)
     excited, inhibited = (_part(layer.affine, sign, num_steps)(spikes)[0] for sign in (1, -1))
@@ -86,7 +84,7 @@ def _largest(values: Tensor, rows: Tensor, count: int) -> Tensor:
 
 
 def _scaled(layer: SpikingLayer, factor: Tensor, rows: Tensor) -> SpikingLayer:
-    """A layer in other units, a factor for each row of its weights."""
+    """Change the units of a layer by a factor for each row of its weights."""
     full = factor[rows]
     by_channel = full.reshape(len(full), -1)[:, 0]
     if not torch.equal(full, per_channel(by_channel, layer.shape).expand(layer.shape)):

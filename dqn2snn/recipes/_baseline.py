@@ -1,11 +1,11 @@
-"""What a neuron always does need not be told in spikes: baselines, folded into the biases of the next layer.
+"""Baselines: the part of an activation that is always there, folded into the biases of the next layer.
 
 Where an activation never falls below m > 0,
 
     a = max(0, z) = m + max(0, z - m),
 
-so that b_l <- b_l - m and b_{l+1} <- b_{l+1} + W_{l+1} m change nothing, and the neuron has only the range above m to
-tell. On observations that do fall below m, the activation is m.
+so that b_l <- b_l - m and b_{l+1} <- b_{l+1} + W_{l+1} m change nothing, and the neuron has spikes only for the range
+above m. On observations that do fall below m, the activation is m.
 """
 
 from __future__ import annotations
@@ -21,14 +21,12 @@ from dqn2snn.plan.ops import run
 from dqn2snn.recipes._channels import compact
 from dqn2snn.tracing.calibration import ActivationStats
 
-__all__ = ["baselines", "folded"]
-
 MARGIN = 0.1
 SMALLEST = 0.05
 
 
 def baselines(stats: ActivationStats, *, fold: bool = True) -> list[Tensor]:
-    """The baseline of each channel of the hidden layers, `[C]`.
+    """Choose the baseline of each channel of the hidden layers, `[C]`.
 
     It lies 10 % of the range below the smallest activation that was seen, for observations that were not, and is zero
     where that is less than 5 % of the largest, which is not worth the risk; or everywhere, without `fold`.
@@ -43,14 +41,14 @@ def baselines(stats: ActivationStats, *, fold: bool = True) -> list[Tensor]:
 
 @on_host()
 def folded(graph: LayerGraph, baseline: list[Tensor]) -> LayerGraph:
-    """The network with the baselines of its hidden layers in the biases.
+    """Move the baselines of the hidden layers into the biases.
 
     Args:
         graph: The traced network.
         baseline: m of each hidden layer, `[C]`.
 
     Returns:
-        LayerGraph: Gives the same Q-values wherever no activation falls below its baseline.
+        LayerGraph: A network with the same Q-values wherever no activation falls below its baseline.
     """
     layers: list[AffineLayer] = []
     arriving: Tensor | None = None

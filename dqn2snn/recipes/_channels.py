@@ -1,6 +1,6 @@
 """Scales of single channels, folded into the weights on both sides of a layer.
 
-A channel whose activation a is told by a / lambda_c spikes has weights W[c] / lambda_c that lead to it and
+A channel that sends a / lambda_c spikes for its activation a has weights W[c] / lambda_c that lead to it and
 W[:, c] lambda_c that leave it. Between the neurons and the weights there may be paddings, poolings and reshapes,
 through which a scale is carried; where these mix channels of different scale, the whole layer has to share one.
 """
@@ -16,11 +16,9 @@ from torch import Tensor
 from dqn2snn.plan.graph import AffineLayer, LayerGraph, per_channel
 from dqn2snn.plan.ops import Conv, Dense, LinearOp, Pad, Reshape, SumPool, weighted
 
-__all__ = ["compact", "rows_of", "scaled_affine", "shared_where_mixed"]
-
 
 def shared_where_mixed(graph: LayerGraph, scales: Sequence[Tensor]) -> list[Tensor]:
-    """One scale per neuron, equal where weights or the next layer cannot tell neurons apart.
+    """Give every neuron a scale, equal for neurons that share weights or are mixed by the next layer.
 
     Args:
         graph: The traced network.
@@ -44,12 +42,12 @@ def shared_where_mixed(graph: LayerGraph, scales: Sequence[Tensor]) -> list[Tens
 
 
 def scaled_affine(layer: AffineLayer, incoming: Tensor | None, outgoing: Tensor) -> AffineLayer:
-    """`W diag(incoming) / outgoing` and `b / outgoing`.
+    """Scale a layer: `W diag(incoming) / outgoing` and `b / outgoing`.
 
     Args:
         layer: In the network's units.
-        incoming: Of each input `[*in_shape]`; None for one.
-        outgoing: Of each output `[*out_shape]`, or `[]`.
+        incoming: Scale of each input `[*in_shape]`; None for one.
+        outgoing: Scale of each output `[*out_shape]`, or `[]`.
 
     Returns:
         AffineLayer: In units of the scales.
@@ -73,13 +71,13 @@ def scaled_affine(layer: AffineLayer, incoming: Tensor | None, outgoing: Tensor)
 
 
 def compact(values: Tensor) -> Tensor:
-    """Per neuron `[*shape]` to per channel `[C]` where that says the same."""
+    """Reduce values per neuron `[*shape]` to values per channel `[C]` where these are equal."""
     first = values.flatten(1)[:, :1] if values.ndim > 1 else values
     return first.flatten() if values.ndim > 1 and bool((values.flatten(1) == first).all()) else values
 
 
 def rows_of(layer: AffineLayer) -> Tensor | None:
-    """Which row of the weights leads to each neuron, `[*out_shape]`; None where several do."""
+    """Find the row of the weights that leads to each neuron, `[*out_shape]`; None where several do."""
     position = layer.ops.index(weighted(layer.ops))
     x = torch.zeros(1, *layer.in_shape, dtype=torch.float64)
     for op in layer.ops[: position + 1]:
@@ -94,7 +92,7 @@ def rows_of(layer: AffineLayer) -> Tensor | None:
 
 
 def _input_scale(layer: AffineLayer, scale: Tensor) -> Tensor | None:
-    """The scale of each input `[*in_shape]`, shaped to multiply the weights; None where they cannot tell it."""
+    """Shape scales of inputs `[*in_shape]` to multiply the weights; None where a weight serves several scales."""
     op = weighted(layer.ops)
     arriving = _carried(layer.ops[: layer.ops.index(op)], scale)
     if arriving is None:
@@ -111,7 +109,7 @@ def _input_scale(layer: AffineLayer, scale: Tensor) -> Tensor | None:
 
 
 def _carried(ops: tuple[LinearOp, ...], values: Tensor) -> Tensor | None:
-    """Values of neurons after operations without weights; infinite where only padding arrives, None where they mix."""
+    """Carry values of neurons through operations without weights; infinite for padding, None where values mix."""
     low = high = values[None]
     for op in ops:
         if isinstance(op, Reshape):

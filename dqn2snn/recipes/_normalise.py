@@ -19,50 +19,53 @@ from dqn2snn.errors import CalibrationError
 from dqn2snn.plan import SpikingLayer, SpikingPlan, check_num_steps
 from dqn2snn.plan.graph import AffineLayer, LayerGraph
 from dqn2snn.plan.grid import on_grid
-from dqn2snn.tracing.calibration import ActivationStats
-
-__all__ = ["check_active", "head_scale", "normalised_plan"]
+from dqn2snn.tracing.calibration import ActivationStats, check_percentile
+from dqn2snn.tracing.calibration._stats import Quantity
 
 _SMALLEST_HEAD_SCALE = 1 / 256
-"""Of the largest Q-value: a grid then still holds a thousand steps and more."""
+"""Smallest scale, in largest Q-values. A grid then still holds a thousand steps and more."""
 
 
 @on_host()
 def normalised_plan(
     graph: LayerGraph,
     stats: ActivationStats,
-    scales: Sequence[float],
     *,
     num_steps: int,
     grid: int | str | None,
     recipe: str,
     reference: str,
-    percentile: float,
+    percentile: float = 100.0,
+    of: Quantity = "activation",
     v_init: float = 0.0,
     shift: float = 0.0,
 ) -> SpikingPlan:
-    """The plan for given activation scales.
+    """Make a plan whose activation scales are a percentile of each layer.
 
     Args:
         graph: The traced network.
         stats: Its calibration.
-        scales: lambda of every hidden layer and of the head.
         num_steps: Time steps of a decision.
         grid: See `dqn2snn.convert`.
         recipe: Name of the calling recipe.
         reference: Its paper.
-        percentile: For the report.
+        percentile: p in (1, 100]; lambda of every hidden layer and of the head is the p-th percentile.
+        of: Quantity whose percentile is that of the hidden layers; of the head it is the Q-values.
         v_init: Initial membranes of the hidden layers, in thresholds.
-        shift: Added to their bias currents, in thresholds.
+        shift: Added to their bias currents, in thresholds in all steps together.
 
     Returns:
         SpikingPlan: On the grid, unless `grid` is None.
 
     Raises:
+        ArgumentError: If `percentile` is out of range.
         PlanError: If `num_steps` is not a positive whole number, or no grid is exact over so many.
         CalibrationError: If a hidden layer never fires, or its scale is not positive.
     """
     num_steps = check_num_steps(num_steps)
+    percentile = check_percentile(percentile)
+    hidden = [stats.percentile(layer, percentile, of) for layer in range(len(graph.layers))]
+    scales = [*hidden, head_scale(stats, percentile)]
     _check_scales(graph, stats, scales, percentile)
     before = (1.0, *scales[:-1])
     layers = [
@@ -70,7 +73,7 @@ def normalised_plan(
         for layer, incoming, outgoing in zip(graph.all_layers, before, scales, strict=True)
     ]
     plan = SpikingPlan(
-        layers=tuple(_begun(layer, v_init, shift) for layer in layers[:-1]),
+        layers=tuple(_begun(layer, v_init, shift / num_steps) for layer in layers[:-1]),
         output=layers[-1],
         readout_scale=float(scales[-1]),
         num_steps=num_steps,
@@ -88,7 +91,7 @@ def normalised_plan(
 
 
 def head_scale(stats: ActivationStats, percentile: float) -> float:
-    """A positive scale of the Q-values: their percentile, or their largest magnitude where that says nothing.
+    """Choose a positive scale of the Q-values: their percentile, or their largest magnitude where that is too small.
 
     Dividing by a negative percentile, as the original code does, flips the sign of every Q-value. One that is
     positive but tiny, where nearly all Q-values are negative, makes currents of thousands of thresholds. The robust
@@ -113,7 +116,7 @@ def _begun(layer: SpikingLayer, v_init: float, shift: float) -> SpikingLayer:
 
 
 def check_active(graph: LayerGraph, stats: ActivationStats) -> None:
-    """Refuse what cannot be converted.
+    """Refuse networks with a hidden layer that never fires.
 
     Raises:
         CalibrationError: If a hidden layer never fires.

@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, Final, Literal, ParamSpec
 
 from dqn2snn._utils.host import on_host
 from dqn2snn._utils.nearest import unknown_name
@@ -16,13 +16,17 @@ from dqn2snn.plan.graph import LayerGraph
 from dqn2snn.recipes._values import Value, annotated_kinds, described, read_value, value_text
 from dqn2snn.tracing.observations import Observations
 
-__all__ = ["Function", "Step", "checked_options", "option_parameters", "progress_of", "recorded"]
-
 Function = Callable[..., SpikingPlan]
 """A rule `(graph, stats, *, num_steps, grid, ...)`, or a correction `(plan, graph, observations, *, ...)`."""
 
+Kind = Literal["rule", "correction", "finetuning"]
+"""A rule makes a plan of a network, a correction changes it in closed form, a fine-tuning trains it."""
+
+_BEFORE_OPTIONS: Final[dict[Kind, int]] = {"rule": 2, "correction": 3, "finetuning": 3}
+"""Leading parameters: graph and calibration of a rule; plan, graph and observations of the others."""
+
 _GIVEN = ("num_steps", "grid", "progress")
-"""What `convert` gives to these functions by name: no options of a recipe."""
+"""Arguments that `convert` passes to these functions by name. They are no options of a recipe."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Step:
     """A name with options, as it stands in the text of a recipe.
 
     Attributes:
-        name: Of the function.
+        name: Name of the function.
         options: Names and values, in the order of the function's signature.
         function: The user's own; None for one of the registry.
     """
@@ -44,15 +48,15 @@ class Step:
 
 
 def checked_options(
-    function: Function, name: str, options: Mapping[str, object], skipped: int
+    function: Function, name: str, options: Mapping[str, object], kind: Kind
 ) -> tuple[tuple[str, Value], ...]:
-    """Options in the types and in the order of a function's signature.
+    """Bring options into the types and the order of a function's signature.
 
     Args:
-        function: Whose options they are.
-        name: What it is called.
-        options: As text or as values.
-        skipped: How many parameters come before its options.
+        function: A rule, a correction or a fine-tuning.
+        name: Its name, for errors.
+        options: Options, as text or as values.
+        kind: Kind of the function.
 
     Returns:
         tuple[tuple[str, Value], ...]: The options.
@@ -60,7 +64,7 @@ def checked_options(
     Raises:
         ArgumentError: If there is no such option, or a value is of another type.
     """
-    parameters = option_parameters(function, skipped)
+    parameters = option_parameters(function, kind)
     for option, value in options.items():
         if option in _GIVEN:
             raise ArgumentError(
@@ -85,17 +89,17 @@ def checked_options(
     return tuple(found)
 
 
-def option_parameters(function: Function, skipped: int) -> dict[str, inspect.Parameter]:
-    """The parameters of a function that are its options.
+def option_parameters(function: Function, kind: Kind) -> dict[str, inspect.Parameter]:
+    """Find the parameters of a function that are its options.
 
     Args:
-        function: A rule or a correction.
-        skipped: How many parameters come before its options.
+        function: A rule, a correction or a fine-tuning.
+        kind: Kind of the function.
 
     Returns:
         dict[str, inspect.Parameter]: By name.
     """
-    parameters = list(inspect.signature(function).parameters.values())[skipped:]
+    parameters = list(inspect.signature(function).parameters.values())[_BEFORE_OPTIONS[kind] :]
     several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     return {each.name: each for each in parameters if each.name not in _GIVEN and each.kind not in several}
 
@@ -106,13 +110,13 @@ Correction = Callable[Concatenate[PlanOrNetwork, LayerGraph, Observations, P], S
 
 
 def recorded(change: Change[P]) -> Correction[P]:
-    """Decorator of corrections and fine-tunings: the plan that they return says in its recipe what was done.
+    """Let a correction or a fine-tuning write itself into the recipe of the plan that it returns.
 
     Args:
-        change: From a plan in raw numbers, the graph of its network and observations to another plan.
+        change: A function of a plan in raw numbers, the graph of its network, and observations.
 
     Returns:
-        The same for plans and for their networks, with new tensors on the CPU, and the step at the end of
+        A function that takes plans or their networks, makes new tensors on the CPU, and puts the step at the end of
         `plan.recipe`.
     """
 
@@ -128,14 +132,14 @@ def recorded(change: Change[P]) -> Correction[P]:
     ) -> SpikingPlan:
         given = plan_of(plan)
         made = change(given, graph, observations, *args, **options)
-        asked = {name: value for name, value in options.items() if name not in _GIVEN}
+        named = {name: value for name, value in options.items() if name not in _GIVEN}
         name = change.__name__
-        step = Step(name, checked_options(change, name, asked, 3))
+        step = Step(name, checked_options(change, name, named, "correction"))
         return replace(made, recipe=f"{given.recipe.removesuffix('+none')}+{step}")
 
     return corrected
 
 
 def progress_of(function: Function, progress: bool) -> dict[str, Any]:
-    """The argument that switches a progress bar on, of functions that have one."""
+    """Pass `progress` on to functions that have such an argument."""
     return {"progress": progress} if "progress" in inspect.signature(function).parameters else {}

@@ -1,4 +1,4 @@
-"""Which activation of a channel is its largest level."""
+"""Thresholds: the activation of each channel that is its largest level."""
 
 from __future__ import annotations
 
@@ -13,11 +13,9 @@ from dqn2snn.errors import ArgumentError
 from dqn2snn.plan.graph import AffineLayer, LayerGraph, per_channel
 from dqn2snn.tracing.calibration import ActivationStats, LayerStats, check_percentile
 
-__all__ = ["best_scale", "channel_scales", "check_threshold"]
-
 _CANDIDATES = 95
 _MOST = 1 << 18
-"""Numbers of a layer that candidates are compared on."""
+"""Most activations of a layer on which candidates are compared."""
 
 _DEAD = 1 / 64
 _GRID_BITS = 9
@@ -34,7 +32,7 @@ def channel_scales(
     levels: int,
     baselines: Sequence[Tensor] | None = None,
 ) -> list[Tensor]:
-    """The activation of each channel of the hidden layers that is its largest level, `[C]`.
+    """Choose the activation of each hidden channel that is its largest level, `[C]`.
 
     A channel that is hardly ever active would have weights without bound. Its scale is at least 1/64 of the largest in
     its layer, and so large, but not larger than that, that its membrane fits float32 on a grid of 2^-9 thresholds.
@@ -43,11 +41,11 @@ def channel_scales(
         graph: The network, baselines folded.
         stats: Calibration of the network as it was.
         threshold: "mse" or "auto", "max", or a percentile of the activations, zeros included.
-        levels: Spikes that tell a scale.
+        levels: Spikes that stand for a whole scale.
         baselines: m of each hidden layer, `[C]`; zero by default.
 
     Returns:
-        list[Tensor]: Positive, float64.
+        list[Tensor]: Positive scales, float64.
     """
     found: list[Tensor] = []
     for i, (layer, seen) in enumerate(zip(graph.layers, stats.layers, strict=False)):
@@ -60,7 +58,7 @@ def channel_scales(
 
 
 def check_threshold(threshold: str | float) -> str | float:
-    """The rule itself.
+    """Check a rule for thresholds, and return it.
 
     Raises:
         ArgumentError: If it is neither a name nor a percentile.
@@ -75,7 +73,7 @@ def check_threshold(threshold: str | float) -> str | float:
 
 
 def best_scale(values: Tensor, levels: int) -> Tensor:
-    """The scale of each row that makes the error of rounding to levels least (Li et al. 2021, arXiv 2106.06984).
+    """Find the scale of each row that makes the error of rounding to levels least (Li et al. 2021, arXiv 2106.06984).
 
         sum (a - clip(floor(a levels / lambda + 1/2), 0, levels) lambda / levels)^2
 

@@ -9,8 +9,6 @@ from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any
 
-__all__ = ["Value", "annotated_kinds", "described", "read_value", "value_text"]
-
 Value = bool | int | float | str | None
 
 Kinds = frozenset[type]
@@ -27,7 +25,7 @@ _SEPARATORS = frozenset("+:=")
 
 
 def value_text(value: Value) -> str:
-    """A value as it stands in the text of a recipe.
+    """Write a value as it stands in the text of a recipe.
 
     Example:
         >>> [value_text(value) for value in (None, True, 4, 100.0, 1e-5, "max")]
@@ -41,7 +39,7 @@ def value_text(value: Value) -> str:
 
 
 def read_value(given: object, kinds: Kinds | None) -> Value:
-    """A value of one of some types, from text or from a value of Python.
+    """Read a value of one of some types, from text or from a value of Python.
 
     Args:
         given: The text, or the value.
@@ -103,7 +101,7 @@ def _finite(number: float) -> float:
 
 
 def annotated_kinds(function: Callable[..., Any]) -> dict[str, Kinds]:
-    """The types that a function's parameters may have, as far as its annotations say so in values of recipes.
+    """Find the types of a function's parameters, of those that values of recipes may have.
 
     Args:
         function: With annotations or without.
@@ -128,6 +126,6 @@ def _kinds(hint: Any) -> Kinds:
 
 
 def described(kinds: Kinds | None) -> str:
-    """The types in words: "a whole number, or none"."""
+    """Name types in words: "a whole number, or none"."""
     words = [word for kind, word in _WORDS.items() if kind in (_ALL if kinds is None else kinds)]
     return ", or ".join(reversed(words))

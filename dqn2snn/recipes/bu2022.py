@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.graph import LayerGraph
-from dqn2snn.recipes._normalise import head_scale, normalised_plan
+from dqn2snn.recipes._normalise import normalised_plan
 from dqn2snn.tracing.calibration import ActivationStats
-
-__all__ = ["bu2022"]
 
 
 def bu2022(
@@ -44,15 +42,12 @@ def bu2022(
         ArgumentError: If `num_steps` is not positive.
         CalibrationError: If a hidden layer never fires.
     """
-    hidden = [stats.percentile(layer, 100.0, of="activation") for layer in range(len(graph.layers))]
     return normalised_plan(
         graph,
         stats,
-        [*hidden, head_scale(stats, 100.0)],
         num_steps=num_steps,
         grid=grid,
         recipe="bu2022",
         reference="Bu et al., AAAI 2022, arXiv 2202.01440",
-        percentile=100.0,
         v_init=0.5,
     )

@@ -10,13 +10,11 @@ from dqn2snn.errors import ArgumentError
 from dqn2snn.plan import ReadoutKind, SpikingPlan
 from dqn2snn.plan.graph import LayerGraph
 from dqn2snn.recipes._assemble import placed
-from dqn2snn.recipes._rate import check_readout, rate_plan
+from dqn2snn.recipes._rate import rate_plan
 from dqn2snn.tracing.calibration import ActivationStats
 
-__all__ = ["burst", "check_max_spikes"]
-
 MOST_SPIKES = 127
-"""That a spike count of eight bits holds, with its sign."""
+"""Largest spike count that eight bits hold, with its sign."""
 
 
 def burst(
@@ -65,7 +63,7 @@ def burst(
         num_steps=num_steps,
         threshold=threshold,
         fold=fold,
-        readout=check_readout(readout),
+        readout=readout,
         spikes=k,
         recipe="burst",
         reference="Li and Zeng, IJCAI 2022, arXiv 2204.13271",
@@ -77,7 +75,7 @@ def burst(
 
 
 def check_max_spikes(max_spikes: int) -> int:
-    """The number of spikes itself.
+    """Check a number of spikes in a step, and return it.
 
     Raises:
         ArgumentError: If it is not a whole number from 1 to 127.

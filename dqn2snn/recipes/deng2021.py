@@ -6,12 +6,10 @@ arXiv 2103.00476.
 
 from __future__ import annotations
 
-from dqn2snn.plan import SpikingPlan, check_num_steps
+from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.graph import LayerGraph
-from dqn2snn.recipes._normalise import head_scale, normalised_plan
+from dqn2snn.recipes._normalise import normalised_plan
 from dqn2snn.tracing.calibration import ActivationStats
-
-__all__ = ["deng2021"]
 
 
 def deng2021(
@@ -44,15 +42,12 @@ def deng2021(
         ArgumentError: If `num_steps` is not positive.
         CalibrationError: If a hidden layer never fires.
     """
-    hidden = [stats.percentile(layer, 100.0, of="activation") for layer in range(len(graph.layers))]
     return normalised_plan(
         graph,
         stats,
-        [*hidden, head_scale(stats, 100.0)],
         num_steps=num_steps,
         grid=grid,
         recipe="deng2021",
         reference="Deng and Gu, ICLR 2021, arXiv 2103.00476",
-        percentile=100.0,
-        shift=1 / (2 * check_num_steps(num_steps)),
+        shift=0.5,
     )

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.graph import LayerGraph
-from dqn2snn.recipes._normalise import head_scale, normalised_plan
+from dqn2snn.recipes._normalise import normalised_plan
 from dqn2snn.tracing.calibration import ActivationStats
-
-__all__ = ["diehl2015"]
 
 
 def diehl2015(
@@ -40,14 +38,11 @@ def diehl2015(
         ArgumentError: If `num_steps` is not positive.
         CalibrationError: If a hidden layer never fires.
     """
-    hidden = [stats.percentile(layer, 100.0, of="activation") for layer in range(len(graph.layers))]
     return normalised_plan(
         graph,
         stats,
-        [*hidden, head_scale(stats, 100.0)],
         num_steps=num_steps,
         grid=grid,
         recipe="diehl2015",
         reference="Diehl et al., IJCNN 2015",
-        percentile=100.0,
     )

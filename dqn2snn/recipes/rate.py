@@ -9,10 +9,8 @@ from __future__ import annotations
 from dqn2snn.plan import ReadoutKind, SpikingPlan
 from dqn2snn.plan.graph import LayerGraph
 from dqn2snn.recipes._assemble import placed
-from dqn2snn.recipes._rate import check_readout, rate_plan
+from dqn2snn.recipes._rate import rate_plan
 from dqn2snn.tracing.calibration import ActivationStats
-
-__all__ = ["rate"]
 
 
 def rate(
@@ -31,10 +29,10 @@ def rate(
 
         theta N(T) / T = mean current - (V(T) - V(0)) / T.
 
-    Thresholds of its own for each channel make theta small where activations are; V(0) = theta / 2 turns rounding down
+    A threshold for each channel makes theta small where activations are; V(0) = theta / 2 turns rounding down
     into rounding to the nearest; and a neuron whose membrane falls below zero takes a spike back, so that what arrived
     unevenly does no harm: after T steps the counts are those of the network with its activations rounded to T levels.
-    A baseline below which an activation never falls is not told in spikes at all. Q-values are read from the slope of
+    A baseline below which an activation never falls takes no spikes at all. Q-values are read from the slope of
     the output's charge, whose error falls with T^1.5 instead of T (`dqn2snn.readout.RobustSlope`).
 
     It needs of the hardware: soft reset, spikes of both signs and a counter in each neuron (`rate_if` does without),
@@ -72,7 +70,7 @@ def rate(
         num_steps=num_steps,
         threshold=threshold,
         fold=fold,
-        readout=check_readout(readout),
+        readout=readout,
         recipe="rate",
         reference="Li et al., ICML 2021; Bu et al., AAAI 2022; Wang et al., IJCAI 2022",
         signed=True,

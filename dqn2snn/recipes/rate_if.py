@@ -8,10 +8,8 @@ from __future__ import annotations
 from dqn2snn.plan import ReadoutKind, SpikingPlan
 from dqn2snn.plan.graph import LayerGraph
 from dqn2snn.recipes._assemble import placed
-from dqn2snn.recipes._rate import check_readout, rate_plan
+from dqn2snn.recipes._rate import rate_plan
 from dqn2snn.tracing.calibration import ActivationStats
-
-__all__ = ["rate_if"]
 
 
 def rate_if(
@@ -27,7 +25,7 @@ def rate_if(
     """One spike a step, never taken back.
 
     As `rate`, thresholds, baselines and initial membranes included; but a neuron that has fired too early, because
-    excitation came before inhibition, has said so for good. In deep networks that error is the largest at few steps.
+    excitation came before inhibition, cannot take the spike back. In deep networks that error is the largest.
 
     It needs of the hardware soft reset and one analog first layer, like `tan2021`. It costs fewer spikes than `rate`
     at the same T, and more steps for the same decisions.
@@ -54,7 +52,7 @@ def rate_if(
         num_steps=num_steps,
         threshold=threshold,
         fold=fold,
-        readout=check_readout(readout),
+        readout=readout,
         recipe="rate_if",
         reference="Li et al., ICML 2021; Bu et al., AAAI 2022",
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -11,9 +10,9 @@ from dqn2snn.errors import ArgumentError
 from dqn2snn.plan import SpikingPlan, check_num_steps
 from dqn2snn.plan.graph import LayerGraph
 from dqn2snn.recipes._assemble import placed
-from dqn2snn.recipes._step import Function, Step, checked_options, option_parameters, progress_of
+from dqn2snn.recipes._named import function_of, parsed, step_of
+from dqn2snn.recipes._step import Function, Kind, Step, option_parameters, progress_of
 from dqn2snn.recipes._values import Value
-from dqn2snn.recipes.registry import Kind, entry_named, names_of
 from dqn2snn.tracing.calibration import ActivationStats, check_percentile
 from dqn2snn.tracing.observations import Observations
 
@@ -21,15 +20,12 @@ __all__ = ["Recipe"]
 
 _REFITTED: Final = ("rate", "rate_if", "burst")
 _FEW_LEVELS: Final = 64
-"""Rules whose readout is refitted by default, up to so many levels. With more there is little left to gain."""
+"""The readout of `_REFITTED` rules is refitted by default up to so many levels. Beyond them it gains little."""
 
 _PERCENTILES: Final = (99.9, 99.99)
-"""Taken by calibration in any case."""
+"""Percentiles that every calibration takes."""
 
 _STEP_KINDS: Final[tuple[Kind, ...]] = ("correction", "finetuning")
-_BEFORE_OPTIONS: Final[dict[Kind, int]] = {"rule": 2, "correction": 3, "finetuning": 3}
-"""Parameters that are no options: graph and calibration, or plan, graph and observations."""
-
 _NONE: Final = "none"
 
 
@@ -43,8 +39,8 @@ class Recipe:
     (spikes that a neuron can send in a decision: T of `rate`, k T of `burst`), and all other rules in nothing.
 
     Args:
-        rule: The text of a whole recipe, or a rule of your own: a function `(graph, stats, *, num_steps, grid)`.
-        **options: Of the rule, beside those in the text.
+        rule: Text of a whole recipe, or a rule of your own: a function `(graph, stats, *, num_steps, grid)`.
+        **options: Options of the rule, beside those in the text.
 
     Attributes:
         rule: The conversion rule.
@@ -67,22 +63,22 @@ class Recipe:
 
     def __init__(self, rule: str | Function, **options: Value) -> None:
         if callable(rule):
-            self._set(_step(rule, options, "rule"), None)
+            self._set(step_of(rule, options, "rule"), None)
             return
         if not isinstance(rule, str):
             raise ArgumentError(
                 f"Expected the text of a recipe, or a function. Found {rule!r}. Pass recipe='rate', say."
             )
         head, *steps = rule.split("+")
-        changes = [] if steps == [_NONE] else [_step(*_parsed(step, {}), *_STEP_KINDS) for step in steps]
-        self._set(_step(*_parsed(head, options), "rule"), tuple(changes) if steps else None)
+        changes = [] if steps == [_NONE] else [step_of(*parsed(step, {}), *_STEP_KINDS) for step in steps]
+        self._set(step_of(*parsed(head, options), "rule"), tuple(changes) if steps else None)
 
     @staticmethod
     def of(recipe: str | Recipe) -> Recipe:
-        """The recipe itself, or the one of a text.
+        """Read a recipe from its text, or take it as it is.
 
         Args:
-            recipe: Either.
+            recipe: The text or the value.
 
         Returns:
             Recipe: The value.
@@ -90,21 +86,14 @@ class Recipe:
         Raises:
             ArgumentError: If it is neither, or something in the text is unknown.
         """
-        if isinstance(recipe, Recipe):
-            return recipe
-        if callable(recipe):
-            raise ArgumentError(
-                f"Expected a recipe as text or as a Recipe. Found the function {recipe!r}. "
-                "Pass dqn2snn.recipes.Recipe(function)."
-            )
-        return Recipe(recipe)
+        return recipe if isinstance(recipe, Recipe) else Recipe(recipe)
 
     def then(self, step: str | Function, **options: Value) -> Recipe:
-        """The recipe with one more step at its end, in place of the rule's default ones.
+        """Add a step at the end, in place of the rule's default ones.
 
         Args:
-            step: The text of a correction or a fine-tuning, or a function `(plan, graph, observations)` of your own.
-            **options: Of the step, beside those in the text.
+            step: Text of a correction or a fine-tuning, or a function `(plan, graph, observations)` of your own.
+            **options: Options of the step, beside those in the text.
 
         Returns:
             Recipe: Another value.
@@ -112,12 +101,11 @@ class Recipe:
         Raises:
             ArgumentError: If the step is unknown, or an option of another type.
         """
-        named = _parsed(step, options) if isinstance(step, str) else (step, options)
-        added = _step(*named, *_STEP_KINDS)
-        return self._with(self.rule, (*(self.steps or ()), added))
+        named = parsed(step, options) if isinstance(step, str) else (step, options)
+        return self._with(self.rule, (*(self.steps or ()), step_of(*named, *_STEP_KINDS)))
 
     def without_steps(self) -> Recipe:
-        """The recipe with its rule alone.
+        """Keep the rule alone.
 
         Returns:
             Recipe: Another value.
@@ -125,7 +113,7 @@ class Recipe:
         return self._with(self.rule, ())
 
     def with_options(self, **options: Value) -> Recipe:
-        """The recipe with other options of its rule.
+        """Change options of the rule.
 
         Args:
             **options: Names and values.
@@ -137,16 +125,16 @@ class Recipe:
             ArgumentError: If the rule has no such option, or a value is of another type.
         """
         changed = {**dict(self.rule.options), **options}
-        return self._with(_step(self.rule.function or self.rule.name, changed, "rule"), self.steps)
+        return self._with(step_of(self.rule.function or self.rule.name, changed, "rule"), self.steps)
 
     def with_default_steps(self, num_steps: int | None = None) -> Recipe:
-        """The recipe with the steps written out that it has by default.
+        """Write out the steps that the rule has by default.
 
         Args:
             num_steps: T; by default the rule's own.
 
         Returns:
-            Recipe: Whose `steps` are not None.
+            Recipe: A recipe whose `steps` are not None.
 
         Example:
             >>> Recipe("rate").with_default_steps(64), Recipe("rate").with_default_steps(65)
@@ -154,12 +142,12 @@ class Recipe:
         """
         if self.steps is not None:
             return self
-        spikes = self._value("max_spikes")
+        spikes = self._options().get("max_spikes")
         levels = self.check_num_steps(num_steps) * (spikes if isinstance(spikes, int) else 1)
         return self._with(self.rule, (Step("ridge"),) if levels <= _FEW_LEVELS else ())
 
     def check_num_steps(self, num_steps: int | None) -> int:
-        """The number of steps, or the rule's own for None.
+        """Check a number of steps; None becomes the rule's own.
 
         Raises:
             ArgumentError: If the rule has none of its own.
@@ -167,7 +155,7 @@ class Recipe:
         """
         if num_steps is not None:
             return check_num_steps(num_steps)
-        default = inspect.signature(_function(self.rule, "rule")).parameters["num_steps"].default
+        default = inspect.signature(function_of(self.rule, "rule")).parameters["num_steps"].default
         if default is inspect.Parameter.empty:
             raise ArgumentError(
                 f"Expected num_steps for {self.rule.name}, which has no default. Found None. Use 32."
@@ -176,16 +164,14 @@ class Recipe:
 
     @property
     def percentile_option(self) -> Literal["percentile", "threshold"] | None:
-        """What the rule calls the percentile of the activations that it goes by; None if there is none."""
-        parameters = option_parameters(_function(self.rule, "rule"), _BEFORE_OPTIONS["rule"])
-        return (
-            "percentile" if "percentile" in parameters else "threshold" if "threshold" in parameters else None
-        )
+        """Name of the option that may be a percentile of the activations; None if the rule has none."""
+        options = self._options()
+        return "percentile" if "percentile" in options else "threshold" if "threshold" in options else None
 
     @property
     def percentiles(self) -> tuple[float, ...]:
         """Percentiles that calibration has to take."""
-        value = None if self.percentile_option is None else self._value(self.percentile_option)
+        value = self._options().get(self.percentile_option or "")
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return _PERCENTILES
         return tuple(sorted({*_PERCENTILES, check_percentile(value)}))
@@ -205,7 +191,7 @@ class Recipe:
         Args:
             graph: The traced network.
             stats: Its calibration, with `percentiles`.
-            observations: `[N, *input_shape]`, what the steps learn from.
+            observations: `[N, *input_shape]`, from which the steps learn.
             num_steps: T; by default the rule's own.
             grid: See `dqn2snn.convert`.
             progress: Show the progress bars of the steps.
@@ -220,11 +206,11 @@ class Recipe:
         """
         count = self.check_num_steps(num_steps)
         applied = self.with_default_steps(count)
-        make, steps = _function(self.rule, "rule"), applied.steps or ()
+        make, steps = function_of(self.rule, "rule"), applied.steps or ()
         # Some rules have grids of their own; what was corrected needs one for what it has become.
         plan = make(graph, stats, num_steps=count, grid=None if steps else grid, **dict(self.rule.options))
         for step in steps:
-            change = _function(step, *_STEP_KINDS)
+            change = function_of(step, *_STEP_KINDS)
             plan = change(plan, graph, observations, **dict(step.options), **progress_of(change, progress))
         return replace(placed(plan, stats, grid) if steps else plan, recipe=str(applied))
 
@@ -245,57 +231,11 @@ class Recipe:
         object.__setattr__(self, "steps", steps if _is_refitted(rule) else steps or ())
         _ = self.percentiles  # out of range, it is refused at once
 
-    def _value(self, option: str) -> object:
-        """What was asked for, or the default."""
-        options = dict(self.rule.options)
-        if option in options:
-            return options[option]
-        parameters = option_parameters(_function(self.rule, "rule"), _BEFORE_OPTIONS["rule"])
-        return parameters[option].default if option in parameters else None
+    def _options(self) -> dict[str, object]:
+        """All options of the rule, those left out by their defaults."""
+        parameters = option_parameters(function_of(self.rule, "rule"), "rule")
+        return {name: each.default for name, each in parameters.items()} | dict(self.rule.options)
 
 
 def _is_refitted(rule: Step) -> bool:
     return rule.function is None and rule.name in _REFITTED
-
-
-def _function(step: Step, *kinds: Kind) -> Function:
-    return step.function or entry_named(step.name, *kinds).function
-
-
-def _step(named: str | Function, options: Mapping[str, object], *kinds: Kind) -> Step:
-    """A step by the name of its function, or by a function, which need not be in the registry."""
-    if isinstance(named, str) or not callable(named):
-        name, function, own = named, entry_named(named, *kinds).function, None
-    else:
-        name, function = _name(named), named
-        own = None if _is_registered(name, named, *kinds) else named
-    return Step(name, checked_options(function, name, options, _BEFORE_OPTIONS[kinds[0]]), own)
-
-
-def _name(function: Function) -> str:
-    name = getattr(function, "__name__", None)
-    if not isinstance(name, str):
-        raise ArgumentError(
-            f"Expected a function with a name. Found {function!r}. Pass the function itself, and its options beside it."
-        )
-    return name
-
-
-def _is_registered(name: str, function: Function, *kinds: Kind) -> bool:
-    return name in names_of(*kinds) and entry_named(name, *kinds).function is function
-
-
-def _parsed(text: str, options: Mapping[str, object]) -> tuple[str, dict[str, object]]:
-    """The name in the text of one step, and its options, those in the text and others."""
-    name, *written = text.split(":")
-    found = dict(options)
-    for each in written:
-        option, equals, value = each.partition("=")
-        if not equals:
-            raise ArgumentError(
-                f"Expected options as name=value. Found {each!r} in {text!r}. Write {name}:name=value."
-            )
-        if option in found:
-            raise ArgumentError(f"Expected {option} of {name} once. Found it twice. Leave one out.")
-        found[option] = value
-    return name, found

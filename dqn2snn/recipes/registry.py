@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from dqn2snn._utils.nearest import unknown_name
 from dqn2snn._utils.plugins import load, plugins
 from dqn2snn.errors import ArgumentError
-from dqn2snn.recipes._step import Function
+from dqn2snn.recipes._step import Function, Kind
 from dqn2snn.recipes.bu2022 import bu2022
 from dqn2snn.recipes.burst import burst
 from dqn2snn.recipes.correction.ftbc import ftbc
@@ -31,19 +31,14 @@ from dqn2snn.recipes.tan2021 import tan2021
 from dqn2snn.recipes.ttfs import ttfs
 from dqn2snn.recipes.xu2026 import xu2026
 
-__all__ = ["GROUPS", "Entry", "Kind", "entry_named", "names_of"]
-
-Kind = Literal["rule", "correction", "finetuning"]
-"""A rule makes a plan of a network, a correction changes it in closed form, a fine-tuning trains it."""
-
 
 @dataclass(frozen=True)
 class Entry:
     """A function that recipes name.
 
     Attributes:
-        name: In the text of a recipe.
-        kind: What it does.
+        name: Its name in the text of a recipe.
+        kind: Rule, correction or fine-tuning.
         function: A rule `(graph, stats, *, num_steps, grid)`, or a change `(plan, graph, observations)`.
     """
 
@@ -82,7 +77,7 @@ GROUPS: Final[dict[Kind, str]] = {
     "correction": "dqn2snn.corrections",
     "finetuning": "dqn2snn.finetunings",
 }
-"""The entry points of third parties, by the kind of what they add."""
+"""Groups of entry points, by which other packages add to a kind."""
 
 _WORDS: Final[dict[Kind, str]] = {
     "rule": "a recipe",
@@ -92,13 +87,13 @@ _WORDS: Final[dict[Kind, str]] = {
 
 
 def names_of(*kinds: Kind) -> tuple[str, ...]:
-    """The names of some kinds, the package's own first.
+    """List the names of some kinds, the package's own first.
 
     Args:
-        *kinds: Of what.
+        *kinds: Rules, corrections or fine-tunings.
 
     Returns:
-        tuple[str, ...]: Without those of plug-ins that have the name of one of ours.
+        tuple[str, ...]: All names, once each.
 
     Example:
         >>> names_of("correction", "finetuning")
@@ -109,17 +104,17 @@ def names_of(*kinds: Kind) -> tuple[str, ...]:
 
 
 def entry_named(name: object, *kinds: Kind) -> Entry:
-    """Find what a recipe names, in the package or in another one that announces it.
+    """Find a function by its name in recipes, in this package or in a plug-in.
 
     Args:
-        name: In the text of a recipe.
-        *kinds: What it may be.
+        name: Name in the text of a recipe.
+        *kinds: Kinds that it may have.
 
     Returns:
-        Entry: The function, and what it does.
+        Entry: The function and its kind.
 
     Raises:
-        ArgumentError: If nobody has it, or the package that does is broken.
+        ArgumentError: If the name is unknown, or its plug-in is broken.
 
     Example:
         >>> entry_named("tan2021", "rule").function is tan2021

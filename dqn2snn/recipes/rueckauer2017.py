@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.graph import LayerGraph
-from dqn2snn.recipes._normalise import head_scale, normalised_plan
-from dqn2snn.tracing.calibration import ActivationStats, check_percentile
-
-__all__ = ["rueckauer2017"]
+from dqn2snn.recipes._normalise import normalised_plan
+from dqn2snn.tracing.calibration import ActivationStats
 
 
 def rueckauer2017(
@@ -42,15 +40,12 @@ def rueckauer2017(
         ArgumentError: If `num_steps` or `percentile` is out of range.
         CalibrationError: If the percentile was not taken, or gives a hidden layer no positive scale.
     """
-    p = check_percentile(percentile)
-    hidden = [stats.percentile(layer, p, of="activation") for layer in range(len(graph.layers))]
     return normalised_plan(
         graph,
         stats,
-        [*hidden, head_scale(stats, p)],
         num_steps=num_steps,
         grid=grid,
         recipe="rueckauer2017",
         reference="Rueckauer et al., Frontiers in Neuroscience 2017",
-        percentile=p,
+        percentile=percentile,
     )

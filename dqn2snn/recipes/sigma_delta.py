@@ -2,7 +2,7 @@
 
 After O'Connor and Welling, "Sigma Delta Quantized Networks", ICLR 2017, arXiv 1611.02024; Brehove et al., arXiv
 2505.06417 (sigma-delta networks on Loihi 2); and You et al., "SpikeZIP-TF", ICML 2024, arXiv 2406.03470, whose ST-BIF
-neuron, with its tracer of what has been sent, is the one here.
+neuron, with its tracer of spikes sent so far, is the one here.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from dqn2snn.recipes._rate import rate_plan
 from dqn2snn.recipes.burst import check_max_spikes
 from dqn2snn.tracing.calibration import ActivationStats
 
-__all__ = ["sigma_delta"]
-
 
 def sigma_delta(
     graph: LayerGraph,
@@ -34,9 +32,9 @@ def sigma_delta(
     warmup_steps: int | None = None,
     grid: int | str | None = "auto",
 ) -> SpikingPlan:
-    """Signed spikes that say by how many of L levels an activation has changed since it was last told.
+    """Send by how many of L levels an activation has changed, in signed spikes.
 
-    A neuron keeps its membrane and N, the level that it has told, from one decision to the next. The observation
+    A neuron keeps its membrane and N, the level that it has sent, from one decision to the next. The observation
     enters as a difference, once:
 
         v <- v + W (x_k - x_{k-1})   or   v <- v + W s;    s = clip(floor(v), -min(k, N), min(k, L - N)),
@@ -48,7 +46,7 @@ def sigma_delta(
     It needs of the hardware: spikes of both signs that carry a number up to k (k = 1: none), a counter in each
     neuron, membranes that are kept between decisions. It costs the least of all recipes where observations change
     little: fractions of a spike per neuron and decision. Changes larger than k T levels take more than one decision to
-    be told. Episodes have to be told apart: see `SpikingQNetwork.step`.
+    be sent. Episodes have to be kept apart: see `SpikingQNetwork.step`.
 
     Args:
         graph: The traced network.

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.graph import LayerGraph
-from dqn2snn.recipes._normalise import head_scale, normalised_plan
-from dqn2snn.tracing.calibration import ActivationStats, check_percentile
-
-__all__ = ["tan2021"]
+from dqn2snn.recipes._normalise import normalised_plan
+from dqn2snn.tracing.calibration import ActivationStats
 
 
 def tan2021(
@@ -46,15 +44,13 @@ def tan2021(
         ArgumentError: If `num_steps` or `percentile` is out of range.
         CalibrationError: If the percentile was not taken, or gives a hidden layer no positive scale.
     """
-    p = check_percentile(percentile)
-    hidden = [stats.percentile(layer, p) for layer in range(len(graph.layers))]
     return normalised_plan(
         graph,
         stats,
-        [*hidden, head_scale(stats, p)],
         num_steps=num_steps,
         grid=grid,
         recipe="tan2021",
         reference="Tan, Patel, Kozma, AAAI 2021, arXiv 2009.14456",
-        percentile=p,
+        percentile=percentile,
+        of="preactivation",
     )

@@ -1,4 +1,4 @@
-"""One spike per neuron, told by its time: time to first spike.
+"""Latency coding: one spike per neuron, whose time carries the activation.
 
 After Stanojevic et al., "An Exact Mapping from ReLU Networks to Spiking Neural Networks", Neural Networks 2023, arXiv
 2212.12522, and Park et al., "T2FSNN", DAC 2020, arXiv 2003.11741; here in whole time steps.
@@ -15,8 +15,6 @@ from dqn2snn.recipes._assemble import placed
 from dqn2snn.recipes._rate import rate_plan
 from dqn2snn.tracing.calibration import ActivationStats
 
-__all__ = ["ttfs"]
-
 
 def ttfs(
     graph: LayerGraph,
@@ -29,7 +27,7 @@ def ttfs(
 ) -> SpikingPlan:
     """A large activation fires early, a small one late, and none twice.
 
-    In its window of T steps a neuron that is to tell n out of T levels fires at step T - n. From then on each of its
+    In its window of T steps a neuron of level n out of T fires at step T - n. From then on each of its
     synapses passes its weight as a current, which makes W n by the end of the window, when the window of the next layer
     begins:
 

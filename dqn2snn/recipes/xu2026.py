@@ -1,4 +1,4 @@
-"""Xu et al., ICML 2026: what is left in the membranes is carried to the next decision.
+"""Xu et al., ICML 2026: the residual membrane is carried to the next decision.
 
 Xu et al., ICML 2026, arXiv 2601.21778, where it is called CRPI.
 """
@@ -13,8 +13,6 @@ from dqn2snn.plan.graph import LayerGraph
 from dqn2snn.recipes._assemble import placed
 from dqn2snn.recipes._rate import rate_plan
 from dqn2snn.tracing.calibration import ActivationStats
-
-__all__ = ["xu2026"]
 
 
 def xu2026(
@@ -32,12 +30,12 @@ def xu2026(
 
         V(0) = theta / 2 + clip(alpha r, -theta / 2, theta / 2),
 
-    so that what was not told is told next time. Thresholds are the largest activation of each channel, and the output
+    so that the next decision makes up for it. Thresholds are the largest activation of each channel, and the output
     accumulates. The authors tune alpha for each task by return, from {0, 0.1, ..., 1}; on the grid it is a multiple of
     1/16, and 0.5 is nothing but a start.
 
     It needs of the hardware what `rate_if` does, and membranes that are kept between decisions. It costs nothing.
-    Episodes have to be told apart: see `SpikingQNetwork.step`.
+    Episodes have to be kept apart: see `SpikingQNetwork.step`.
 
     Args:
         graph: The traced network.

@@ -1,4 +1,4 @@
-"""What sums, differences, products and quotients do to a value."""
+"""Sums, differences, products and quotients of symbolic values."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from torch import Tensor
 from dqn2snn.tracing._refuse import refuse
 from dqn2snn.tracing._value import Affine, Scale, Shift, Value, combine
 
-__all__ = ["ARITHMETIC", "arithmetic"]
-
 _SUMS: dict[str, Callable[[Any, Any], Any]] = {"add": operator.add, "sub": operator.sub}
 _PRODUCTS: dict[str, Callable[[Any, Any], Any]] = {"mul": operator.mul, "div": operator.truediv}
 ARITHMETIC = {*_SUMS, *_PRODUCTS, "neg", "rsub"}
@@ -21,13 +19,13 @@ ARITHMETIC = {*_SUMS, *_PRODUCTS, "neg", "rsub"}
 
 
 def arithmetic(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Value:
-    """The value of a sum, difference, product or quotient of values and constants.
+    """Evaluate a sum, difference, product or quotient of values and constants.
 
     Args:
         name: One of `ARITHMETIC`.
         args: Positional arguments, values in the place of tensors.
         kwargs: Keyword arguments.
-        result: What it gave on the example batch.
+        result: Result of the call on the example batch.
 
     Raises:
         UnsupportedModuleError: If it is not affine, or a constant differs between the samples of a batch.

@@ -1,4 +1,4 @@
-"""What functions and tensor methods do to a value."""
+"""Functions and tensor methods, on symbolic values."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from dqn2snn.tracing._arithmetic import ARITHMETIC, arithmetic
 from dqn2snn.tracing._modules import conv2d, linear, module_value
 from dqn2snn.tracing._refuse import refuse
 from dqn2snn.tracing._value import Affine, Value
-
-__all__ = ["call_value"]
 
 _RELU = {"relu", "relu_"}
 _SAME = {
@@ -71,17 +69,17 @@ _ALIASES = {
 def call_value(
     name: str, target: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], result: Any
 ) -> Value:
-    """The value of a call with at least one `Value` among its arguments.
+    """Evaluate a call with at least one `Value` among its arguments.
 
     Args:
         name: Name of the function or method.
         target: The callable itself; methods take the tensor first.
         args: Positional arguments, values in the place of tensors.
         kwargs: Keyword arguments.
-        result: What the call gave on the example batch.
+        result: Result of the call on the example batch.
 
     Returns:
-        Value: What the call computes.
+        Value: The result as an affine function.
 
     Raises:
         UnsupportedModuleError: If the call is not affine, or mixes the samples of a batch.

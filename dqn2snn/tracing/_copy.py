@@ -11,8 +11,6 @@ from torch.nn.parameter import is_lazy
 from dqn2snn.errors import UnsupportedModuleError
 from dqn2snn.tracing._modules import noise_spreads
 
-__all__ = ["frozen_copy"]
-
 _DTYPES = (torch.float32, torch.float64)
 
 

@@ -13,8 +13,6 @@ from dqn2snn.plan.graph import AffineLayer
 from dqn2snn.plan.ops import Conv, Dense, LinearOp, Pad, Reshape, Shape, SumPool
 from dqn2snn.tracing._value import Scale, Shift, Step, Value, apply
 
-__all__ = ["fold"]
-
 _LARGEST_MATRIX = 2**25
 """Elements of a matrix that stands in for a chain without a form of its own (256 MiB of float64)."""
 

@@ -18,8 +18,6 @@ from dqn2snn.tracing._modules import module_value, noisy_means
 from dqn2snn.tracing._refuse import refuse
 from dqn2snn.tracing._value import Source, Value
 
-__all__ = ["symbolic_output"]
-
 
 class _Tracer(torch.fx.Tracer):
     """torch.fx, keeping noisy layers whole: tracing into one would freeze the noise of the moment."""
@@ -52,7 +50,7 @@ def symbolic_output(network: nn.Module, example: Tensor) -> Value:
 
 
 class _Interpreter:
-    """Evaluates a graph node by node; `tensors` has what each node gives, `values` what it means."""
+    """Evaluates a graph node by node; `tensors` has the numbers of each node, `values` the symbols."""
 
     def __init__(self, network: nn.Module, example: Tensor) -> None:
         self.network = network
@@ -60,7 +58,7 @@ class _Interpreter:
         self.tensors: dict[Node, Any] = {}
         self.values: dict[Node, Value] = {}
         self.known: dict[Any, Value] = {}
-        """By call: a network that calls a layer twice on the same value has its neurons once."""
+        """Values by call. A network that calls a layer twice on one value has its neurons once."""
         self.names = {id(parameter): name for name, parameter in network.named_parameters()}
 
     def run(self, graph: torch.fx.Graph) -> Value:

@@ -1,4 +1,4 @@
-"""What each torch.nn module does to a value."""
+"""Modules of torch.nn, on symbolic values."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from dqn2snn.plan.ops import Conv, Dense, Pad, Reshape, SumPool
 from dqn2snn.tracing._refuse import refuse
 from dqn2snn.tracing._value import Affine, Scale, Shift, Step, Value
 
-__all__ = ["Handler", "conv2d", "linear", "module_value", "noise_spreads", "noisy_means"]
-
 Handler = Callable[[Any, str, Value, torch.Size], Value]
 """(module, its qualified name, value, shape of the result with its batch dimension) -> value."""
 
@@ -27,7 +25,7 @@ _NOISY = (
 
 
 def module_value(module: nn.Module, name: str, value: Value, result: torch.Size) -> Value:
-    """The value of `module` applied to `value`.
+    """Apply a module to a value.
 
     Raises:
         UnsupportedModuleError: If the module has no spiking counterpart.
@@ -49,7 +47,7 @@ def noisy_means(module: nn.Module) -> tuple[Tensor, Tensor | None] | None:
 
 
 def noise_spreads(module: nn.Module) -> list[Tensor]:
-    """What scales the noise of a noisy linear layer."""
+    """Parameters that scale the noise of a noisy linear layer."""
     names = (name for _, weight, _, bias in _NOISY for name in (weight, bias))
     return [spread for name in names if isinstance(spread := getattr(module, name, None), Tensor)]
 

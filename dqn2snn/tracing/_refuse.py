@@ -1,10 +1,8 @@
-"""What is refused, and what to do instead."""
+"""Errors for operations without a spiking counterpart, with advice."""
 
 from __future__ import annotations
 
 from dqn2snn.errors import UnsupportedModuleError
-
-__all__ = ["SUPPORTED", "refuse"]
 
 SUPPORTED = (
     "Conv2d, Linear, ReLU, Flatten and reshapes, AvgPool2d, zero padding, BatchNorm1d/2d, Dropout, Identity, "
@@ -41,12 +39,12 @@ _ACTIVATIONS = (
 
 
 def refuse(name: str, kind: str, reason: str = "") -> UnsupportedModuleError:
-    """The error for one place of the user's network.
+    """Make the error for one place of the user's network.
 
     Args:
         name: Qualified name of the module or of the call.
         kind: Its type.
-        reason: What is wrong with it where that is not its type.
+        reason: The fault, where it is not the type itself.
     """
     where = f"`{name}`" if name else "the network"
     found = f"Found {where} of type {kind}" + (f": {reason}." if reason else ".")

@@ -18,8 +18,6 @@ from torch import Tensor
 from dqn2snn.errors import UnsupportedModuleError
 from dqn2snn.plan.ops import LinearOp, Pad, Reshape, Shape, SumPool
 
-__all__ = ["Affine", "Scale", "Shift", "Source", "Step", "Value", "apply", "combine"]
-
 
 @dataclass(frozen=True, eq=False)
 class Scale:
@@ -69,7 +67,7 @@ class Value:
     """An affine function of a source.
 
     Attributes:
-        source: What the chain starts from.
+        source: Start of the chain.
         steps: The chain.
         shape: Shape of one sample at its end.
         name: Qualified name of the last module with weights in the chain.
@@ -98,7 +96,7 @@ class Value:
 
 
 def _keeps_sign(step: Step) -> bool:
-    """Whether a step gives nothing negative for what is not negative."""
+    """Whether a step maps non-negative values to non-negative ones."""
     return isinstance(step, (Reshape, Pad, SumPool)) or (
         isinstance(step, Scale) and bool((step.factor >= 0).all())
     )
@@ -154,7 +152,7 @@ def _members(source: Source, start: int) -> dict[Source, int]:
 
 
 def _onto(source: Source, value: Value) -> Value:
-    """The same value as a function of a source that holds its own."""
+    """Express a value as a function of a source that holds its own."""
     if source is value.source:
         return value
     start = source.members[value.source]

@@ -12,8 +12,6 @@ from torch import Tensor, nn
 from dqn2snn.errors import UnsupportedModuleError
 from dqn2snn.plan.graph import LayerGraph
 
-__all__ = ["check_equal", "example_batches"]
-
 _TOLERANCE = 1e-4  # of the largest Q-value: what float32 costs, and less than any mistake makes
 
 

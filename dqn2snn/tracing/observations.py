@@ -12,14 +12,12 @@ from torch import Tensor
 from dqn2snn.errors import ObservationError
 from dqn2snn.plan.ops import Shape
 
-__all__ = ["Observations", "as_tensor", "check_observations"]
-
 Observations = Tensor | NDArray[np.generic]
 """A batch of observations `[B, *observation_shape]`, of any real dtype (uint8 frames stay uint8)."""
 
 
 def check_observations(observations: Observations, shape: Shape) -> Tensor:
-    """Give observations back as a tensor, or say what is wrong with them.
+    """Check observations, and return them as a tensor.
 
     Args:
         observations: Batch `[B, *shape]` of any real dtype.
@@ -60,12 +58,12 @@ def check_observations(observations: Observations, shape: Shape) -> Tensor:
 
 
 def _is_finite(batch: Tensor) -> bool:
-    """Whether all numbers are, found without a copy of them; a finite sum, which is cheap, shows it already."""
+    """Whether all numbers are finite, found without a copy: a finite sum, which is cheap, is enough to know."""
     return math.isfinite(batch.sum()) or all(bool(torch.isfinite(bound)) for bound in torch.aminmax(batch))
 
 
 def as_tensor(observations: Observations) -> Tensor:
-    """Observations as a tensor without history.
+    """Make a tensor without history of observations.
 
     Arrays are copied only where torch cannot share them: read-only, reversed or byte-swapped ones.
 

@@ -1,7 +1,7 @@
-"""Corrections: what a conversion leaves wrong, put right from observations alone.
+"""Corrections: errors of a conversion, put right in closed form from observations alone.
 
 A correction is a pure function `(plan, graph, observations) -> SpikingPlan` on a plan in raw numbers. It simulates the
-plan, compares what the spiking neurons show with what the DQN computes, and changes biases, initial membranes or
+plan, compares firing rates with the DQN's activations, and changes biases, initial membranes or
 weights, layer by layer, each on the spikes that the corrected layers before it send. Nothing is trained: every
 correction is a mean or a closed form, takes seconds, and costs the network nothing but, at most, a table of biases.
 

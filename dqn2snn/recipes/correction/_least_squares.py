@@ -9,10 +9,8 @@ from torch import Tensor
 
 from dqn2snn.errors import ArgumentError
 
-__all__ = ["STRENGTHS", "NormalEquations", "Samples"]
-
 STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
-"""Of the pull, that are tried."""
+"""Strengths of the pull among which one is chosen."""
 _FOLDS = 4
 
 
@@ -30,38 +28,38 @@ class NormalEquations:
 
     @staticmethod
     def of(h: Tensor, target: Tensor, weight: Tensor | None = None) -> NormalEquations:
-        """Of a batch.
+        """Sum over a batch.
 
         Args:
             h: `[B, F]`.
             target: `[B, A]`.
-            weight: How much each sample counts, `[B]`; the same for all by default.
+            weight: Weight of each sample, `[B]`; one by default.
 
         Returns:
-            NormalEquations: To be added to others.
+            NormalEquations: Sums, to be added to those of other batches.
         """
         x = torch.cat([h.double(), torch.ones(len(h), 1, dtype=torch.float64)], dim=1)
         weighted = x if weight is None else x * weight.double()[:, None]
         return NormalEquations(weighted.T @ x, weighted.T @ target.double())
 
     def __add__(self, other: NormalEquations) -> NormalEquations:
-        """Those of both sets of samples."""
+        """Sums over both sets of samples."""
         return NormalEquations(self.moments + other.moments, self.cross + other.cross)
 
     def __sub__(self, other: NormalEquations) -> NormalEquations:
-        """Those of the samples that are in this set only."""
+        """Sums over the samples that are in this set only."""
         return NormalEquations(self.moments - other.moments, self.cross - other.cross)
 
     def solve(self, prior: Tensor, strength: float) -> tuple[Tensor, Tensor]:
-        """The best map.
+        """Solve for the best map.
 
             minimise  mean |target - W h - b|^2 + strength mean_j var(h_j) |W - prior|^2,
 
         solved in float64 after both sides have been centred, which eliminates b.
 
         Args:
-            prior: `[A, F]`, what W is drawn to.
-            strength: Of that pull, 0 or more.
+            prior: `[A, F]`, the weights towards which W is pulled.
+            strength: Strength of that pull, 0 or more.
 
         Returns:
             tuple[Tensor, Tensor]: W `[A, F]` and b `[A]`, float64.
@@ -119,7 +117,7 @@ class Samples:
         self._seen += len(h)
 
     def solve(self, prior: Tensor, strength: float | None) -> tuple[Tensor, Tensor]:
-        """The best map by all samples.
+        """Solve for the best map by all samples.
 
         Args:
             prior: See `NormalEquations.solve`.

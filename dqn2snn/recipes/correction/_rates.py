@@ -1,4 +1,4 @@
-"""How a spiking network's own neurons respond to observations: the input of every correction behind the first layer."""
+"""Responses of spiking neurons to observations, from which corrections learn."""
 
 from __future__ import annotations
 
@@ -17,12 +17,10 @@ from dqn2snn.plan.graph import LayerGraph
 from dqn2snn.recipes.correction._scales import Scale
 from dqn2snn.tracing.observations import Observations, check_observations
 
-__all__ = ["Responses", "checked", "mean_error", "responses"]
-
 
 @dataclass(frozen=True, eq=False)
 class Responses:
-    """How a layer of a spiking network responds to observations, and what the DQN computes of them.
+    """Rates of a spiking layer beside the pre-activations of the DQN.
 
     Attributes:
         rates: `mean_spikes` of one hidden layer, `[B, *shape]`, float32; in "delta" coding levels.
@@ -34,7 +32,7 @@ class Responses:
 
 
 def checked(observations: Observations, graph: LayerGraph) -> Tensor:
-    """The observations as a tensor.
+    """Check observations, and return them as a tensor.
 
     Raises:
         CalibrationError: If there are none.
@@ -54,21 +52,21 @@ def responses(
     observations: Tensor,
     layer: int,
     *,
-    progress: bool = False,
+    progress: bool = True,
     label: str = "correct",
 ) -> Iterator[Responses]:
-    """Simulate observations, a batch at a time.
+    """Simulate a plan on observations, a batch at a time.
 
     Args:
         plan: The spiking network so far.
         graph: The network that it was made of.
         observations: `[N, *input_shape]`.
-        layer: Which hidden layer responds.
+        layer: Index of the hidden layer.
         progress: Show a progress bar when standard error is a terminal.
-        label: Of the bar.
+        label: Label of the bar.
 
     Yields:
-        Responses: Of each batch, in order.
+        Responses: Responses to each batch, in order.
     """
     simulation = PreparedPlan(plan, observations.device).simulation(AUTO)
     runner = graph.cast(torch.float32, observations.device)
@@ -84,16 +82,16 @@ def mean_error(
     layer: int,
     scale: Scale,
     *,
-    progress: bool = False,
+    progress: bool = True,
 ) -> Tensor:
-    """By how much the rates of a hidden layer fall short of the DQN's activations on average.
+    """Measure by how much the rates of a hidden layer fall short of the DQN's activations on average.
 
     Args:
         plan: The spiking network so far.
         graph: The network that it was made of.
         observations: `[N, *input_shape]`.
-        layer: Which hidden layer.
-        scale: What its rates stand for.
+        layer: Index of the hidden layer.
+        scale: Map from its rates to activations.
         progress: Show a progress bar when standard error is a terminal.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Which of several refitted readouts decides best on observations that it was not fitted to."""
+"""The refitted readout that decides best on observations to which it was not fitted."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from torch import Tensor
 
 from dqn2snn.recipes.correction._least_squares import STRENGTHS, NormalEquations
 
-__all__ = ["best_readout"]
-
 _FOLDS = 4
 
 
 def best_readout(
     h: Tensor, q: Tensor, weight: Tensor, prior: tuple[Tensor, Tensor], strength: float | None
 ) -> tuple[Tensor, Tensor] | None:
-    """The map from h to Q-values, if there is a better one.
+    """Fit the map from h to Q-values, if a better one is found.
 
     Without a given strength, each is tried on every quarter of the samples after having been fitted to the others, and
     the one with which most decisions are right is taken; of equal ones the strongest, and the prior itself if nothing
@@ -24,8 +22,8 @@ def best_readout(
 
     Args:
         h: `[N, F]`, in the order of the observations.
-        q: `[N, A]`, what it should be.
-        weight: How much each sample counts in the fit, `[N]`.
+        q: Q-values of the DQN, `[N, A]`.
+        weight: Weight of each sample in the fit, `[N]`.
         prior: W `[A, F]` and b `[A]` before.
         strength: See `NormalEquations.solve`; None to choose it.
 

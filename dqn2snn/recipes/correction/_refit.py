@@ -11,8 +11,6 @@ from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.plan.graph import per_channel
 from dqn2snn.plan.ops import Dense, run
 
-__all__ = ["arriving", "is_dense", "refitted", "step_current", "with_layer"]
-
 
 def is_dense(layer: SpikingLayer) -> bool:
     """Whether the layer's synapses end in a matrix."""
@@ -20,12 +18,12 @@ def is_dense(layer: SpikingLayer) -> bool:
 
 
 def arriving(layer: SpikingLayer, rates: Tensor) -> Tensor:
-    """What the matrix of a dense layer is multiplied with, `[B, F]`, given the rates of the layer before."""
+    """Vectors that the matrix of a dense layer multiplies, `[B, F]`, given the rates of the layer before."""
     return run(layer.affine.ops[:-1], rates)
 
 
 def step_current(plan: SpikingPlan, layer: SpikingLayer) -> Tensor:
-    """The mean of what a layer receives at single steps beside `W s + b`, weighted like its spikes."""
+    """Mean of the step biases, weighted like spikes."""
     if layer.step_bias is None:
         return torch.zeros((), dtype=torch.float64)
     return per_channel(plan.coding.worth(plan) @ layer.step_bias, layer.shape)
@@ -34,16 +32,16 @@ def step_current(plan: SpikingPlan, layer: SpikingLayer) -> Tensor:
 def refitted(
     layer: SpikingLayer, weight: Tensor, bias: Tensor, rounding: Tensor | None = None
 ) -> SpikingLayer:
-    """The layer with another map.
+    """Give a dense layer another map.
 
     Args:
-        layer: A dense one.
+        layer: The dense layer.
         weight: `[A, F]`.
         bias: `[A]`.
-        rounding: In "delta" coding, where the bias is part of the initial membrane, what is added to it.
+        rounding: Added to the bias in the initial membrane, of codings that have the bias there; else None.
 
     Returns:
-        SpikingLayer: A new one.
+        SpikingLayer: A new layer.
     """
     if rounding is None:
         return replace(layer, affine=layer.affine.with_parameters(weight, bias))

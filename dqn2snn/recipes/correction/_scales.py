@@ -1,4 +1,4 @@
-"""What a spike stands for, read off a plan and the network it was made of.
+"""The activation for which a spike stands, found from a plan and the network that it was made of.
 
 Recipes fold scales and baselines into weights and biases. With s_l the activation that a firing rate of one stands for
 and m_l the part of an activation that is always there and was moved into the next bias,
@@ -23,14 +23,12 @@ from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.plan.graph import AffineLayer, LayerGraph, per_channel
 from dqn2snn.plan.ops import run
 
-__all__ = ["Scale", "check_correctable", "scales_of"]
-
 _PROBES = 4
 _TOLERANCE = 1e-6
 
 
 class Scale(NamedTuple):
-    """What the firing of one hidden layer stands for.
+    """Affine map from the firing rates of one hidden layer to activations.
 
     Attributes:
         scale: s, shaped to broadcast over `[B, *shape]`; infinite for neurons that a recipe has cut off.
@@ -51,10 +49,10 @@ class Scale(NamedTuple):
 
 @on_host()
 def scales_of(plan: SpikingPlan, graph: LayerGraph) -> tuple[Scale, ...]:
-    """Scale and baseline of every hidden layer.
+    """Find scale and baseline of every hidden layer.
 
     Args:
-        plan: In raw numbers.
+        plan: A plan in raw numbers.
         graph: The network that the plan was made of.
 
     Returns:

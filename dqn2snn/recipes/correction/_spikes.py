@@ -1,4 +1,4 @@
-"""How often hidden neurons spike on average, which is what corrections behind the first layer go by."""
+"""Mean spikes of hidden neurons."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from dqn2snn.errors import ArgumentError, PlanError
 from dqn2snn.plan import PlanOrNetwork, plan_of
 from dqn2snn.tracing.observations import Observations, check_observations
 
-__all__ = ["mean_spikes"]
-
 
 def mean_spikes(
     plan: PlanOrNetwork, observations: Observations, layers: Sequence[int] | None = None
 ) -> tuple[Tensor, ...]:
-    """The mean over time of the spikes of hidden neurons, weighted by `Coding.worth`.
+    """Average the spikes of hidden neurons over time, weighted by `Coding.worth`.
 
     A decision starts from rest. In "delta" coding it takes the steps of the first decision of an episode, after
     which the levels have settled, and spikes are summed.
@@ -25,7 +23,7 @@ def mean_spikes(
     Args:
         plan: A plan of any recipe whose spikes are counted, or its network.
         observations: `[N, *input_shape]`, one or more.
-        layers: Which hidden layers; all by default.
+        layers: Indices of hidden layers; all by default.
 
     Returns:
         tuple[Tensor, ...]: `[N, *shape]` float32 of each of these layers.

@@ -1,4 +1,4 @@
-"""How much a state says about decisions."""
+"""Weights of states by how near their decision is to a tie."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from torch import Tensor
 
 from dqn2snn.plan.graph import LayerGraph
 
-__all__ = ["decision_weights"]
-
 _NEAR = 3.0
-"""Median gaps at which a state counts a quarter of a tie."""
+"""Gap, in median gaps, at which a state has a quarter of the weight of a tie."""
 
 _BATCH = 256
 

@@ -23,8 +23,6 @@ from dqn2snn.recipes.correction._rates import checked
 from dqn2snn.recipes.correction._scales import Scale, scales_of
 from dqn2snn.tracing.observations import Observations
 
-__all__ = ["ftbc"]
-
 
 @recorded
 def ftbc(
@@ -96,7 +94,7 @@ def ftbc(
 
 
 def _targets(graph: LayerGraph, scales: tuple[Scale, ...], batch: Tensor) -> list[Tensor]:
-    """Rates that the layers behind the first should have."""
+    """Find the rates that the layers behind the first should have."""
     z = list(graph.cast(torch.float32).pre_activations(batch.float()))
     return [scale.rate(values) for scale, values in list(zip(scales, z, strict=False))[1:]]
 
@@ -121,7 +119,7 @@ def _tables(
 
 
 def _ahead(layer: SpikingLayer, state: NeuronState, current: Tensor, due: Tensor) -> Tensor:
-    """By how many spikes each channel would be ahead of what is due after this step, on average, `[C]`."""
+    """Mean lead of each channel over its due count after this step, in spikes, `[C]`."""
     count = state.count + spikes_of(state.membrane + current, state.count, layer)
     return (count - due).transpose(0, 1).flatten(1).mean(1)
 

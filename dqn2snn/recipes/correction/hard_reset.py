@@ -12,8 +12,6 @@ from dqn2snn.plan.graph import LayerGraph
 from dqn2snn.recipes._step import recorded
 from dqn2snn.tracing.observations import Observations
 
-__all__ = ["hard_reset"]
-
 
 @recorded
 def hard_reset(plan: SpikingPlan, graph: LayerGraph, observations: Observations) -> SpikingPlan:

@@ -19,8 +19,6 @@ from dqn2snn.recipes.correction._refit import with_layer
 from dqn2snn.recipes.correction._scales import scales_of
 from dqn2snn.tracing.observations import Observations
 
-__all__ = ["light"]
-
 
 @recorded
 def light(

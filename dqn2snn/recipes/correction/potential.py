@@ -20,10 +20,8 @@ from dqn2snn.recipes.correction._refit import with_layer
 from dqn2snn.recipes.correction._scales import scales_of
 from dqn2snn.tracing.observations import Observations
 
-__all__ = ["potential"]
-
 _BELOW_THRESHOLD = 1 - 2.0**-12
-"""Of the threshold: still below it after rounding to a grid."""
+"""Largest initial membrane, in thresholds. It stays below one after rounding to a grid."""
 
 
 @recorded

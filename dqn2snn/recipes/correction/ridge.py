@@ -1,4 +1,4 @@
-"""The readout, refitted in closed form to what the last hidden layer really shows.
+"""The readout, refitted in closed form to the spikes of the last hidden layer.
 
 The map from spikes to Q-values is linear, so that ridge regression (Hoerl, Kennard, Technometrics 1970) finds the best
 one at once. What it corrects is systematic: clipping, rates that are late, rounding that neurons have in common.
@@ -21,8 +21,6 @@ from dqn2snn.recipes.correction._refit import arriving, is_dense, refitted, step
 from dqn2snn.recipes.correction._scales import check_correctable
 from dqn2snn.recipes.correction._weights import decision_weights
 from dqn2snn.tracing.observations import Observations
-
-__all__ = ["ridge"]
 
 
 @recorded
@@ -52,8 +50,8 @@ def ridge(
         plan: A plan in raw numbers, or its network; its hidden weights may be any.
         graph: The network whose Q-values are wanted.
         observations: `[N, *input_shape]`; a few thousand, more than the readout has inputs.
-        strength: Of the pull towards the readout as it was, 0 or more. By default, out of 1e-5 to 10, the one whose
-            readouts, fitted to three quarters of the observations, agree best on the fourth; where none agrees better
+        strength: Strength of the pull towards the readout as it was, 0 or more. By default, out of 1e-5 to 10, the one
+            whose readouts, fitted to three quarters of the observations, agree best on the fourth; where none agrees better
             than the readout does as it is, that stays.
         near_ties: Whether to weigh observations; all count the same otherwise.
         progress: Show a progress bar when standard error is a terminal.

@@ -16,8 +16,6 @@ from dqn2snn.recipes.correction._scales import scales_of
 from dqn2snn.recipes.correction.ridge import ridge
 from dqn2snn.tracing.observations import Observations
 
-__all__ = ["ridge_all"]
-
 
 @recorded
 def ridge_all(
@@ -44,9 +42,9 @@ def ridge_all(
         plan: A plan in raw numbers, or its network.
         graph: The network that the plan was made of.
         observations: `[N, *input_shape]`; a few thousand.
-        strength: Of the pull towards the weights as they were, 0 or more; by default chosen for each
+        strength: Strength of the pull towards the weights as they were, 0 or more; by default chosen for each
             matrix as in `ridge`.
-        near_ties: As of `ridge`, for the readout.
+        near_ties: See `ridge`; it concerns the readout.
         progress: Show progress bars.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What a fine-tuning learns from: observations, and what the DQN says about them."""
+"""Training data of fine-tunings: observations with the DQN's Q-values."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from dqn2snn.recipes.finetune._loss import Distillation, taught
 from dqn2snn.recipes.finetune._trained import check_trainable
 from dqn2snn.tracing.observations import Observations, check_observations
 
-__all__ = ["TrainingData"]
-
 _HELD_OUT = 0.1
 _MOST_HELD_OUT = 2000
 
@@ -30,7 +28,7 @@ class TrainingData:
         held_out: Others, on which the network is judged.
         held_out_targets: The DQN's Q-values of these.
         teacher: The plan as it was, whose ReLU activations are the DQN's.
-        loss: Of Q-values.
+        loss: Loss of Q-values.
     """
 
     observations: Tensor
@@ -45,13 +43,13 @@ class TrainingData:
         """Label observations and hold some out.
 
         Args:
-            plan: In raw numbers.
+            plan: A plan in raw numbers.
             graph: The DQN.
             observations: `[N, *input_shape]`.
-            seed: Of the choice.
+            seed: Determines which are held out.
 
         Returns:
-            TrainingData: A tenth is held out, up to 2000.
+            TrainingData: The data, of which a tenth is held out, up to 2000.
 
         Raises:
             CalibrationError: If there are fewer than two.

@@ -1,4 +1,4 @@
-"""What makes a way of training a step of recipes."""
+"""The decorator that makes a way of training a step of recipes."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from dqn2snn.recipes._step import recorded
 from dqn2snn.recipes.finetune._data import TrainingData
 from dqn2snn.recipes.finetune._schedule import Schedule
 from dqn2snn.tracing.observations import Observations
-
-__all__ = ["finetuning"]
 
 P = ParamSpec("P")
 Train = Callable[[SpikingPlan, TrainingData, Schedule], SpikingPlan]

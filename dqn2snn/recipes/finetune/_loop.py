@@ -16,10 +16,8 @@ from dqn2snn.recipes.finetune._rates import Answer, answer, clipped
 from dqn2snn.recipes.finetune._schedule import Schedule
 from dqn2snn.recipes.finetune._trained import Trained
 
-__all__ = ["Forward", "train"]
-
 Forward = Callable[[SpikingPlan, Tensor], Answer]
-"""What a network in training says to observations."""
+"""Q-values and activations of a network in training, given observations."""
 
 _CHECKS = 10
 _MAX_NORM = 5.0
@@ -27,14 +25,14 @@ _BATCH = 512
 
 
 def train(trained: Trained, data: TrainingData, forward: Forward, schedule: Schedule, label: str) -> Trained:
-    """Train in place, and end with the numbers that took the best decisions on what was held out.
+    """Train in place, and end with the numbers that decided best on the held-out observations.
 
     Args:
-        trained: What is trained.
-        data: What it learns from.
-        forward: What it says.
-        schedule: For how long.
-        label: Of the progress bar.
+        trained: The numbers to train.
+        data: Observations and the DQN's Q-values.
+        forward: The network in training.
+        schedule: Length and speed of the training.
+        label: Label of the progress bar.
 
     Returns:
         Trained: The first argument.
@@ -69,13 +67,13 @@ def train(trained: Trained, data: TrainingData, forward: Forward, schedule: Sche
 
 def _loss(plan: SpikingPlan, data: TrainingData, rows: Tensor, forward: Forward, features: float) -> Tensor:
     x = data.observations[rows].float()
-    said = forward(plan, x)
-    loss = data.loss(said.q, data.targets[rows])
+    result = forward(plan, x)
+    loss = data.loss(result.q, data.targets[rows])
     if not features:
         return loss
     with torch.no_grad():
-        wanted = answer(data.teacher, x, [clipped] * len(said.features)).features
-    return loss + features * feature_distance(said.features, wanted)
+        wanted = answer(data.teacher, x, [clipped] * len(result.features)).features
+    return loss + features * feature_distance(result.features, wanted)
 
 
 class _Best:
@@ -94,7 +92,7 @@ class _Best:
         self._trained.restore(self._kept)
 
     def _measure(self) -> float:
-        """Agreement on what was held out, each decision weighed by what hangs on it: near ties decide nothing."""
+        """Agreement on held-out observations, each weighed by its gap between the best two actions."""
         with torch.no_grad():
             plan = self._trained.plan()
             q = torch.cat([self._forward(plan, x).q for x in self._data.held_out.split(_BATCH)])

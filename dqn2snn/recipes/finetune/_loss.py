@@ -1,4 +1,4 @@
-"""How far Q-values are from the DQN's, in what matters for a decision."""
+"""Distance of Q-values from the DQN's, weighed by what decides."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from torch import Tensor
 
 from dqn2snn.plan.graph import LayerGraph
 
-__all__ = ["Distillation", "feature_distance", "taught"]
-
 _WIDE = 3.0
-"""Errors of an advantage of so many gaps are no longer squared: they are wrong decisions whatever their size."""
+"""Gaps from which on an error of an advantage is no longer squared. It is a wrong decision whatever its size."""
 
 _VALUE = 0.1
-"""Weight of the value, which decides nothing."""
+"""Weight of the value, on which no decision depends."""
 
 _BATCH = 1024
 

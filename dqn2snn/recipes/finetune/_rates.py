@@ -1,4 +1,4 @@
-"""A spiking network as a function of spike counts: what its gradient is taken of where time is averaged out.
+"""A spiking network as a differentiable function of spike counts, with time averaged out.
 
 With r the spikes of a neuron per step, or in "delta" coding its level, and T the number of steps (in "delta" coding 1),
 a neuron with initial membrane v_init and threshold theta has room for
@@ -21,23 +21,13 @@ from dqn2snn.dynamics.state import at_rest
 from dqn2snn.engine.layerwise import advance_layerwise
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 
-__all__ = [
-    "Activation",
-    "Answer",
-    "answer",
-    "clipped",
-    "counts_of",
-    "quantised",
-    "simulated",
-]
-
 
 class Answer(NamedTuple):
-    """What a network in training says.
+    """Output of a network in training.
 
     Attributes:
         q: Q-values `[B, A]`, in the DQN's units.
-        features: Of every hidden layer, spikes per step or levels `[B, *shape]`.
+        features: Spikes per step, or levels, of every hidden layer `[B, *shape]`.
     """
 
     q: Tensor
@@ -91,16 +81,16 @@ class _StraightThrough(torch.autograd.Function):
 def answer(
     plan: SpikingPlan, observations: Tensor, activations: Sequence[Activation], q: Tensor | None = None
 ) -> Answer:
-    """What the network says with given activations.
+    """Evaluate the network with given activations.
 
     Args:
-        plan: In float32.
+        plan: A plan in float32.
         observations: `[B, *input_shape]`, float32.
         activations: One for each hidden layer.
         q: Q-values `[B, A]` that take the place of those computed here, but for their gradient.
 
     Returns:
-        Answer: With gradients.
+        Answer: Q-values and features, with gradients.
     """
     coding, steps = plan.coding, plan.coding.quanta(plan.num_steps)
     x, features = observations, []
@@ -114,7 +104,7 @@ def answer(
 
 
 def simulated(plan: SpikingPlan, observations: Tensor) -> Record:
-    """What really happens in one decision from rest, without gradients."""
+    """Simulate one decision from rest, without gradients."""
     with torch.no_grad():
         record, _ = advance_layerwise(
             plan, observations, plan.settling_steps, at_rest(plan, len(observations))

@@ -10,21 +10,19 @@ from torch import Tensor
 from dqn2snn.dynamics.neuron import spikes_of
 from dqn2snn.plan import SpikingLayer
 
-__all__ = ["scan"]
-
 
 def scan(currents: Tensor, layer: SpikingLayer) -> Tensor:
-    """Spikes of a layer, from its initial state.
+    """Simulate a layer from its initial state.
 
     The derivative of a spike with respect to the membrane is that of `pseudo_derivative`; limits that depend on the
     spikes so far are taken for constants.
 
     Args:
         currents: `[T, B, *shape]`.
-        layer: In the dtype of the currents.
+        layer: A layer in the dtype of the currents.
 
     Returns:
-        Tensor: `[T, B, *shape]`, whole numbers.
+        Tensor: Spikes `[T, B, *shape]`, whole numbers.
 
     Example:
         >>> from dqn2snn.plan.graph import AffineLayer
@@ -62,7 +60,7 @@ class _Scan(torch.autograd.Function):
         of_membrane = torch.zeros_like(of_spikes[0])
         of_currents = torch.empty_like(of_spikes)
         for t in reversed(range(len(of_spikes))):
-            # v(t) = v - s theta goes on to the next step, so a spike counts for what it says and what it takes.
+            # v(t) = v - s theta goes on to the next step, so a spike acts by its value and by its charge.
             of_membrane = of_membrane + (of_spikes[t] - ctx.threshold * of_membrane) * ctx.slopes[t]
             of_currents[t] = of_membrane
         return of_currents, of_membrane, None
@@ -76,7 +74,7 @@ def pseudo_derivative(membrane: Tensor, count: Tensor, layer: SpikingLayer) -> T
     Args:
         membrane: v before the reset, `[B, *shape]`.
         count: N before this step.
-        layer: What the neurons are.
+        layer: Neurons of the layer.
 
     Returns:
         Tensor: `[B, *shape]`.

@@ -1,4 +1,4 @@
-"""How long and how fast to train: the options that all fine-tunings have."""
+"""Options that all fine-tunings have: how long and how fast they train."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import math
 from dataclasses import dataclass
 
 from dqn2snn.errors import ArgumentError
-
-__all__ = ["Schedule"]
 
 _LAST_RATE = 0.02
 
@@ -18,11 +16,11 @@ class Schedule:
 
     Attributes:
         updates: Updates by Adam.
-        batch_size: Observations of each.
-        learning_rate: Of the first update, in root mean squares of a layer's weights; it falls to 2 % of that along a
-            cosine.
+        batch_size: Observations of each update.
+        learning_rate: Learning rate of the first update, in root mean squares of a layer's weights. It falls to 2 % of
+            that along a cosine.
         features: Weight of LaSNN's loss on the layers' attention; 0 for none.
-        seed: Of the order of the observations.
+        seed: Determines the order of the observations.
         progress: Show a progress bar when standard error is a terminal.
 
     Raises:

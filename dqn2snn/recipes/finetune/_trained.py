@@ -11,10 +11,8 @@ from dqn2snn.errors import PlanError
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.plan.graph import LayerGraph, per_channel
 
-__all__ = ["Trained", "check_trainable"]
-
 _ROOM = 2.0**-12
-"""Of the threshold, between it and the first layer's initial membranes, which have to be below it on any grid."""
+"""Gap between the first layer's initial membranes and the threshold, in thresholds; they stay below on any grid."""
 
 _MEMBRANE_RATE = 0.3
 """Learning rate of initial membranes in thresholds, for one of 1 of the weights in their root mean square."""
@@ -22,7 +20,7 @@ _MEMBRANE_RATE = 0.3
 
 @dataclass(frozen=True, eq=False)
 class _Numbers:
-    """What is trained of one layer; None where it is fixed.
+    """Trained numbers of one layer; None where they are fixed.
 
     The scale of a channel is not among them: it is a factor of the weights that lead to the channel and of those that
     leave it, which are.
@@ -46,7 +44,7 @@ class Trained:
     """A plan whose weights, biases and initial membranes are leaves of torch's graph.
 
     Args:
-        plan: In raw numbers.
+        plan: A plan in raw numbers.
     """
 
     def __init__(self, plan: SpikingPlan) -> None:
@@ -62,7 +60,7 @@ class Trained:
         return replace(self._cast, layers=tuple(hidden), output=output)
 
     def exported(self) -> SpikingPlan:
-        """The same for other uses: in float64, numbers per channel where that says the same."""
+        """The plan in float64 without gradients, with numbers per channel where neurons share them."""
         now = self.plan()
         *hidden, output = (
             self._exported(made, layer)
@@ -71,7 +69,7 @@ class Trained:
         return replace(self.made, layers=tuple(hidden), output=output)
 
     def parameters(self) -> list[Tensor]:
-        """Everything that is trained."""
+        """All numbers that are trained."""
         return [
             number
             for numbers in self._numbers
@@ -107,7 +105,7 @@ class Trained:
         return groups
 
     def snapshot(self) -> list[Tensor]:
-        """Copies of everything that is trained."""
+        """Copy all numbers that are trained."""
         return [number.detach().clone() for number in self.parameters()]
 
     def restore(self, snapshot: list[Tensor]) -> None:

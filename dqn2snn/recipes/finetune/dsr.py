@@ -16,8 +16,6 @@ from dqn2snn.recipes.finetune._rates import Answer, answer, counts_of, simulated
 from dqn2snn.recipes.finetune._schedule import Schedule
 from dqn2snn.recipes.finetune._trained import Trained
 
-__all__ = ["dsr"]
-
 
 @finetuning
 def dsr(plan: SpikingPlan, data: TrainingData, schedule: Schedule) -> SpikingPlan:

@@ -18,18 +18,16 @@ from dqn2snn.recipes.finetune._rates import Answer, answer, quantised
 from dqn2snn.recipes.finetune._schedule import Schedule
 from dqn2snn.recipes.finetune._trained import Trained
 
-__all__ = ["qcfs"]
-
 
 @finetuning
 def qcfs(plan: SpikingPlan, data: TrainingData, schedule: Schedule) -> SpikingPlan:
     """Fine-tune the quantised activations of a plan.
 
-    With lambda the activation of which L spikes tell, L = T k in "rate" coding and L levels in "delta" coding,
+    With lambda the activation for which L spikes stand, L = T k in "rate" coding and L levels in "delta" coding,
 
         a = lambda / L clip(floor(z L / lambda + phi), 0, L),    phi = v_init / theta,    da/dz = 1 inside the clip.
 
-    It is what the neurons say when their inputs come evenly, whatever they are: exact for constant inputs and for
+    The neurons compute this when their inputs come evenly. It is exact for constant inputs and for
     "delta" networks that have settled, nearly so for signed neurons, and a bound for others. Nothing is simulated, and
     an update costs the same for every T. Q-values are the mean charge, which becomes the plan's readout. lambda,
     learned per channel, is a factor of the weights on both sides.

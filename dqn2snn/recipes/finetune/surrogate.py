@@ -18,8 +18,6 @@ from dqn2snn.recipes.finetune._scan import scan
 from dqn2snn.recipes.finetune._schedule import Schedule
 from dqn2snn.recipes.finetune._trained import Trained
 
-__all__ = ["surrogate"]
-
 
 @finetuning
 def surrogate(plan: SpikingPlan, data: TrainingData, schedule: Schedule) -> SpikingPlan:

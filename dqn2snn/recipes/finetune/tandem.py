@@ -19,8 +19,6 @@ from dqn2snn.recipes.finetune._rates import Answer, answer, clipped, counts_of, 
 from dqn2snn.recipes.finetune._schedule import Schedule
 from dqn2snn.recipes.finetune._trained import Trained
 
-__all__ = ["tandem"]
-
 
 @finetuning
 def tandem(plan: SpikingPlan, data: TrainingData, schedule: Schedule) -> SpikingPlan:

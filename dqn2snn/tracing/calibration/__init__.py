@@ -20,10 +20,11 @@ from dqn2snn.errors import ArgumentError, CalibrationError
 from dqn2snn.plan.graph import AffineLayer, LayerGraph
 from dqn2snn.tracing.calibration._sample import Sample
 from dqn2snn.tracing.calibration._select import PASSES, Selection, begin, finish, narrow, observe
-from dqn2snn.tracing.calibration._stats import ActivationStats, LayerStats, Quantity, check_percentile
+from dqn2snn.tracing.calibration._stats import ActivationStats, LayerStats, Quantity
+from dqn2snn.tracing.calibration._stats import check_percentile as check_percentile
 from dqn2snn.tracing.observations import Observations, check_observations
 
-__all__ = ["ActivationStats", "LayerStats", "Quantity", "calibrate", "check_percentile"]
+__all__ = ["ActivationStats", "LayerStats", "calibrate"]
 
 
 @on_host()

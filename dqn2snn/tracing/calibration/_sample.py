@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["MOST", "Sample"]
-
 MOST = 1 << 20
 """Numbers that are kept of a layer."""
 
@@ -41,7 +39,7 @@ class Sample:
             period: After how many numbers their meaning repeats.
 
         Returns:
-            Sample: Of `ceil(count / stride)` numbers per group, at most `MOST` altogether or one per group.
+            Sample: A sample of `ceil(count / stride)` numbers per group, at most `MOST` altogether or one per group.
         """
         stride = max(1, math.ceil(count * groups / MOST))
         while math.gcd(stride, period) > 1:

@@ -12,13 +12,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["PASSES", "Selection", "begin", "finish", "narrow", "observe"]
-
 _SHIFTS = (21, 10, 0)
 _BITS = (11, 11, 10)
 _HALF = 1 << (_BITS[0] - 1)  # the first digit is signed
 PASSES = len(_SHIFTS)
-"""How often the stream is read."""
+"""Number of passes over the stream."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""What calibration knows about a network's activations."""
+"""Statistics of a network's activations."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from typing import Literal, TypeVar
 from torch import Tensor
 
 from dqn2snn.errors import ArgumentError, CalibrationError
-
-__all__ = ["ActivationStats", "LayerStats", "Quantity", "check_percentile"]
 
 Quantity = Literal["preactivation", "activation"]
 """Over what a percentile is taken: z, or the ReLU output max(0, z), zeros included."""
@@ -84,7 +82,7 @@ class ActivationStats:
 
 
 def check_percentile(percentile: float) -> float:
-    """The percentile itself. One up to 1 is taken for the mistake that it is: a fraction.
+    """Check a percentile, and return it. One up to 1 is refused, since it is probably a fraction.
 
     Raises:
         ArgumentError: If it is not a number in (1, 100].
