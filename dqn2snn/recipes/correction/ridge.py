@@ -51,8 +51,8 @@ def ridge(
         graph: The network whose Q-values are wanted.
         observations: `[N, *input_shape]`; a few thousand, more than the readout has inputs.
         strength: Strength of the pull towards the readout as it was, 0 or more. By default, out of 1e-5 to 10, the one
-            whose readouts, fitted to three quarters of the observations, agree best on the fourth; where none agrees better
-            than the readout does as it is, that stays.
+            whose readouts, fitted to three quarters of the observations, agree best on the fourth; where none agrees
+            better than the readout does as it is, that stays.
         near_ties: Whether to weigh observations; all count the same otherwise.
         progress: Show a progress bar when standard error is a terminal.
 
