@@ -89,7 +89,7 @@ def _dask(jobs: int, address: str | None) -> Iterator[None]:
     where = (
         {"address": address}
         if address
-        else {"n_workers": jobs, "threads_per_worker": 1, "dashboard_address": None}
+        else {"n_workers": jobs, "threads_per_worker": 1, "dashboard_address": ":0"}
     )
     with distributed.Client(**where):
         yield

@@ -182,7 +182,7 @@ def test_two_processes_play_the_same_episodes(whole: Path, tmp_path: Path) -> No
 def test_two_workers_of_dask_play_the_same_episodes(whole: Path, tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed")
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         distributed.Client(cluster) as client,
     ):
         client.wait_for_workers(2, timeout=120)
