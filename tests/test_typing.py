@@ -47,7 +47,7 @@ except UnsupportedModuleError as error:
 
 @pytest.mark.slow
 def test_a_strict_user_script_has_no_type_errors_and_a_wrong_one_has(tmp_path: Path) -> None:
-    wrong = SCRIPT.replace("num_steps=32, backend", 'engine="fast", num_steps=32, backend').replace(
+    wrong = SCRIPT.replace("num_steps=32, backend", "engine=3, num_steps=32, backend").replace(
         "num_steps=32", 'num_steps="32"'
     )
     (tmp_path / "right.py").write_text(SCRIPT, encoding="utf-8")

@@ -79,7 +79,7 @@ class Engine(ABC):
     """
 
     name: ClassVar[str]
-    about: ClassVar[str]
+    about: ClassVar[str] = ""
 
     def refusal(self, plan: SpikingPlan, device: torch.device) -> str | None:
         """Why it cannot simulate a plan on a device, as a clause; None if it can."""
@@ -172,7 +172,15 @@ class Simulation(ABC):
 
         Returns:
             Streaming: At rest.
+
+        Raises:
+            ArgumentError: If the plan remembers, and the engine has no states to hand on.
         """
+        if self.plan.stateful:
+            raise ArgumentError(
+                "Expected a plan whose decisions are independent, since this engine begins each from rest. Found one "
+                f'in {self.plan.coding} coding that remembers. Use engine="auto".'
+            )
         return Forgetful(self)
 
 

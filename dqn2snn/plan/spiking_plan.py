@@ -61,6 +61,10 @@ class SpikingPlan:
                 "Expected output neurons that send one spike a step at most, and a first layer without step_bias. "
                 "Found others. Their robust rate is exact as it is, and the first layer's current is constant."
             )
+        if not isinstance(self.coding, Coding):
+            raise PlanError(
+                f"Expected a Coding. Found {self.coding!r}. Use dqn2snn.plan.coding.coding_named(name)."
+            )
         self.coding.check(self)
 
     @property

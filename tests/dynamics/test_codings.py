@@ -15,11 +15,11 @@ from dqn2snn.errors import PlanError
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.coding import CODINGS, coding_named, coding_names
 from dqn2snn.plan.file import load_plan, save_plan
+from tests.codings import RECIPES
 from tests.plugged import announce
 
 PACKAGE = Path(dqn2snn.__file__).parent
 NET = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
-RECIPES = {"rate": "rate", "delta": "sigma_delta", "latency": "ttfs"}
 
 PLUGIN = '''
 from dqn2snn.dynamics.codings.rate import RateCoding

@@ -22,10 +22,10 @@ from dqn2snn.errors import ArgumentError
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.coding import CODINGS
+from tests.codings import RECIPES
 from tests.properties import assert_same_q_values, assert_same_spikes
 
 PACKAGE = Path(dqn2snn.__file__).parent
-RECIPES = {"rate": "rate", "delta": "sigma_delta", "latency": "ttfs"}
 CPU = torch.device("cpu")
 
 
@@ -149,3 +149,11 @@ def test_engines_are_told_apart_nowhere_else() -> None:
         if isinstance(node, ast.Compare) and tells(node)
     ]
     assert found == []
+
+
+def test_an_engine_without_states_refuses_to_stream_a_plan_that_remembers() -> None:
+    plan = plan_of("delta")
+    simulation = _Stub().prepare(plan, CPU, Host())
+    with pytest.raises(ArgumentError, match=r'remembers\. Use engine="auto"\.'):
+        simulation.stream()
+    assert SpikingQNetwork(plan, engine="auto").stream().step(seen(3)).shape == (3, 3)

@@ -12,6 +12,7 @@ from torch import nn
 import dqn2snn
 from dqn2snn.errors import PlanError
 from dqn2snn.plan import SpikingPlan, check_num_steps
+from dqn2snn.plan.coding import coding_named
 from dqn2snn.plan.summary import COLUMNS
 from tests.agents import NAMES, agent, observations, plan
 
@@ -123,3 +124,10 @@ def test_a_cast_leaves_the_plan_as_it_is() -> None:
         made.num_actions,
         made.input_shape,
     )
+
+
+def test_a_coding_is_an_object_and_no_name() -> None:
+    plan = dqn2snn.convert(nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)), torch.rand(64, 4)).plan
+    with pytest.raises(PlanError, match=r"Expected a Coding\. Found 'delta'\. Use .*coding_named"):
+        dataclasses.replace(plan, coding="delta")  # type: ignore[arg-type]
+    assert coding_named("delta").name == "delta"

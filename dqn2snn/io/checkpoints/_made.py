@@ -50,6 +50,10 @@ def q_network_of(
     Raises:
         CheckpointError: If the layers do not fit behind each other, or do not take the observations.
     """
+    if not all(
+        bool(torch.isfinite(values).all()) for layer in layers for values in (layer.weight, layer.bias)
+    ):
+        raise CheckpointError("Expected finite weights. Found NaN or infinity. Use an earlier checkpoint.")
     module = _filled(layers, strides, observation_shape, divide)
     num_actions = len(layers[-1].weight)
     if readout is not None:

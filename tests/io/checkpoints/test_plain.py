@@ -13,7 +13,8 @@ from torch import nn
 
 import dqn2snn
 from dqn2snn.errors import CheckpointError
-from dqn2snn.io.checkpoints import load_q_network
+from dqn2snn.io.checkpoints import load_q_network, q_network_of, weights_of
+from dqn2snn.io.checkpoints._source import open_source
 from tests.io.checkpoints.sources import assert_equal_q, observations_of, saved
 
 
@@ -177,3 +178,12 @@ def test_what_was_read_can_be_converted(tmp_path: Path) -> None:
     observations = observations_of(checkpoint, 256)
     snn = dqn2snn.convert(checkpoint, observations, num_steps=64)
     assert (snn(observations).argmax(1) == checkpoint(observations).argmax(1)).float().mean() > 0.9
+
+
+def test_weights_that_a_reader_found_out_of_range_are_refused(tmp_path: Path) -> None:
+    torch.save(mlp(4, 8, 2).state_dict(), tmp_path / "net.pt")
+    source = open_source(tmp_path / "net.pt")
+    layers = weights_of({name: values.clone() for name, values in mlp(4, 8, 2).state_dict().items()})
+    layers[0].weight[0, 0] = torch.nan
+    with pytest.raises(CheckpointError, match=r"Expected finite weights\. Found NaN or infinity"):
+        q_network_of(source, layers, (), (4,), rule="mine", framework="mine")
