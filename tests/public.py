@@ -41,3 +41,10 @@ def _modules() -> Iterator[str]:
     for module in pkgutil.walk_packages(dqn2snn.__path__, "dqn2snn."):
         if not any(part.startswith("_") for part in module.name.split(".")):
             yield module.name
+
+
+def public_name_count() -> int:
+    """How many distinct names stand in `__all__` of public modules."""
+    return len(
+        {name for module in _modules() for name in getattr(importlib.import_module(module), "__all__", ())}
+    )
