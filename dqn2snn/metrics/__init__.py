@@ -35,6 +35,9 @@ function                  class                   question
     0.75 [0.30, 0.95]
 """
 
+from typing import TYPE_CHECKING
+
+from dqn2snn._utils.lazy import lazy_modules
 from dqn2snn.metrics.agreement import (
     ActionAgreement,
     GapWeightedAgreement,
@@ -62,3 +65,6 @@ __all__ = [
     "silent_fraction",
     "synaptic_operations",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy_modules(__name__, "torchmetrics")

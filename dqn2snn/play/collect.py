@@ -19,7 +19,7 @@ from dqn2snn.play.envs import EnvSource, env_of
 from dqn2snn.play.policies import Policy, player_of
 from dqn2snn.play.rollout import play
 
-__all__ = ["FIRST_EPISODE", "Rollout", "collect_observations", "collect_rollout"]
+__all__ = ["Rollout", "collect_observations", "collect_rollout"]
 
 
 def collect_observations(

@@ -17,17 +17,7 @@ from dqn2snn.errors import ArgumentError, EnvironmentMismatchError, MissingExtra
 if TYPE_CHECKING:
     import gymnasium
 
-__all__ = [
-    "AtariProtocol",
-    "EnvSource",
-    "Spaces",
-    "action_names",
-    "atari_protocol",
-    "check_env",
-    "env_of",
-    "make_env",
-    "spaces_of",
-]
+__all__ = ["AtariProtocol", "EnvSource", "atari_protocol", "check_env", "make_env"]
 
 EnvSource: TypeAlias = "str | gymnasium.Env[Any, Any] | Callable[[], gymnasium.Env[Any, Any]]"
 """An environment id, one environment, or a function that makes environments."""

@@ -17,7 +17,7 @@ from dqn2snn.errors import ArgumentError
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.plan import SpikingPlan
 
-__all__ = ["Places", "Player", "Policy", "device_of", "player_of", "readouts_of"]
+__all__ = ["Policy"]
 
 Policy: TypeAlias = Callable[[Tensor], Tensor]
 """Anything that maps observations ``[B, *obs_shape]`` to Q-values ``[B, A]``: a DQN, a spiking network."""

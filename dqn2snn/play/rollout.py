@@ -21,7 +21,7 @@ from dqn2snn.play._slots import Slot, act, environments
 from dqn2snn.play.envs import EnvSource
 from dqn2snn.play.policies import Places, Player
 
-__all__ = ["Step", "play"]
+__all__ = ["play"]
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from dqn2snn.play.envs import EnvSource
 from dqn2snn.play.evaluate._policy import plain
 from dqn2snn.play.policies import Policy
 
-__all__ = ["AgreementStudy", "doubling_steps", "fresh_rollout", "study_agreement"]
+__all__ = ["AgreementStudy", "fresh_rollout", "study_agreement"]
 
 FRESH_SEED = 500_000
 """Added to the seed of fresh observations, so that none of their episodes served for calibration."""

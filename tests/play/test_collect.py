@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from dqn2snn.errors import ArgumentError
-from dqn2snn.play.collect import FIRST_EPISODE, collect_observations, collect_rollout
+from dqn2snn.play._whole_episodes import FIRST_EPISODE
+from dqn2snn.play.collect import collect_observations, collect_rollout
 from dqn2snn.play.rollout import play
 
 
