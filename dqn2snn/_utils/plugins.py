@@ -1,4 +1,4 @@
-"""What installed packages add by entry points."""
+"""Entry points by which installed packages add to this one."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def _watched(unit: Unit, settings: Settings, directory: Path) -> Player:
 
 
 def _clipped(unit: Unit, settings: Settings, directory: Path, q_dqn: Player) -> Player:
-    """The same of the clipped DQN, which has one readout and no spikes."""
+    """Q-values of the clipped DQN, which has one readout and no spikes, and of the DQN."""
     network = clipped_of(unit, settings.conditions, directory)
 
     def q(observations: Tensor, places: Places) -> tuple[Tensor, ...]:
@@ -109,7 +109,7 @@ def _clipped(unit: Unit, settings: Settings, directory: Path, q_dqn: Player) -> 
 
 
 def _columns(step: Step, spiking: bool) -> dict[str, list[float]]:
-    """What each row of a step adds to its episode."""
+    """Columns of numbers that the rows of a step add to their episodes."""
     columns: dict[str, list[float]] = {
         "return": step.rewards.tolist(),
         "length": [1] * len(step.rewards),

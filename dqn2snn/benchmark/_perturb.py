@@ -1,4 +1,4 @@
-"""What an episode is spoilt by, by its name: bar=40, gaussian=0.1, salt_and_pepper=0.05, weights=0.1."""
+"""Perturbations of an episode by their names: bar=40, gaussian=0.1, salt_and_pepper=0.05, weights=0.1."""
 
 from __future__ import annotations
 

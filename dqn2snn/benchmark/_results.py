@@ -24,7 +24,7 @@ _OF_SPIKING = ("agreed", "agreed_spike_count", "spikes", "operations")
 
 @dataclass(frozen=True)
 class Results:
-    """What is known.
+    """Conditions and episodes of a benchmark.
 
     Attributes:
         conditions: The same for all that is in one file.
@@ -68,7 +68,7 @@ def _checked(entry: Entry, unit: Unit) -> int:
 
 
 def read(directory: Path) -> Results:
-    """What a benchmark has left behind, whole lines only.
+    """Read the results of a benchmark, whole lines only.
 
     Args:
         directory: Where it wrote.

@@ -1,4 +1,4 @@
-"""What is left of a score under a perturbation."""
+"""Scores under a perturbation, as a share of those without."""
 
 from __future__ import annotations
 

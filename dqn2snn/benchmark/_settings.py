@@ -1,4 +1,4 @@
-"""What the benchmark plays, and under which conditions."""
+"""Agents, recipes and episodes of a benchmark, and its conditions."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def read(path: Path, what: str) -> tuple[Entry, list[Entry]]:
 
 
 def refusal(path: Path, what: str, found: object) -> CheckpointError:
-    """What to raise of a file that is something else."""
+    """The error for a file that is something else."""
     return CheckpointError(
         f"{path}: Expected {what}. Found: {found}. Choose another directory, or remove the file."
     )

@@ -1,4 +1,4 @@
-"""What many lines come to: numbers for each game and each way to convert, and over the games."""
+"""A summary of many lines: numbers for each game and each way to convert, and over the games."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Summary:
     refused: Mapping[str, str]
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as plain data that `json.dumps` takes."""
+        """The summary as plain data that `json.dumps` takes."""
         return plain(self)
 
 

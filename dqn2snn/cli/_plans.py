@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def describe_plan(plan: SpikingPlan) -> dict[str, Any]:
-    """What `plan.summary()` says, as plain data.
+    """The content of `plan.summary()` as plain data.
 
     Args:
         plan: The plan.

@@ -1,1 +1,1 @@
-"""What one step of a spiking network does, what it remembers, and what is read of it."""
+"""One step of a spiking network, the state that it leaves, and the codings and readouts that give it a meaning."""

@@ -1,4 +1,4 @@
-"""What a spiking network remembers from one decision to the next."""
+"""The state of a spiking network, which it may keep from one decision to the next."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ REMEDY = "install GCC or Clang and the headers of Python, then dqn2snn again fro
 
 @dataclass(frozen=True)
 class Extension:
-    """What became of loading the compiled extension.
+    """The compiled extension, or why it could not be loaded.
 
     Attributes:
         module: The extension; None if it cannot be used.

@@ -43,7 +43,7 @@ EVERY = 4
 
 @dataclass(frozen=True, eq=False)
 class Decision:
-    """What a batch of observations was decided to, and after how many steps.
+    """Actions for a batch of observations, and the steps that each took.
 
     Attributes:
         actions: `[B]` int64; of equal Q-values the first wins.

@@ -94,7 +94,7 @@ class _Layer:
         return self.plan.affine.weight.t().contiguous()
 
     def currents(self, spikes: Tensor, start: int) -> Tensor:
-        """What spikes `[c, B, *in_shape]` of the layer before cause from step `start` on, `[c, B, *shape]`."""
+        """Currents `[c, B, *shape]` from step `start` on, by spikes `[c, B, *in_shape]` of the layer before."""
         flat = spikes.flatten(0, 1)
         if self.wide and float(flat.count_nonzero()) < _RARE * flat.numel():
             currents = looked_up(self.columns, flat.flatten(1), self.graded) + self.plan.affine.bias

@@ -36,7 +36,7 @@ def simulate_reference(
 def advance_reference(
     plan: SpikingPlan, observations: Tensor, num_steps: int, state: NetworkState, *, spikes: bool = False
 ) -> tuple[Record, NetworkState]:
-    """The same from any state.
+    """Simulate a decision from any state.
 
     Args:
         plan: The spiking network in float64, on the device of the observations.

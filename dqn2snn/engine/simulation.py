@@ -45,7 +45,7 @@ class Threads:
 
 @dataclass(frozen=True, eq=False)
 class Host:
-    """What an engine may use beside the plan.
+    """The network that is simulated, as far as an engine may use it beside the plan.
 
     Attributes:
         network: The native network; it may be moved and trained.
@@ -87,7 +87,7 @@ class Engine(ABC):
 
     @abstractmethod
     def prepare(self, plan: SpikingPlan, device: torch.device, host: Host) -> Simulation:
-        """What it makes of a plan, once, before the first decision.
+        """Make a plan ready, once, before the first decision.
 
         Args:
             plan: One that `refusal` does not refuse.
@@ -153,7 +153,7 @@ class Simulation(ABC):
             return decide(self.plan, by_rate.run(observations, num_steps, progress=False), margin, every)
 
     def values(self, observations: Tensor, layers: Sequence[int]) -> tuple[Tensor, ...]:
-        """What neurons have told by the end of a decision from rest: the sum of their spikes, each by its worth.
+        """Values of neurons at the end of a decision from rest: the sum of their spikes, each by its worth.
 
         Args:
             observations: `[B, *input_shape]`, on the device.

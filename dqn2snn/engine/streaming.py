@@ -21,7 +21,7 @@ Advance = Callable[..., tuple[Record, NetworkState]]
 
 
 class Streaming(Protocol):
-    """What simulates decisions in sequence."""
+    """A simulation of decisions in sequence."""
 
     def advance(
         self,

@@ -1,4 +1,4 @@
-"""What hidden neurons have told by the end of a decision: their spikes, each by its worth."""
+"""Values of hidden neurons at the end of a decision: their spikes, each by its worth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands between synapses and neurons and has a state of its own, in Norse's way."""
+"""Modules with a state between synapses and neurons, in Norse's way."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ class GradedIF(StatefulModule, snn.Synaptic):  # type: ignore[misc]
         return self.spike_grad((mem + self.v_init) / self.threshold, *allowed)  # type: ignore[no-any-return]
 
     def hidden_twin(self, *, output: bool = False) -> GradedIF:
-        """The same neuron with `init_hidden`, and a state of its own."""
+        """A copy of the neuron with `init_hidden`, and a state of its own."""
         return GradedIF(
             self.threshold,
             self.v_init,

@@ -99,7 +99,7 @@ class IF(StatefulModule, snn.Leaky):  # type: ignore[misc]
         return self.spike_grad(mem - (self.threshold - self.v_init))  # type: ignore[no-any-return]
 
     def hidden_twin(self, *, output: bool = False) -> IF:
-        """The same neuron with `init_hidden`, and a membrane of its own."""
+        """A copy of the neuron with `init_hidden`, and a membrane of its own."""
         return IF(
             self.threshold,
             self.v_init,

@@ -1,4 +1,4 @@
-"""What stands between synapses and neurons and has a state of its own, in snnTorch's way."""
+"""Modules with a state between synapses and neurons, in snnTorch's way."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Difference(_Input):
         return self._returned(input_ - before)
 
     def hidden_twin(self, *, output: bool = False) -> Difference:
-        """The same module with `init_hidden`."""
+        """A copy of the module with `init_hidden`."""
         return Difference(init_hidden=True)
 
 
@@ -87,5 +87,5 @@ class StepBias(_Input):
         return self._returned(self.currents(input_, step))
 
     def hidden_twin(self, *, output: bool = False) -> StepBias:
-        """The same module with `init_hidden`, and the same currents."""
+        """A copy of the module with `init_hidden`, and the same currents."""
         return StepBias(self.currents, init_hidden=True)

@@ -14,7 +14,7 @@ from dqn2snn.errors import ArgumentError
 
 
 class StatefulModule:
-    """What our modules for snnTorch share, beside their base class, which is one of snnTorch's own."""
+    """Mixin of our modules for snnTorch, whose base class is one of snnTorch's own."""
 
     STATES: ClassVar[tuple[str, ...]] = ("mem",)
     """Names of the buffers, in the order in which they are passed and returned."""
@@ -29,7 +29,7 @@ class StatefulModule:
         return tuple(torch.zeros_like(input_) for _ in self.STATES)
 
     def hidden_twin(self, *, output: bool = False) -> StatefulModule:
-        """The same module with `init_hidden`, and a state of its own; `output` is for the last neurons."""
+        """A copy of the module with `init_hidden`, and a state of its own; `output` is for the last neurons."""
         raise NotImplementedError
 
     def reset_rows(self, episode_start: Tensor) -> None:

@@ -157,7 +157,7 @@ class SNNTorchNetwork(nn.Module):
         return spikes, after
 
     def to_sequential(self) -> nn.Sequential:
-        """The same network as a flat `nn.Sequential` with `init_hidden` neurons.
+        """The network as a flat `nn.Sequential` with `init_hidden` neurons.
 
         Used as in snnTorch's tutorials: `utils.reset(net)`, then `spk, mem = net(x)` at every step, or
         `spk, count, mem = net(x)` where the last neurons count. Weights are shared with this network, states are

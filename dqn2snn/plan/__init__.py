@@ -1,4 +1,4 @@
-"""What a spiking network *is*: the layer graph of a DQN, the plan made of it, its grid and its files."""
+"""Plans, which say what a spiking network is: the layer graph of a DQN, the plan made of it, its grid and its files."""
 
 from dqn2snn.plan.coding import Coding
 from dqn2snn.plan.coding import ReadoutKind as ReadoutKind

@@ -1,4 +1,4 @@
-"""What `dqn2snn.play.rollout` plays in: environments, each with the episode that runs in it."""
+"""The environments that `dqn2snn.play.rollout` plays in, each with the episode that runs in it."""
 
 from __future__ import annotations
 

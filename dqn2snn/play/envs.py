@@ -34,7 +34,7 @@ _MINATAR = {"n": "no-op", "l": "left", "u": "up", "r": "right", "d": "down", "f"
 
 
 class Spaces(NamedTuple):
-    """What an environment shows and takes, as far as a Q-network cares."""
+    """Observations and actions of an environment, as far as a Q-network cares."""
 
     observation_shape: tuple[int, ...]
     num_actions: int

@@ -35,7 +35,7 @@ SHOWN = ("lunarlander", "minatar-freeway")
 
 @dataclass(frozen=True)
 class DemoSettings:
-    """What the demonstration does.
+    """Agents, episodes and steps of the demonstration.
 
     Attributes:
         agents: Names of shipped agents.

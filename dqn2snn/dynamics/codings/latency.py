@@ -49,7 +49,7 @@ class LatencyCoding(Coding):
         return plan.readout_scale * (charge / (steps_of(charge) * theta))
 
     def decode_counts(self, plan: SpikingPlan, counts: Tensor) -> Tensor:
-        """The same with the spikes' part of the charge: the output neurons integrate and fire."""
+        """Q-values of the spikes' part of the charge: the output neurons integrate and fire."""
         return plan.readout_scale * (counts / steps_of(counts))
 
     def between(self, plan: SpikingPlan, state: NetworkState) -> NetworkState:

@@ -81,7 +81,7 @@ class RateCoding(Coding):
         return by_readout(plan, plan.readout_scale * (charge / (steps_of(charge) * theta)))
 
     def decode_counts(self, plan: SpikingPlan, counts: Tensor) -> Tensor:
-        """The same with the spikes' part of the charge."""
+        """Q-values of the spikes' part of the charge."""
         return by_readout(plan, plan.readout_scale * (counts / steps_of(counts)))
 
     def between(self, plan: SpikingPlan, state: NetworkState) -> NetworkState:

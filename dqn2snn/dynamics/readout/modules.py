@@ -16,7 +16,7 @@ MembraneTime: TypeAlias = Literal["after_reset", "before_reset"]
 
 
 class Readout(nn.Module, ABC):
-    """What the three readouts share: their buffers, and a look at the records before they are read.
+    """Base of the three readouts: their buffers, and a look at the records before they are read.
 
     A subclass says in `_read` what it makes of records that are known to fit.
 

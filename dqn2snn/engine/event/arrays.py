@@ -54,7 +54,7 @@ class RecordArrays:
         )
 
     def record(self, plan: SpikingPlan) -> Record:
-        """What was written, without a copy where possible."""
+        """The record of the arrays, without a copy where possible."""
         counts = [torch.from_numpy(count) for count in self.counts]
         return Record(
             num_steps=len(self.q),

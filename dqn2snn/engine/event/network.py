@@ -56,7 +56,7 @@ class EventNetwork:
         return stream
 
     def readable(self, observations: Tensor) -> tuple[NDArray[Any], bool]:
-        """What the extension reads.
+        """The network as the extension reads it.
 
         Args:
             observations: `[B, *input_shape]`, on the CPU.

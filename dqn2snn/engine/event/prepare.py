@@ -50,7 +50,7 @@ def refusal(plan: SpikingPlan) -> str | None:
 
 
 def _unspoken(plan: SpikingPlan) -> str | None:
-    """What a plan says that the engine does not know, as a clause."""
+    """A property of the plan that the engine does not know, as a clause."""
     if plan.coding.compiled is None:
         return f"{plan.coding} coding is not compiled into it"
     if plan.stateful and not plan.on_grid:

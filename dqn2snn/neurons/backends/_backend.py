@@ -1,4 +1,4 @@
-"""What a backend is: a way to build the native network of a plan, and a way to step it."""
+"""A backend: a way to build the native network of a plan, and a way to step it."""
 
 from __future__ import annotations
 
