@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from dqn2snn.plan import SpikingLayer
-
-
-@dataclass(frozen=True, eq=False)
-class NeuronState:
-    """State of a layer of neurons.
-
-    Attributes:
-        membrane: v after the last step, `[B, *shape]`.
-        count: N, spikes sent so far, those taken back subtracted, `[B, *shape]`.
-    """
-
-    membrane: Tensor
-    count: Tensor
+from dqn2snn.plan.state import NeuronState
 
 
 def if_step(current: Tensor, state: NeuronState, layer: SpikingLayer) -> tuple[Tensor, NeuronState]:

@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from dqn2snn.dynamics.neuron import NeuronState, initial_state
+from dqn2snn.dynamics.neuron import initial_state
 from dqn2snn.plan import SpikingPlan
-
-__all__ = ["NetworkState"]
-
-
-@dataclass(frozen=True, eq=False)
-class NetworkState:
-    """State of a batch of networks between two steps.
-
-    Attributes:
-        layers: Of the hidden layers, then of the output.
-        current: Current of the first layer that was presented last, `[B, *shape]`; zero at rest.
-    """
-
-    layers: tuple[NeuronState, ...]
-    current: Tensor
+from dqn2snn.plan.state import NetworkState, NeuronState
 
 
 def at_rest(plan: SpikingPlan, batch: int) -> NetworkState:

@@ -17,10 +17,11 @@ import torch
 from torch import Tensor
 
 from dqn2snn.dynamics.encode import constant_current
-from dqn2snn.dynamics.neuron import NeuronState, if_step, initial_state
+from dqn2snn.dynamics.neuron import if_step, initial_state
 from dqn2snn.dynamics.record import Record, readouts
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.plan.graph import per_channel
+from dqn2snn.plan.state import NeuronState
 
 _ROWS = 2048
 """Samples times steps whose output currents are computed at once."""

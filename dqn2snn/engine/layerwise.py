@@ -19,14 +19,13 @@ from torch import Tensor
 
 from dqn2snn._utils.progress import progress_bar
 from dqn2snn.dynamics.encode import constant_current
-from dqn2snn.dynamics.neuron import NeuronState
 from dqn2snn.dynamics.record import Record, readouts
-from dqn2snn.dynamics.state import NetworkState
 from dqn2snn.engine.latency import simulate_windows
 from dqn2snn.engine.lookup import looked_up
 from dqn2snn.engine.simulation import Engine, Host, Simulation, StatefulSimulation
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.plan.ops import Dense, Reshape
+from dqn2snn.plan.state import NetworkState, NeuronState
 
 _ROWS = 512
 """Samples times steps of one chunk: about what a convolution needs to run at full speed."""

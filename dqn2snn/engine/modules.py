@@ -9,12 +9,11 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from dqn2snn.dynamics.neuron import NeuronState
 from dqn2snn.dynamics.record import Record, readouts
-from dqn2snn.dynamics.state import NetworkState
 from dqn2snn.engine.simulation import Engine, Host, StatefulSimulation
 from dqn2snn.neurons.backends import Adapter
 from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan.state import NetworkState, NeuronState
 
 
 def simulate_modules(

@@ -10,10 +10,10 @@ from torch import Tensor
 from dqn2snn.dynamics.encode import constant_current
 from dqn2snn.dynamics.neuron import if_step
 from dqn2snn.dynamics.record import Record, readouts
-from dqn2snn.dynamics.state import NetworkState
 from dqn2snn.engine.latency import latency_reference
 from dqn2snn.engine.simulation import Engine, Host, StatefulSimulation
 from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan.state import NetworkState
 
 
 def simulate_reference(

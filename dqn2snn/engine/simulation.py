@@ -17,13 +17,14 @@ from torch import Tensor, nn
 
 from dqn2snn._utils.progress import progress_bar
 from dqn2snn.dynamics.record import Record
-from dqn2snn.dynamics.state import NetworkState, at_rest
+from dqn2snn.dynamics.state import at_rest
 from dqn2snn.engine.decide import Decision, decide
 from dqn2snn.engine.streaming import Forgetful, StateStream, Streaming
 from dqn2snn.engine.values import values_by_steps
 from dqn2snn.errors import ArgumentError
 from dqn2snn.neurons.backends import Adapter, Backend
 from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan.state import NetworkState
 
 __all__ = ["Engine", "Simulation", "StatefulSimulation"]
 

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from dqn2snn.dynamics.record import Record
-from dqn2snn.dynamics.state import NetworkState, at_rest, merged, selected
+from dqn2snn.dynamics.state import at_rest, merged, selected
 from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan.state import NetworkState
 
 if TYPE_CHECKING:
     from dqn2snn.engine.simulation import Simulation

@@ -18,9 +18,9 @@ from torch import Tensor
 from dqn2snn._utils.plugins import load, plugins
 from dqn2snn.errors import PlanError
 from dqn2snn.plan.membranes import largest_membrane
+from dqn2snn.plan.state import NetworkState
 
 if TYPE_CHECKING:
-    from dqn2snn.dynamics.state import NetworkState
     from dqn2snn.plan.layer import SpikingLayer
     from dqn2snn.plan.spiking_plan import SpikingPlan
 

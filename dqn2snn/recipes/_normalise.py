@@ -72,8 +72,11 @@ def normalised_plan(
         _scaled(layer, incoming, outgoing)
         for layer, incoming, outgoing in zip(graph.all_layers, before, scales, strict=True)
     ]
+    each_step = (
+        shift / num_steps if shift else 0.0
+    )  # a number of steps without a shift may be too large for a float
     plan = SpikingPlan(
-        layers=tuple(_begun(layer, v_init, shift / num_steps) for layer in layers[:-1]),
+        layers=tuple(_begun(layer, v_init, each_step) for layer in layers[:-1]),
         output=layers[-1],
         readout_scale=float(scales[-1]),
         num_steps=num_steps,

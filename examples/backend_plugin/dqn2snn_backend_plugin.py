@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from dqn2snn import SpikingPlan
-from dqn2snn.dynamics.state import NetworkState
 from dqn2snn.errors import PlanError
 from dqn2snn.neurons.backends import Backend, CurrentEncoder, synapse_modules
 from dqn2snn.plan import SpikingLayer
 from dqn2snn.plan.graph import per_channel
+from dqn2snn.plan.state import NetworkState
 
 __all__ = ["BACKEND", "IF", "SpikingNetwork"]
 

@@ -17,13 +17,14 @@ from torch import Tensor
 import dqn2snn
 from dqn2snn.dynamics.codings.delta import CODING as DELTA
 from dqn2snn.dynamics.record import Record
-from dqn2snn.dynamics.state import NetworkState, at_rest, merged
+from dqn2snn.dynamics.state import at_rest, merged
 from dqn2snn.engine.modules import simulate_modules
 from dqn2snn.engine.reference import advance_reference
 from dqn2snn.neurons import norse as ours
 from dqn2snn.neurons.norse import to_norse
 from dqn2snn.neurons.snntorch import reset_rows, to_snntorch
 from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan.state import NetworkState
 from tests import agents
 from tests.neurons.adapting import adapted
 from tests.neurons.general_plans import Episodes, general_plans

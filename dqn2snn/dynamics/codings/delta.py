@@ -11,12 +11,11 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from dqn2snn.dynamics.neuron import NeuronState
-from dqn2snn.dynamics.state import NetworkState
 from dqn2snn.errors import PlanError
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.plan.coding import Coding
 from dqn2snn.plan.graph import per_channel
+from dqn2snn.plan.state import NetworkState, NeuronState
 
 
 class DeltaCoding(Coding):

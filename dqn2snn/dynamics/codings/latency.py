@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from dqn2snn.dynamics.codings.rate import steps_of
-from dqn2snn.dynamics.state import NetworkState, at_rest
+from dqn2snn.dynamics.state import at_rest
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.coding import Coding
 from dqn2snn.plan.graph import per_channel
+from dqn2snn.plan.state import NetworkState
 
 
 class LatencyCoding(Coding):

@@ -11,13 +11,13 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from dqn2snn.dynamics.neuron import NeuronState
 from dqn2snn.dynamics.readout.slope import rate_slope
-from dqn2snn.dynamics.state import NetworkState, at_rest
+from dqn2snn.dynamics.state import at_rest
 from dqn2snn.errors import PlanError
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.plan.coding import Coding
 from dqn2snn.plan.graph import per_channel
+from dqn2snn.plan.state import NetworkState, NeuronState
 
 
 class RateCoding(Coding):

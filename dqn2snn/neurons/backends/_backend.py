@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from dqn2snn.dynamics.state import NetworkState
 from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan.state import NetworkState
 
 
 class Adapter(Protocol):

@@ -6,12 +6,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from dqn2snn.dynamics.state import NetworkState
 from dqn2snn.neurons._norse_graded import GradedIFCell, GradedIFState
 from dqn2snn.neurons._norse_if import IFState
 from dqn2snn.neurons._norse_inputs import DifferenceCell, DifferenceState
 from dqn2snn.neurons.backends._backend import Backend
 from dqn2snn.neurons.norse import CELLS, NEURONS, to_norse
+from dqn2snn.plan.state import NetworkState
 
 
 class _Adapter:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from dqn2snn.dynamics.state import NetworkState
 from dqn2snn.neurons._snntorch_inputs import Difference, StepBias
 from dqn2snn.neurons.backends._backend import Backend
 from dqn2snn.neurons.snntorch import IF, GradedIF, SNNTorchNetwork, SNNTorchState, to_snntorch
+from dqn2snn.plan.state import NetworkState
 
 
 class _Adapter:

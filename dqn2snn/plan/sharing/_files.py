@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import dqn2snn
 from dqn2snn._utils.atari import atari_protocol
@@ -19,14 +19,17 @@ from dqn2snn.plan.file import load_plan, plan_bytes
 from dqn2snn.plan.sharing._card import render_card
 from dqn2snn.plan.spiking_plan import SpikingPlan
 
-if TYPE_CHECKING:
-    from dqn2snn.play.evaluate import Comparison
-
-
 FORMAT_VERSION = 1
 PLAN_FILE, CONFIG_FILE, CARD_FILE = "plan.safetensors", "config.json", "README.md"
 
 _PACKAGES = ("torch", "snntorch", "norse")
+
+
+class Compared(Protocol):
+    """A comparison of the network with its DQN, as `dqn2snn.compare_policies` makes it."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The comparison as plain data that `json.dumps` takes."""
 
 
 def write_directory(
@@ -102,7 +105,7 @@ def read_directory(name: str, **hub: Any) -> tuple[SpikingPlan, dict[str, Any]]:
     return plan, config
 
 
-def compared(comparison: Comparison) -> Mapping[str, Any]:
+def compared(comparison: Compared) -> Mapping[str, Any]:
     """The plain data of a comparison.
 
     Raises:

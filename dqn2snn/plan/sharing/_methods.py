@@ -6,16 +6,12 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from dqn2snn._utils.extras import require
 from dqn2snn.errors import ArgumentError, CheckpointError
-from dqn2snn.plan.sharing._files import compared, read_directory, write_directory
+from dqn2snn.plan.sharing._files import Compared, compared, read_directory, write_directory
 from dqn2snn.plan.spiking_plan import SpikingPlan
-
-if TYPE_CHECKING:
-    from dqn2snn.play.evaluate import Comparison
-
 
 Network = TypeVar("Network", bound="Sharing")
 
@@ -39,7 +35,7 @@ class Sharing:
         self,
         save_directory: str | os.PathLike[str],
         *,
-        comparison: Comparison | None = None,
+        comparison: Compared | None = None,
         license: str | None = None,  # noqa: A002
     ) -> Path:
         """Write the network to a directory, with its model card.
@@ -129,7 +125,7 @@ class Sharing:
         self,
         repo_id: str,
         *,
-        comparison: Comparison | None = None,
+        comparison: Compared | None = None,
         license: str | None = None,  # noqa: A002
         commit_message: str = "A spiking Q-network of dqn2snn",
         private: bool | None = None,

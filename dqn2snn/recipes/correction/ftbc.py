@@ -13,11 +13,12 @@ from torch import Tensor
 
 from dqn2snn._utils.progress import progress_bar
 from dqn2snn.dynamics.encode import constant_current
-from dqn2snn.dynamics.neuron import NeuronState, if_step, spikes_of
+from dqn2snn.dynamics.neuron import if_step, spikes_of
 from dqn2snn.dynamics.state import at_rest
 from dqn2snn.errors import ArgumentError, PlanError
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.plan.graph import LayerGraph, per_channel
+from dqn2snn.plan.state import NeuronState
 from dqn2snn.recipes._step import recorded
 from dqn2snn.recipes.correction._rates import checked
 from dqn2snn.recipes.correction._scales import Scale, scales_of
