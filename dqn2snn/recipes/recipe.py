@@ -86,7 +86,14 @@ class Recipe:
         Raises:
             ArgumentError: If it is neither, or something in the text is unknown.
         """
-        return recipe if isinstance(recipe, Recipe) else Recipe(recipe)
+        if isinstance(recipe, Recipe):
+            return recipe
+        if callable(recipe):
+            raise ArgumentError(
+                f"Expected a recipe as text or as a Recipe. Found the function {recipe!r}. "
+                "Pass dqn2snn.recipes.Recipe(function)."
+            )
+        return Recipe(recipe)
 
     def then(self, step: str | Function, **options: Value) -> Recipe:
         """Add a step at the end, in place of the rule's default ones.
