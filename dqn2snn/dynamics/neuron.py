@@ -1,4 +1,4 @@
-"""The integrate-and-fire neuron and its kin, as a pure function."""
+"""The spiking neuron as a pure function: integrate-and-fire, leaky, growing, signed, graded, by the fields of a layer."""
 
 from __future__ import annotations
 
@@ -6,18 +6,28 @@ import torch
 from torch import Tensor
 
 from dqn2snn.plan import SpikingLayer
+from dqn2snn.plan.grid import rounded
 from dqn2snn.plan.state import NeuronState
 
+_COUNT_BITS = 8
+"""Counts that grow by a beta that is no whole number are multiples of 2^-8."""
 
-def if_step(current: Tensor, state: NeuronState, layer: SpikingLayer) -> tuple[Tensor, NeuronState]:
-    """One step of a layer of integrate-and-fire neurons.
+_MOST_WHOLE, _MOST_FRACTIONAL = 2.0**24, 2.0**15
+"""Counts that grow stay here: float32 holds them exactly, and so many spikes are never all taken back."""
 
-        v <- v + I;    s = spikes_of(v, N);    v <- v - s theta   (soft reset)   or   v <- v_init where s   (hard reset)
+
+def if_step(
+    current: Tensor, state: NeuronState, layer: SpikingLayer, step: int = 0
+) -> tuple[Tensor, NeuronState]:
+    """One step of a layer of spiking neurons.
+
+        v <- kept(v) + I;    s = spikes_of(v, N);    v <- v - s theta  (soft reset)  or  v <- v_init where s  (hard reset)
 
     Args:
         current: I, `[B, *shape]`.
         state: After the previous step.
         layer: What the neurons are, cast to the dtype of the state.
+        step: Number of the step in its decision, from 0 on.
 
     Returns:
         tuple[Tensor, NeuronState]: Spikes, whole numbers, and the state after the reset.
@@ -32,12 +42,54 @@ def if_step(current: Tensor, state: NeuronState, layer: SpikingLayer) -> tuple[T
         >>> spikes, state.membrane
         (tensor([[1.]]), tensor([[0.2500]]))
     """
-    membrane = state.membrane + current
-    spikes = spikes_of(membrane, state.count, layer)
-    count = state.count + spikes
+    membrane, sent = kept(state.membrane, layer) + current, grown(state.count, layer)
+    spikes = spikes_of(membrane, sent, layer) if layer.may_fire(step) else torch.zeros_like(membrane)
+    count = sent + spikes
     if layer.reset == "subtract":
         return spikes, NeuronState(membrane - spikes * layer.threshold, count)
     return spikes, NeuronState(torch.where(spikes > 0, layer.v_init, membrane), count)
+
+
+def kept(membrane: Tensor, layer: SpikingLayer) -> Tensor:
+    """Leave of a membrane what the next step begins with: `r + beta (v - r)`, r being `v_init`.
+
+    The product is rounded to the layer's grid, half to even, where beta is no whole number, in float64, so that float32
+    gives the same. Where beta > 1, a membrane beyond `layer.reach` is taken for one at it.
+
+    Args:
+        membrane: v, `[B, *shape]`.
+        layer: What the neurons are.
+
+    Returns:
+        Tensor: In the dtype of the membrane; the membrane itself where beta is 1.
+    """
+    if layer.beta == 1:
+        return membrane
+    away = membrane - layer.v_init
+    if layer.reach is not None:
+        away = away.clamp(-layer.reach, layer.reach)
+    if layer.beta % 1 == 0 or layer.fraction_bits is None:
+        return layer.v_init + layer.beta * away
+    return layer.v_init + rounded(layer.beta * away.double(), layer.fraction_bits).to(away.dtype)
+
+
+def grown(count: Tensor, layer: SpikingLayer) -> Tensor:
+    """Let the count of spikes grow with the worth of earlier ones: `max(beta, 1) N`.
+
+    A count above k / (beta - 1) never comes back to zero, so that it may stop growing where float32 ends.
+
+    Args:
+        count: N, `[B, *shape]`.
+        layer: What the neurons are.
+
+    Returns:
+        Tensor: The count itself where it does not grow.
+    """
+    if layer.growth == 1:
+        return count
+    if layer.growth % 1 == 0:
+        return (layer.growth * count).clamp(max=_MOST_WHOLE)
+    return rounded(layer.growth * count.double(), _COUNT_BITS).clamp(max=_MOST_FRACTIONAL).to(count.dtype)
 
 
 def spikes_of(membrane: Tensor, count: Tensor, layer: SpikingLayer) -> Tensor:
@@ -58,7 +110,7 @@ def spikes_of(membrane: Tensor, count: Tensor, layer: SpikingLayer) -> Tensor:
         return (membrane >= layer.threshold).to(membrane.dtype)
     k = layer.max_spikes
     highest = torch.full_like(count, k) if layer.max_count is None else (layer.max_count - count).clamp(max=k)
-    lowest = -count.clamp(max=k) if layer.signed else torch.zeros_like(count)
+    lowest = -torch.floor(count).clamp(max=k) if layer.signed else torch.zeros_like(count)
     return torch.floor(membrane / layer.threshold).clamp(lowest, highest)
 
 

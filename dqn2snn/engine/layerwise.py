@@ -19,11 +19,13 @@ from torch import Tensor
 
 from dqn2snn._utils.progress import progress_bar
 from dqn2snn.dynamics.encode import constant_current
+from dqn2snn.dynamics.neuron import grown, kept
 from dqn2snn.dynamics.record import Record, readouts
 from dqn2snn.engine.latency import simulate_windows
 from dqn2snn.engine.lookup import looked_up
 from dqn2snn.engine.simulation import Engine, Host, Simulation, StatefulSimulation
 from dqn2snn.plan import SpikingLayer, SpikingPlan
+from dqn2snn.plan.graph import per_channel
 from dqn2snn.plan.ops import Dense, Reshape
 from dqn2snn.plan.state import NetworkState, NeuronState
 
@@ -71,6 +73,7 @@ class _Layer:
         plan: What it is.
         wide: Whether it has a matrix whose columns are worth looking up.
         graded: Whether it receives other spikes than ones.
+        onset: Whether its bias is a current of the first step only.
         membrane: `[B, *shape]`.
         counts: Spikes so far, those taken back subtracted, `[B, *shape]`.
         sent: Spikes of this decision, whatever their sign; the counts themselves where they must be the same.
@@ -81,6 +84,7 @@ class _Layer:
     plan: SpikingLayer
     wide: bool
     graded: bool
+    onset: bool
     membrane: Tensor
     counts: Tensor
     sent: Tensor
@@ -96,21 +100,30 @@ class _Layer:
         """Currents `[c, B, *shape]` from step `start` on, by spikes `[c, B, *in_shape]` of the layer before."""
         flat = spikes.flatten(0, 1)
         if self.wide and float(flat.count_nonzero()) < _RARE * flat.numel():
-            currents = looked_up(self.columns, flat.flatten(1), self.graded) + self.plan.affine.bias
+            currents = looked_up(self.columns, flat.flatten(1), self.graded)
         else:
-            currents = self.plan.affine(flat)
+            currents = self.plan.affine.linear(flat)
         unflat: Tensor = currents.unflatten(0, spikes.shape[:2])
+        biased = unflat[: 1 if start == 0 else 0] if self.onset else unflat
+        biased += per_channel(self.plan.affine.bias, self.plan.shape)
         if self.plan.step_bias is not None:
             unflat += self.plan.step_bias[start : start + len(unflat), None]
         return unflat
 
-    def run(self, currents: Iterable[Tensor], steps: int, membranes: list[Tensor] | None = None) -> Tensor:
-        """Scan currents `[B, *shape]` of `steps` steps to spikes `[c, B, *shape]`."""
+    def run(
+        self, currents: Iterable[Tensor], steps: int, start: int, membranes: list[Tensor] | None = None
+    ) -> Tensor:
+        """Scan currents `[B, *shape]` of `steps` steps, from step `start` on, to spikes `[c, B, *shape]`."""
         fired = self.fired[:steps]
         scan = self._scan_plain if self.plan.plain else self._scan
-        for current, spike in zip(currents, fired, strict=False):
+        for step, (current, spike) in enumerate(zip(currents, fired, strict=False), start):
+            if not self.plan.steady:
+                self._keep()
             self.membrane += current
-            scan(spike)
+            if self.plan.may_fire(step):
+                scan(spike)
+            else:
+                spike.zero_()
             if membranes is not None:
                 membranes.append(self.membrane.clone())
         if self.plan.plain:
@@ -120,6 +133,12 @@ class _Layer:
         if self.kept is not None:
             self.kept.append(fired.bool() if self.plan.plain else fired.to(torch.int8))
         return fired
+
+    def _keep(self) -> None:
+        """Do in place what `dqn2snn.dynamics.neuron.kept` and `grown` do."""
+        self.membrane.copy_(kept(self.membrane, self.plan))
+        if not self.plan.plain:
+            self.counts.copy_(grown(self.counts, self.plan))
 
     def _scan_plain(self, spike: Tensor) -> None:
         theta, v = self.plan.threshold, self.membrane
@@ -138,7 +157,7 @@ class _Layer:
         else:
             torch.minimum(spike, (plan.max_count - counts).clamp_(max=k), out=spike)
         if plan.signed:
-            torch.maximum(spike, counts.clamp(max=k).neg_(), out=spike)
+            torch.maximum(spike, counts.floor().clamp_(max=k).neg_(), out=spike)
         else:
             spike.clamp_(min=0)
         v.addcmul_(spike, plan.threshold, value=-1)
@@ -165,7 +184,7 @@ def advance_layerwise(
         return simulate_windows(plan, observations, num_steps, spikes=spikes), state
     chunk = min(num_steps, max(1, _ROWS // max(1, batch)))
     layers = [
-        _start(before, layer, after, neurons, chunk, spikes)
+        _start(plan, before, layer, after, neurons, chunk, spikes)
         for before, layer, after, neurons in zip(
             (None, *plan.layers), plan.all_layers, (*plan.all_layers[1:], None), state.layers, strict=True
         )
@@ -177,10 +196,10 @@ def advance_layerwise(
     membranes: list[Tensor] = []
     for start in range(0, num_steps, chunk):
         steps = min(chunk, num_steps - start)
-        fired = layers[0].run(chain([later if start else first], repeat(later)), steps)
+        fired = layers[0].run(chain([later if start else first], repeat(later)), steps, start)
         for layer in layers[1:]:
             wanted = membranes if layer is layers[-1] else None
-            fired = layer.run(layer.currents(fired, start), steps, wanted)
+            fired = layer.run(layer.currents(fired, start), steps, start, wanted)
         trains.append(fired.clone())
     q, q_spike = readouts(plan, torch.cat(trains), torch.stack(membranes), state.layers[-1].count)
     kept = tuple(torch.cat(layer.kept) for layer in layers if layer.kept is not None) if spikes else None
@@ -191,6 +210,7 @@ def advance_layerwise(
 
 
 def _start(
+    plan: SpikingPlan,
     before: SpikingLayer | None,
     layer: SpikingLayer,
     after: SpikingLayer | None,
@@ -211,6 +231,7 @@ def _start(
         plan=layer,
         wide=_is_wide(layer, chunk * batch),
         graded=before is not None and not before.plain,
+        onset=plan.coding.onset,
         membrane=membrane,
         counts=counts,
         sent=counts if unbroken else torch.zeros_like(counts),

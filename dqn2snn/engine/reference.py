@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from dqn2snn.dynamics.encode import constant_current
-from dqn2snn.dynamics.neuron import if_step
 from dqn2snn.dynamics.record import Record, readouts
+from dqn2snn.dynamics.step import network_step
 from dqn2snn.engine.latency import latency_reference
 from dqn2snn.engine.simulation import Engine, Host, StatefulSimulation
 from dqn2snn.plan import SpikingPlan
@@ -57,15 +57,11 @@ def advance_reference(
     trains: list[list[Tensor]] = [[] for _ in layers]
     output_membrane = []
     for t in range(num_steps):
-        fired = later if t else first
+        fired, states = network_step(plan, later if t else first, states, t)
         for i, layer in enumerate(layers):
-            current = fired if i == 0 else layer.affine(fired)
-            if layer.step_bias is not None:
-                current = current + layer.step_bias[t]
-            fired, states[i] = if_step(current, states[i], layer)
-            sent[i] += fired.abs()
+            sent[i] += fired[i].abs()
             if spikes or layer is layers[-1]:
-                trains[i].append(fired.bool() if layer.plain else fired.to(torch.int8))
+                trains[i].append(fired[i].bool() if layer.plain else fired[i].to(torch.int8))
         output_membrane.append(states[-1].membrane)
     q, q_spike = readouts(plan, torch.stack(trains[-1]), torch.stack(output_membrane), state.layers[-1].count)
     kept = tuple(torch.stack(train) for train in trains) if spikes else None

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from dqn2snn.dynamics.encode import constant_current
-from dqn2snn.dynamics.neuron import if_step
 from dqn2snn.dynamics.state import at_rest
+from dqn2snn.dynamics.step import network_step
 from dqn2snn.plan import SpikingPlan
 
 BATCH = 256
@@ -32,17 +32,12 @@ def values_by_steps(plan: SpikingPlan, observations: Tensor, layers: Sequence[in
 
 
 def _values(plan: SpikingPlan, observations: Tensor, wanted: Sequence[int]) -> tuple[Tensor, ...]:
-    layers = plan.layers[: max(wanted, default=-1) + 1]
-    states = list(at_rest(plan, len(observations)).layers[: len(layers)])
+    states = list(at_rest(plan, len(observations)).layers[: max(wanted, default=-1) + 1])
     values = [torch.zeros_like(state.membrane) for state in states]
     current = constant_current(plan, observations).float()
     first, later = plan.coding.drive(current, torch.zeros_like(current))
     for t, worth in enumerate(plan.coding.worth(plan).tolist()):
-        fired = later if t else first
-        for i, layer in enumerate(layers):
-            arriving = fired if i == 0 else layer.affine(fired)
-            if layer.step_bias is not None:
-                arriving = arriving + layer.step_bias[t]
-            fired, states[i] = if_step(arriving, states[i], layer)
-            values[i].add_(fired, alpha=worth)
+        fired, states = network_step(plan, later if t else first, states, t)
+        for value, spikes in zip(values, fired, strict=True):
+            value.add_(spikes, alpha=worth)
     return tuple(values[i] for i in wanted)

@@ -62,8 +62,7 @@ class CurrentEncoder(nn.Module):
     """From an observation to the constant current of the first layer.
 
     It computes what `dqn2snn.dynamics.encode.constant_current` says, with the first layer's synapses as torch modules:
-    in float64 on the grid, rounded, clamped to [0, k threshold] ([0, L threshold] in "delta" coding), and returned in
-    the dtype of the weights. Gradients pass the rounding as if it were not there, so that the first layer can be
+    in float64 on the grid, rounded, clamped to what its neurons can tell, and returned in the dtype of the weights. Gradients pass the rounding as if it were not there, so that the first layer can be
     trained. A "delta" network presents the difference to the current before, which another module takes.
 
     Args:
@@ -79,7 +78,7 @@ class CurrentEncoder(nn.Module):
         self.register_buffer("threshold", per_channel(first.threshold, first.shape).float().clone())
         self.input_bits = plan.input_bits
         self.fraction_bits = first.fraction_bits
-        self.most_spikes = plan.coding.most(first, 1)
+        self.ceiling = plan.coding.ceiling(first)
 
     def forward(self, observations: Tensor) -> Tensor:
         """Current `[B, *shape]` of observations `[B, *input_shape]`."""
@@ -88,12 +87,12 @@ class CurrentEncoder(nn.Module):
         exact = {name: value.double() for name, value in self.synapses.state_dict(keep_vars=True).items()}
         current = functional_call(self.synapses, exact, _rounded(observations.double(), self.input_bits))
         current = _rounded(current, self.fraction_bits).clamp(min=0)
-        return torch.minimum(current, self.most_spikes * self.threshold.double()).to(self.threshold.dtype)
+        return torch.minimum(current, self.ceiling * self.threshold.double()).to(self.threshold.dtype)
 
     def extra_repr(self) -> str:
         """The grids and the limit, in the representation of the module."""
         grids = f"input_bits={self.input_bits}, fraction_bits={self.fraction_bits}"
-        return f"{grids}, most_spikes={self.most_spikes}"
+        return f"{grids}, ceiling={self.ceiling}"
 
 
 def _rounded(values: Tensor, bits: int) -> Tensor:

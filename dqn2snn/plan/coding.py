@@ -43,6 +43,7 @@ class Coding(ABC):
         name: In plan files.
         once: Whether the observation and the biases enter at the first step only, the observation as the change of its
             current and biases as a part of `v_init`; else both are currents at every step.
+        onset: Whether the observation and the biases are currents of the first step only.
         windowed: Whether each layer has the steps of a decision to itself, after those of the layer before; else a
             spike reaches the next layer within its step.
         persistent: Whether membranes and spike counts go on from one decision to the next; a value is then the count
@@ -54,6 +55,7 @@ class Coding(ABC):
 
     name: ClassVar[str]
     once: ClassVar[bool] = False
+    onset: ClassVar[bool] = False
     windowed: ClassVar[bool] = False
     persistent: ClassVar[bool] = False
     counted: ClassVar[bool] = True
@@ -109,6 +111,10 @@ class Coding(ABC):
         """Most spikes that a neuron can have sent after `num_steps` steps, which stand for its largest value."""
         sent = layer.max_spikes * num_steps
         return sent if layer.max_count is None else min(sent, layer.max_count)
+
+    def ceiling(self, layer: SpikingLayer) -> float:
+        """The current of the first layer, in thresholds, from which on its neurons always send as much as they can."""
+        return float(self.most(layer, 1))
 
     def largest_membrane(self, layer: SpikingLayer, before: SpikingLayer, num_steps: int) -> float:
         """A bound on the membranes of a layer and on every sum in them, for which its grid is made.
@@ -179,7 +185,7 @@ class Coding(ABC):
 CODINGS: Final[Mapping[str, EntryPoint]] = MappingProxyType(
     {
         name: EntryPoint(name, f"dqn2snn.dynamics.codings.{name}:CODING", GROUP)
-        for name in ("rate", "delta", "latency")
+        for name in ("rate", "delta", "latency", "digits", "leaky")
     }
 )
 """Those of the package, the default one first."""
@@ -203,7 +209,7 @@ def coding_named(name: str) -> Coding:
         >>> coding_named("morse")
         Traceback (most recent call last):
         ...
-        dqn2snn.errors.PlanError: Expected a coding out of rate, delta, latency. Found 'morse'. Use rate.
+        dqn2snn.errors.PlanError: Expected a coding out of rate, delta, latency, digits, leaky. Found 'morse'. Use rate.
     """
     if name in CODINGS:
         entries = [CODINGS[name]]

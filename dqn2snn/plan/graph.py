@@ -43,7 +43,11 @@ class AffineLayer:
 
     def __call__(self, x: Tensor) -> Tensor:
         """`W x + b`, `[B, *in_shape] -> [B, *out_shape]`."""
-        return run(self.ops, x) + per_channel(self.bias, self.out_shape)
+        return self.linear(x) + per_channel(self.bias, self.out_shape)
+
+    def linear(self, x: Tensor) -> Tensor:
+        """`W x`, without the bias."""
+        return run(self.ops, x)
 
     @property
     def weight(self) -> Tensor:

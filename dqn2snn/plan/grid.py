@@ -27,6 +27,7 @@ from torch import Tensor
 from dqn2snn.errors import ArgumentError, PlanError
 from dqn2snn.plan import Coding, PlanOrNetwork, SpikingLayer, SpikingPlan, plan_of
 from dqn2snn.plan.graph import AffineLayer, per_channel
+from dqn2snn.plan.membranes import reach_of
 
 __all__ = ["on_grid"]
 
@@ -139,12 +140,8 @@ def _first_on_grid(layer: SpikingLayer, bits: int, input_bits: int, largest_inpu
         math.floor(math.log2(_INT16_MAX / largest)),
         _FLOAT64_BITS - 1 - input_bits - math.ceil(math.log2(max(reach, 2.0**-100))),
     )
-    placed = _placed(
-        layer,
-        affine.with_parameters(rounded(affine.weight, weight_bits), rounded(affine.bias, bits)),
-        bits,
-        weight_bits,
-    )
+    affine = affine.with_parameters(rounded(affine.weight, weight_bits), rounded(affine.bias, bits))
+    placed = _placed(layer, None, affine, bits, weight_bits)
     start = per_channel(placed.v_init, layer.shape)
     if not bool(((start >= 0) & (start < per_channel(placed.threshold, layer.shape))).all()):
         raise PlanError(
@@ -172,7 +169,7 @@ def _layer_on_grid(
         affine = layer.affine.with_parameters(
             rounded(layer.affine.weight, bits), rounded(layer.affine.bias, bits)
         )
-        placed = _placed(layer, affine, bits, bits)
+        placed = _placed(layer, before, affine, bits, bits)
         if _exact(placed, before, num_steps, bits, coding):
             _check_levels(layer, bits, num_steps)
             return placed
@@ -185,14 +182,16 @@ def _layer_on_grid(
     )
 
 
-def _placed(layer: SpikingLayer, affine: AffineLayer, bits: int, weight_bits: int) -> SpikingLayer:
+def _placed(
+    layer: SpikingLayer, before: SpikingLayer | None, affine: AffineLayer, bits: int, weight_bits: int
+) -> SpikingLayer:
     threshold = rounded(layer.threshold, bits)
     if not bool((threshold > 0).all()):
         raise PlanError(
             f"Expected thresholds of layer {layer.name!r} of at least one step of its grid, 2^-{bits}. Found "
             f"{float(layer.threshold.min()):.3g}. Scale the layer so that they are about one, or use grid=None."
         )
-    return replace(
+    placed = replace(
         layer,
         affine=affine,
         threshold=threshold,
@@ -200,7 +199,11 @@ def _placed(layer: SpikingLayer, affine: AffineLayer, bits: int, weight_bits: in
         fraction_bits=bits,
         weight_bits=weight_bits,
         step_bias=None if layer.step_bias is None else rounded(layer.step_bias, bits),
+        reach=None,
     )
+    if layer.beta <= 1 or layer.duration == 0:
+        return placed
+    return replace(placed, reach=math.ceil(reach_of(placed, before) * 2.0**bits) * 2.0**-bits)
 
 
 def _exact(layer: SpikingLayer, before: SpikingLayer, num_steps: int, bits: int, coding: Coding) -> bool:

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from dqn2snn.plan import SpikingLayer, SpikingPlan
-from dqn2snn.plan.graph import AffineLayer, per_channel
+from dqn2snn.plan.graph import per_channel
 from dqn2snn.plan.grid import MAX_FRACTION_BITS
+from dqn2snn.plan.membranes import membrane_bounds
 from dqn2snn.recipes._channels import rows_of
 
 _FLOAT32_BITS = 24
@@ -47,7 +48,7 @@ def _balanced(layer: SpikingLayer, before: SpikingLayer, num_steps: int, bits: i
     if rows is None:
         return layer
     count = len(layer.affine.weight)
-    travels = _largest(_reach(layer, before, num_steps).flatten(), rows.flatten(), count)
+    travels = _largest(membrane_bounds(layer, before, num_steps).flatten(), rows.flatten(), count)
     weighs = layer.affine.weight.abs().reshape(count, -1).amax(1)
     room = torch.minimum(
         2.0 ** (_FLOAT32_BITS - bits) / travels, _INT16_MAX * 2.0**-bits / weighs.clamp(min=1e-30)
@@ -56,27 +57,6 @@ def _balanced(layer: SpikingLayer, before: SpikingLayer, num_steps: int, bits: i
     if bool((factor < _SMALLEST).any()):
         return layer  # no threshold helps against so many steps
     return _scaled(layer, factor.clamp(max=_LARGEST), rows)
-
-
-def _reach(layer: SpikingLayer, before: SpikingLayer, num_steps: int) -> Tensor:
-    """Bound the travel of each neuron's membrane, `[*shape]`, as `dqn2snn.plan.grid` does for a layer."""
-    most = float(_most(before, num_steps) + (before.max_spikes if before.signed else 0))
-    spikes = torch.full((1, *layer.affine.in_shape), most, dtype=torch.float64)
-    excited, inhibited = (_part(layer.affine, sign, num_steps)(spikes)[0] for sign in (1, -1))
-    reach = excited + inhibited if before.signed else torch.maximum(excited, inhibited)
-    if layer.step_bias is not None:
-        reach = reach + per_channel(layer.step_bias.abs().sum(0), layer.shape)
-    sent = _most(layer, num_steps) * per_channel(layer.threshold, layer.shape)
-    return per_channel(layer.v_init.abs(), layer.shape) + torch.maximum(reach, sent)
-
-
-def _part(affine: AffineLayer, sign: int, num_steps: int) -> AffineLayer:
-    bias = num_steps * (sign * affine.bias).clamp(min=0)
-    return affine.with_parameters((sign * affine.weight).clamp(min=0), bias)
-
-
-def _most(layer: SpikingLayer, num_steps: int) -> int:
-    return num_steps * layer.max_spikes if layer.max_count is None else layer.max_count
 
 
 def _largest(values: Tensor, rows: Tensor, count: int) -> Tensor:

@@ -19,6 +19,7 @@ from dqn2snn.recipes.correction.ridge import ridge
 from dqn2snn.recipes.correction.ridge_all import ridge_all
 from dqn2snn.recipes.deng2021 import deng2021
 from dqn2snn.recipes.diehl2015 import diehl2015
+from dqn2snn.recipes.digits import digits
 from dqn2snn.recipes.finetune.dsr import dsr
 from dqn2snn.recipes.finetune.qcfs import qcfs
 from dqn2snn.recipes.finetune.surrogate import surrogate
@@ -52,6 +53,7 @@ _OURS: Final[dict[Kind, dict[str, Function]]] = {
         "rate": rate,
         "rate_if": rate_if,
         "burst": burst,
+        "digits": digits,
         "sigma_delta": sigma_delta,
         "ttfs": ttfs,
         "tan2021": tan2021,

@@ -70,7 +70,7 @@ def _too_large(plan: SpikingPlan) -> str | None:
     first = plan.layers[0]
     if first.fraction_bits is None:
         return None
-    charge = plan.coding.most(first, 1) * float(first.threshold.max()) * 2.0**first.fraction_bits
+    charge = plan.coding.ceiling(first) * float(first.threshold.max()) * 2.0**first.fraction_bits
     if charge > _FLOAT_MAX:
         return f"currents of layer {first.name!r} are too large for exact floats of 32 bits"
     gathers = not plan.coding.once and first.max_count is not None

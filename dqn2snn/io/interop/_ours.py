@@ -15,7 +15,7 @@ from dqn2snn.io.interop._chain import Link
 from dqn2snn.io.interop._to_nir import KEY, SCHEMA
 from dqn2snn.plan import SpikingPlan
 from dqn2snn.plan.file._read import read_plan
-from dqn2snn.plan.file._write import FORMAT_VERSION, checksum
+from dqn2snn.plan.file._write import READABLE, checksum
 
 
 def our_plan(nir: Any, graph: Any, links: Sequence[Link]) -> SpikingPlan:
@@ -35,10 +35,10 @@ def our_plan(nir: Any, graph: Any, links: Sequence[Link]) -> SpikingPlan:
     try:
         header = json.loads(_text(graph.metadata[KEY]))
         structure = header["plan"]
-        if (header["schema"], structure["format_version"]) != (SCHEMA, FORMAT_VERSION):
+        if header["schema"] != SCHEMA or structure["format_version"] not in READABLE:
             raise ValueError(
                 f"schema {header['schema']} of plans in format {structure['format_version']} instead of {SCHEMA} "
-                f"and {FORMAT_VERSION}"
+                f"and {READABLE}"
             )
         tensors: dict[str, Tensor] = {}
         for index, (link, layer, shapes) in enumerate(

@@ -21,7 +21,7 @@ from dqn2snn._utils.host import on_host
 from dqn2snn.errors import CheckpointError
 from dqn2snn.plan import PlanOrNetwork, SpikingPlan, plan_of
 from dqn2snn.plan.file._read import read_plan
-from dqn2snn.plan.file._write import FORMAT_VERSION, checksum, described_plan, stored_tensors
+from dqn2snn.plan.file._write import READABLE, checksum, described_plan, stored_tensors
 
 __all__ = ["load_plan", "save_plan"]
 
@@ -93,9 +93,9 @@ def load_plan(path: str | os.PathLike[str]) -> SpikingPlan:
             f"Expected a plan at {path}. Found a file that is truncated or another: {error!r}. Save it again."
         ) from None
     version = header.get("format_version")
-    if isinstance(version, bool) or version != FORMAT_VERSION:
+    if isinstance(version, bool) or version not in READABLE:
         raise CheckpointError(
-            f"Expected a plan of format_version {FORMAT_VERSION}. Found {version!r} in {path}. Convert the network "
+            f"Expected a plan of format_version {' or '.join(map(str, READABLE))}. Found {version!r} in {path}. Convert the network "
             "again, or use the version of dqn2snn that wrote it."
         )
     try:

@@ -96,7 +96,7 @@ def _layer(described: dict[str, Any], tensors: dict[str, Tensor], prefix: str) -
         step_bias = _values(tensors, prefix + "step_bias", bits, torch.int32)
         if step_bias.ndim != 2 or step_bias.shape[1] != affine.out_shape[0]:
             raise ValueError(f"step_bias of shape {tuple(step_bias.shape)}")
-    most = described["max_count"]
+    most, duration, reach = described["max_count"], described.get("duration"), described.get("reach")
     return SpikingLayer(
         affine,
         threshold,
@@ -108,6 +108,10 @@ def _layer(described: dict[str, Any], tensors: dict[str, Tensor], prefix: str) -
         signed=_of_type(described["signed"], bool),
         max_count=None if most is None else _whole(most, 1),
         step_bias=step_bias,
+        beta=_of_type(described.get("beta", 1.0), float),
+        delay=_whole(described.get("delay", 0), 0),
+        duration=None if duration is None else _whole(duration, 0),
+        reach=None if reach is None else _of_type(reach, float),
     )
 
 

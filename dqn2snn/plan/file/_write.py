@@ -14,7 +14,10 @@ from dqn2snn.errors import PlanError
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.plan.ops import Conv, Dense, LinearOp, Pad, Reshape, SumPool
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+
+READABLE = (2, 3)
+"""Versions that are read; the second has no beta, delay, duration and reach."""
 
 OPS: dict[str, type[Any]] = {
     "conv": Conv,
@@ -123,6 +126,10 @@ def _described_layer(layer: SpikingLayer) -> dict[str, Any]:
         "max_spikes": layer.max_spikes,
         "signed": layer.signed,
         "max_count": layer.max_count,
+        "beta": float(layer.beta),
+        "delay": int(layer.delay),
+        "duration": layer.duration,
+        "reach": layer.reach,
     }
 
 

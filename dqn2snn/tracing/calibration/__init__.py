@@ -26,6 +26,9 @@ from dqn2snn.tracing.observations import Observations, check_observations
 
 __all__ = ["ActivationStats", "LayerStats", "calibrate"]
 
+_KEPT = 256
+"""Observations that the statistics keep, at most."""
+
 
 @on_host()
 def calibrate(
@@ -92,6 +95,7 @@ def calibrate(
             percentiles=wanted,
             layers=tuple(gathering.stats(wanted) for gathering in layers),
             observation_magnitude=magnitude,
+            observations=batch[:: math.ceil(len(batch) / _KEPT)].cpu().float(),
         )
 
 

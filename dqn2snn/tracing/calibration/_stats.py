@@ -49,12 +49,14 @@ class ActivationStats:
         percentiles: The percentiles that were taken; 100, the maximum, is always among them.
         layers: One entry per layer.
         observation_magnitude: Largest absolute number in the observations.
+        observations: `[M, *input_shape]` float32, up to 256 of them, taken evenly, for rules that try what they choose.
     """
 
     count: int
     percentiles: tuple[float, ...]
     layers: tuple[LayerStats, ...]
     observation_magnitude: float
+    observations: Tensor
 
     def percentile(self, layer: int, percentile: float, of: Quantity = "preactivation") -> float:
         """The percentile of one layer, over all its channels and positions.
