@@ -15,9 +15,9 @@ def constant_current(plan: SpikingPlan, observations: Tensor) -> Tensor:
     Tan et al. (2021) present the observation itself as a real-valued current, without any random spikes:
     `I = W_1 x + b_1`. On the grid x, W_1 and I are rounded; the sum between them is exact in float64, so the
     result does not depend on the order of summation. The current is clamped to what k spikes a step can take away,
-    [0, `plan.coding.ceiling` thresholds]: k where it is presented at each step, L where it is a level that is presented
-    as a difference. No spike changes: a neuron that receives a constant negative current never fires, and one that receives more always fires as
-    much as it can.
+    [0, `plan.coding.ceiling` thresholds]: k where it is presented at each step, L where it is a level, presented as a
+    difference. No spike changes: a neuron that receives a constant negative current never fires, and one that receives
+    more always fires as much as it can.
 
     Args:
         plan: The spiking network.

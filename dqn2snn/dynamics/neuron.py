@@ -1,4 +1,4 @@
-"""The spiking neuron as a pure function: integrate-and-fire, leaky, growing, signed, graded, by the fields of a layer."""
+"""The spiking neuron as a pure function: it integrates, leaks or grows, and fires, by the fields of its layer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def if_step(
 ) -> tuple[Tensor, NeuronState]:
     """One step of a layer of spiking neurons.
 
-        v <- kept(v) + I;    s = spikes_of(v, N);    v <- v - s theta  (soft reset)  or  v <- v_init where s  (hard reset)
+        v <- kept(v) + I;    s = spikes_of(v, N);    v <- v - s theta   or, at a hard reset,   v <- v_init where s
 
     Args:
         current: I, `[B, *shape]`.

@@ -92,8 +92,8 @@ class SpikingLayer:
             )
         if not 0 < self.beta < 2**BETA_BITS or self.beta * 2**BETA_BITS % 1:
             raise PlanError(
-                f"Expected beta of layer {self.name!r} above 0 and below {2**BETA_BITS}, a multiple of 1/{2**BETA_BITS}. "
-                f"Found {self.beta!r}. Use 1 for neurons that keep all, or 243/256 for about 0.95."
+                f"Expected beta of layer {self.name!r} above 0 and below {2**BETA_BITS}, a multiple of "
+                f"1/{2**BETA_BITS}. Found {self.beta!r}. Use 1 for neurons that keep all, or 243/256 for about 0.95."
             )
         if any(
             isinstance(n, bool) or not isinstance(n, Integral) or n < 0

@@ -5,9 +5,9 @@ largest current of one step, of either sign. From
 
     R = (B + k theta) / (beta - 1)
 
-on, a step leaves at least beta R - B - k theta = R of it: the membrane keeps its sign for ever, the neuron sends k spikes
-at each step, or takes back as many as it may, and the same do all membranes beyond R. So what is further from rest than
-R may be taken for R, and no membrane is larger than beta R + B, for any number of steps.
+on, a step leaves at least beta R - B - k theta = R of it. The membrane keeps its sign for ever: the neuron sends k
+spikes at each step, or takes back as many as it may, and so does every membrane beyond R. What is further from rest
+than R may be taken for R, and no membrane is larger than beta R + B, for any number of steps.
 """
 
 from __future__ import annotations

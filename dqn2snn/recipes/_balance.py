@@ -15,7 +15,7 @@ from torch import Tensor
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.plan.graph import per_channel
 from dqn2snn.plan.grid import MAX_FRACTION_BITS
-from dqn2snn.plan.membranes import membrane_bounds
+from dqn2snn.plan.membranes import membrane_bounds, reach_of
 from dqn2snn.recipes._channels import rows_of
 
 _FLOAT32_BITS = 24
@@ -25,7 +25,7 @@ _SMALLEST, _LARGEST = 2.0**-10, 2.0**4
 
 
 def balanced(plan: SpikingPlan, grid: int | str) -> SpikingPlan:
-    """Change the thresholds of a plan to suit a grid; the first layer stays as it is.
+    """Change the thresholds of a plan to suit a grid; a first layer that keeps its charge as it is stays as it is.
 
     Args:
         plan: In raw numbers.
@@ -37,10 +37,23 @@ def balanced(plan: SpikingPlan, grid: int | str) -> SpikingPlan:
     if plan.num_steps >= 2**_FLOAT32_BITS:
         return plan  # which no grid holds
     bits = grid if isinstance(grid, int) else MAX_FRACTION_BITS
-    layers = [plan.layers[0]]
+    layers = [_first(plan, bits)]
     for before, layer in zip(plan.layers, plan.all_layers[1:], strict=True):
         layers.append(_balanced(layer, before, plan.num_steps, bits))
     return replace(plan, layers=tuple(layers[:-1]), output=layers[-1])
+
+
+def _first(plan: SpikingPlan, bits: int) -> SpikingLayer:
+    """The first layer; where membranes grow, so does what its current was rounded by: its grid is as fine as can be."""
+    layer, rows = plan.layers[0], rows_of(plan.layers[0].affine)
+    if layer.beta <= 1 or rows is None:
+        return layer
+    travels = layer.beta * reach_of(layer, None) + plan.coding.ceiling(layer) * float(layer.threshold.max())
+    bias = per_channel(layer.affine.bias.abs(), layer.shape).expand(layer.shape)
+    reach = bias.clamp(min=travels + float(layer.v_init.max()))
+    largest = _largest(reach.flatten(), rows.flatten(), len(layer.affine.weight))
+    factor = 2.0 ** torch.floor(torch.log2(2.0 ** (_FLOAT32_BITS - bits) / largest))
+    return _scaled(layer, factor.clamp(min=1), rows)
 
 
 def _balanced(layer: SpikingLayer, before: SpikingLayer, num_steps: int, bits: int) -> SpikingLayer:

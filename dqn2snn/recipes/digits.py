@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-import torch
 from torch import Tensor
 
 from dqn2snn.dynamics.codings.digits import CODING as DIGITS
@@ -44,14 +43,14 @@ def digits(
         v <- beta v + I;    s = clip(floor(v / theta + 1/2), -min(k, N), k);    N <- beta N + s;    v <- v - theta s,
         theta = lambda (1 - 1/beta) margin beta^delay.
 
-    A spike of step t stands for theta beta^-t, so that the error falls as beta^-T instead of 1/T. Observation and biases
-    enter at the first step only. A layer begins `delay` steps after the first one: until then it gathers digits of
-    the layer before, as those that are still to come must not be more than what its own later digits can take back.
+    A spike of step t stands for theta beta^-t, so that the error falls as beta^-T instead of 1/T. Observation and
+    biases enter at the first step only. A layer begins `delay` steps after the first one: until then it gathers digits
+    of the layer before, as those that are still to come must not be more than what its own later digits can take back.
     The number of digits, the delays and the margin are those with which a sample of the calibration observations is
     decided best in `num_steps` steps, the delays included.
 
-    It needs of the hardware: a membrane that is multiplied by beta (2 and 4 are shifts), spikes of both signs, graded up
-    to k, and a counter in each neuron. Loihi 2 and FPGAs have these, Speck and Xylo have not.
+    It needs of the hardware: a membrane that is multiplied by beta (2 and 4 are shifts), spikes of both signs, graded
+    up to k, and a counter in each neuron. Loihi 2 and FPGAs have these, Speck and Xylo have not.
 
     Args:
         graph: The traced network.

@@ -55,8 +55,8 @@ class DigitCoding(Coding):
         delays = [layer.delay for layer in plan.layers]
         if delays != sorted(delays) or delays[-1] >= plan.num_steps:
             raise PlanError(
-                f"Expected delays that do not shrink from layer to layer, and are less than the {plan.num_steps} steps. "
-                f"Found {delays}. Use more steps, or smaller delays."
+                f"Expected delays that do not shrink from layer to layer, and are less than the {plan.num_steps} "
+                f"steps. Found {delays}. Use more steps, or smaller delays."
             )
 
     def drive(self, current: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:

@@ -95,8 +95,8 @@ def load_plan(path: str | os.PathLike[str]) -> SpikingPlan:
     version = header.get("format_version")
     if isinstance(version, bool) or version not in READABLE:
         raise CheckpointError(
-            f"Expected a plan of format_version {' or '.join(map(str, READABLE))}. Found {version!r} in {path}. Convert the network "
-            "again, or use the version of dqn2snn that wrote it."
+            f"Expected a plan of format_version {' or '.join(map(str, READABLE))}. Found {version!r} in {path}. "
+            "Convert the network again, or use the version of dqn2snn that wrote it."
         )
     try:
         if header.pop("sha256") != checksum(header, tensors):
