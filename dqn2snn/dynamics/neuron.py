@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 from torch import Tensor
 
@@ -21,7 +23,7 @@ def if_step(
 ) -> tuple[Tensor, NeuronState]:
     """One step of a layer of spiking neurons.
 
-        v <- kept(v) + I;    s = spikes_of(v, N);    v <- v - s theta   or, at a hard reset,   v <- v_init where s
+        v <- r + kept(v - r) + I;    s = spikes_of(v, N);    v <- v - s theta   or, at a hard reset,   v <- v_init where s
 
     Args:
         current: I, `[B, *shape]`.
@@ -42,7 +44,8 @@ def if_step(
         >>> spikes, state.membrane
         (tensor([[1.]]), tensor([[0.2500]]))
     """
-    membrane, sent = kept(state.membrane, layer) + current, grown(state.count, layer)
+    before = state.membrane if layer.beta == 1 else layer.v_init + kept(state.membrane - layer.v_init, layer)
+    membrane, sent = before + current, grown(state.count, layer)
     spikes = spikes_of(membrane, sent, layer) if layer.may_fire(step) else torch.zeros_like(membrane)
     count = sent + spikes
     if layer.reset == "subtract":
@@ -50,46 +53,68 @@ def if_step(
     return spikes, NeuronState(torch.where(spikes > 0, layer.v_init, membrane), count)
 
 
-def kept(membrane: Tensor, layer: SpikingLayer) -> Tensor:
-    """Leave of a membrane what the next step begins with: `r + beta (v - r)`, r being `v_init`.
+class Kinetics(Protocol):
+    """Of a `SpikingLayer`, what changes a neuron between two steps; see there."""
+
+    @property
+    def beta(self) -> float:
+        """What is kept of a membrane."""
+
+    @property
+    def growth(self) -> float:
+        """By how much the count of spikes grows."""
+
+    @property
+    def reach(self) -> float | None:
+        """Where a growing membrane is taken for one at this distance from rest."""
+
+    @property
+    def fraction_bits(self) -> int | None:
+        """The grid of membranes."""
+
+
+def kept(away: Tensor, neurons: Kinetics) -> Tensor:
+    """Leave of a membrane, as far as it is from rest, what the next step begins with: `beta (v - r)`.
 
     The product is rounded to the layer's grid, half to even, where beta is no whole number, in float64, so that float32
-    gives the same. Where beta > 1, a membrane beyond `layer.reach` is taken for one at it.
+    gives the same; gradients pass the rounding as if it were not there. Where beta > 1, a membrane beyond `reach` is
+    taken for one at it.
 
     Args:
-        membrane: v, `[B, *shape]`.
-        layer: What the neurons are.
+        away: v - r, `[B, *shape]`.
+        neurons: What they are.
 
     Returns:
         Tensor: In the dtype of the membrane; the membrane itself where beta is 1.
     """
-    if layer.beta == 1:
-        return membrane
-    away = membrane - layer.v_init
-    if layer.reach is not None:
-        away = away.clamp(-layer.reach, layer.reach)
-    if layer.beta % 1 == 0 or layer.fraction_bits is None:
-        return layer.v_init + layer.beta * away
-    return layer.v_init + rounded(layer.beta * away.double(), layer.fraction_bits).to(away.dtype)
+    if neurons.beta == 1:
+        return away
+    if neurons.reach is not None:
+        away = away.clamp(-neurons.reach, neurons.reach)
+    if neurons.beta % 1 == 0 or neurons.fraction_bits is None:
+        return neurons.beta * away
+    product = neurons.beta * away.double()
+    return (product + (rounded(product, neurons.fraction_bits) - product).detach()).to(away.dtype)
 
 
-def grown(count: Tensor, layer: SpikingLayer) -> Tensor:
+def grown(count: Tensor, neurons: Kinetics) -> Tensor:
     """Let the count of spikes grow with the worth of earlier ones: `max(beta, 1) N`.
 
     A count above k / (beta - 1) never comes back to zero, so that it may stop growing where float32 ends.
 
     Args:
         count: N, `[B, *shape]`.
-        layer: What the neurons are.
+        neurons: What they are.
 
     Returns:
         Tensor: The count itself where it does not grow.
     """
-    if layer.growth == 1:
+    if neurons.growth == 1:
         return count
-    if layer.growth % 1 == 0:
-        return (layer.growth * count).clamp(max=_MOST_WHOLE)
-    return rounded(layer.growth * count.double(), _COUNT_BITS).clamp(max=_MOST_FRACTIONAL).to(count.dtype)
+    if neurons.growth % 1 == 0:
+        return (neurons.growth * count).clamp(max=_MOST_WHOLE)
+    product = rounded(neurons.growth * count.double(), _COUNT_BITS)
+    return product.clamp(max=_MOST_FRACTIONAL).to(count.dtype)
 
 
 def spikes_of(membrane: Tensor, count: Tensor, layer: SpikingLayer) -> Tensor:

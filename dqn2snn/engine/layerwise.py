@@ -136,7 +136,8 @@ class _Layer:
 
     def _keep(self) -> None:
         """Do in place what `dqn2snn.dynamics.neuron.kept` and `grown` do."""
-        self.membrane.copy_(kept(self.membrane, self.plan))
+        if self.plan.beta != 1:
+            self.membrane.sub_(self.plan.v_init).copy_(kept(self.membrane, self.plan)).add_(self.plan.v_init)
         if not self.plan.plain:
             self.counts.copy_(grown(self.counts, self.plan))
 

@@ -9,6 +9,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from dqn2snn.dynamics.neuron import grown
 from dqn2snn.dynamics.record import Record, readouts
 from dqn2snn.engine.simulation import Engine, Host, StatefulSimulation
 from dqn2snn.neurons.backends import Adapter
@@ -44,7 +45,7 @@ def simulate_modules(
     dtype = torch.promote_types(level.dtype, torch.float32)
     state = None if start is None else adapter.native(start, level)
     counts = [] if start is None else [neurons.count.to(dtype) for neurons in start.layers]
-    unbroken = start is None and all(layer.plain for layer in plan.all_layers)
+    unbroken = start is None and all(layer.plain and layer.growth == 1 for layer in plan.all_layers)
     sent: list[Tensor] = []
     before = counts[-1] if counts else 0.0
     trains: list[list[Tensor]] = [[] for _ in plan.all_layers]
@@ -52,7 +53,7 @@ def simulate_modules(
     for _ in range(num_steps):
         fired, state = adapter.advance(level, state)
         fired = [x.to(dtype) for x in fired]
-        counts = _sum(counts, fired)
+        counts = _sum([grown(n, layer) for n, layer in zip(counts, plan.all_layers, strict=False)], fired)
         sent = counts if unbroken else _sum(sent, [x.abs() for x in fired])
         outputs.append(fired[-1])
         membranes.append(adapter.membrane(state, -1).to(dtype))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from dqn2snn.neurons.step_currents import StepCurrents
+from dqn2snn.neurons.step_currents import StepCurrents, at_onset
 
 
 class DifferenceState(NamedTuple):
@@ -42,10 +42,32 @@ class DifferenceCell(nn.Module):
         return DifferenceState(torch.zeros_like(input_tensor))
 
 
-class StepBiasState(NamedTuple):
-    """State of a `StepBiasCell`: the number of the next step, `[B]` int64."""
+class StepState(NamedTuple):
+    """State of a cell that counts the steps of a decision: the number of the next step, `[B]` int64."""
 
     step: Tensor
+
+
+class OnsetCell(nn.Module):
+    """A current that is present at the first step of a decision only: what the first neurons of digit codes receive.
+
+    Example:
+        >>> cell, state = OnsetCell(), None
+        >>> for _ in range(2):
+        ...     current, state = cell(torch.full((1, 1), 0.75), state)
+        ...     print(current.item())
+        0.75
+        0.0
+    """
+
+    def forward(self, input_tensor: Tensor, state: StepState | None = None) -> tuple[Tensor, StepState]:
+        """The current or zeros, and the number of the next step as the state."""
+        before = self.initial_state(input_tensor) if state is None else state
+        return at_onset(input_tensor, before.step), StepState(before.step + 1)
+
+    def initial_state(self, input_tensor: Tensor) -> StepState:
+        """State before the first step: its number, for every row of the batch."""
+        return first_step(input_tensor)
 
 
 class StepBiasCell(nn.Module):
@@ -58,20 +80,23 @@ class StepBiasCell(nn.Module):
         >>> cell = StepBiasCell(StepCurrents(torch.tensor([[0.25], [0.5]])))
         >>> _, state = cell(torch.zeros(1, 1))
         >>> cell(torch.zeros(1, 1), state)
-        (tensor([[0.5000]], grad_fn=<AddBackward0>), StepBiasState(step=tensor([2])))
+        (tensor([[0.5000]], grad_fn=<AddBackward0>), StepState(step=tensor([2])))
     """
 
     def __init__(self, currents: StepCurrents) -> None:
         super().__init__()
         self.currents = currents
 
-    def forward(
-        self, input_tensor: Tensor, state: StepBiasState | None = None
-    ) -> tuple[Tensor, StepBiasState]:
+    def forward(self, input_tensor: Tensor, state: StepState | None = None) -> tuple[Tensor, StepState]:
         """The input with this step's current, and the number of the next step as the state."""
         before = self.initial_state(input_tensor) if state is None else state
-        return self.currents(input_tensor, before.step), StepBiasState(before.step + 1)
+        return self.currents(input_tensor, before.step), StepState(before.step + 1)
 
-    def initial_state(self, input_tensor: Tensor) -> StepBiasState:
+    def initial_state(self, input_tensor: Tensor) -> StepState:
         """State before the first step: its number, for every row of the batch."""
-        return StepBiasState(torch.zeros(len(input_tensor), dtype=torch.int64, device=input_tensor.device))
+        return first_step(input_tensor)
+
+
+def first_step(input_tensor: Tensor) -> StepState:
+    """The number of the first step, for every row of a batch."""
+    return StepState(torch.zeros(len(input_tensor), dtype=torch.int64, device=input_tensor.device))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from dqn2snn.neurons._snntorch_state import StatefulModule
-from dqn2snn.neurons.step_currents import StepCurrents
+from dqn2snn.neurons.step_currents import StepCurrents, at_onset
 
 
 class _Input(StatefulModule, snn.Leaky):  # type: ignore[misc]
@@ -58,7 +58,45 @@ class Difference(_Input):
         return Difference(init_hidden=True)
 
 
-class StepBias(_Input):
+class _Clocked(_Input):
+    """An input that counts the steps of a decision in the place of the membrane."""
+
+    def __init__(self, init_hidden: bool) -> None:
+        super().__init__(init_hidden)
+        self.mem = self.mem.long()
+
+    def initial(self, input_: Tensor) -> tuple[Tensor, ...]:
+        """The first step, for every row of the batch."""
+        return (torch.zeros(len(input_), dtype=torch.int64, device=input_.device),)
+
+
+class Onset(_Clocked):
+    """A current that is present at the first step of a decision only: what the first neurons of digit codes receive.
+
+    Args:
+        init_hidden: Keep the number of the step in the module.
+
+    Example:
+        >>> onset = Onset(init_hidden=True)
+        >>> [onset(torch.full((1, 1), 0.75)).item() for _ in range(3)]
+        [0.75, 0.0, 0.0]
+    """
+
+    def __init__(self, *, init_hidden: bool = False) -> None:
+        super().__init__(init_hidden)
+
+    def forward(self, input_: Tensor, mem: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
+        """The current or zeros, and the number of the next step too unless `init_hidden` is set."""
+        (step,) = self.state_of(input_, (mem,))
+        self.mem = step + 1
+        return self._returned(at_onset(input_, step))
+
+    def hidden_twin(self, *, output: bool = False) -> Onset:
+        """A copy of the module with `init_hidden`."""
+        return Onset(init_hidden=True)
+
+
+class StepBias(_Clocked):
     """A bias current for each step; `utils.reset` begins again with the first.
 
     Args:
@@ -74,11 +112,6 @@ class StepBias(_Input):
     def __init__(self, currents: StepCurrents, *, init_hidden: bool = False) -> None:
         super().__init__(init_hidden)
         self.currents = currents
-        self.mem = self.mem.long()
-
-    def initial(self, input_: Tensor) -> tuple[Tensor, ...]:
-        """The first step, for every row of the batch."""
-        return (torch.zeros(len(input_), dtype=torch.int64, device=input_.device),)
 
     def forward(self, input_: Tensor, mem: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
         """The input with this step's current, and the number of the next step too unless `init_hidden` is set."""

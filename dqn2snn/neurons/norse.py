@@ -9,21 +9,23 @@ from torch import Tensor, nn
 
 from dqn2snn._utils.extras import require
 from dqn2snn._utils.host import on_host
+from dqn2snn.neurons._norse_clocked import ClockedIFCell
 from dqn2snn.neurons._norse_graded import GradedIFCell
 from dqn2snn.neurons._norse_if import IFCell
-from dqn2snn.neurons._norse_inputs import DifferenceCell, StepBiasCell
+from dqn2snn.neurons._norse_inputs import DifferenceCell, OnsetCell, StepBiasCell
+from dqn2snn.neurons.kinetics import Kinetics
 from dqn2snn.neurons.step_currents import StepCurrents
 from dqn2snn.neurons.supported import check_supported
-from dqn2snn.neurons.synapses import CurrentEncoder, synapse_modules
+from dqn2snn.neurons.synapses import CurrentEncoder, synapses_of
 from dqn2snn.plan import PlanOrNetwork, SpikingLayer, plan_of
 from dqn2snn.plan.graph import per_channel
 
-__all__ = ["GradedIFCell", "IFCell", "reset_rows", "to_norse"]
+__all__ = ["ClockedIFCell", "GradedIFCell", "IFCell", "reset_rows", "to_norse"]
 
 _norse = require("norse.torch", extra="norse")
 
 NEURONS = (IFCell, GradedIFCell)
-CELLS = (*NEURONS, DifferenceCell, StepBiasCell)
+CELLS = (*NEURONS, DifferenceCell, OnsetCell, StepBiasCell)
 
 
 @on_host()
@@ -59,10 +61,12 @@ def to_norse(plan: PlanOrNetwork) -> Any:
     modules: list[nn.Module] = [CurrentEncoder(plan)]
     if coding.once:
         modules.append(DifferenceCell())
+    if coding.onset:
+        modules.append(OnsetCell())
     for i, layer in enumerate(plan.all_layers):
         if i > 0:
-            modules.extend(synapse_modules(layer.affine, bias=not coding.once))
-            if (currents := StepCurrents.of(layer)) is not None:
+            modules.extend(synapses_of(plan, layer))
+            if (currents := StepCurrents.of(layer, onset=coding.onset)) is not None:
                 modules.append(StepBiasCell(currents))
         modules.append(_cell(layer, counted=coding.persistent and layer is plan.output))
     return _norse.SequentialState(*modules)
@@ -72,11 +76,12 @@ def _cell(layer: SpikingLayer, *, counted: bool) -> IFCell | GradedIFCell:
     """Neurons of a layer; those whose spikes have to be `counted` for the readout do so themselves."""
     v_th = per_channel(layer.threshold, layer.shape).float()
     v_0 = per_channel(layer.v_init, layer.shape).float()
-    if layer.plain and not counted:
+    if layer.plain and layer.steady and not counted:
         return IFCell(v_th, v_0, reset=layer.reset)
-    return GradedIFCell(
-        v_th, v_0, max_spikes=layer.max_spikes, signed=layer.signed, max_count=layer.max_count
-    )
+    graded = {"max_spikes": layer.max_spikes, "signed": layer.signed, "max_count": layer.max_count}
+    if layer.steady:
+        return GradedIFCell(v_th, v_0, **graded)
+    return ClockedIFCell(v_th, v_0, kinetics=Kinetics.of(layer), **graded)
 
 
 def reset_rows(net: Any, state: list[Any], episode_start: Tensor) -> list[Any]:

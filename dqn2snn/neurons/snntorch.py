@@ -9,17 +9,19 @@ from torch import Tensor, nn
 
 from dqn2snn._utils.host import on_host
 from dqn2snn.errors import ArgumentError
+from dqn2snn.neurons._snntorch_clocked import ClockedIF
 from dqn2snn.neurons._snntorch_graded import GradedIF
 from dqn2snn.neurons._snntorch_if import IF
-from dqn2snn.neurons._snntorch_inputs import Difference, StepBias
+from dqn2snn.neurons._snntorch_inputs import Difference, Onset, StepBias
 from dqn2snn.neurons._snntorch_state import StatefulModule, without
+from dqn2snn.neurons.kinetics import Kinetics
 from dqn2snn.neurons.step_currents import StepCurrents
 from dqn2snn.neurons.supported import check_supported
-from dqn2snn.neurons.synapses import CurrentEncoder, synapse_modules
+from dqn2snn.neurons.synapses import CurrentEncoder, synapses_of
 from dqn2snn.plan import PlanOrNetwork, SpikingLayer, SpikingPlan, plan_of
 from dqn2snn.plan.graph import per_channel
 
-__all__ = ["IF", "GradedIF", "SNNTorchNetwork", "reset_rows", "to_snntorch"]
+__all__ = ["IF", "ClockedIF", "GradedIF", "SNNTorchNetwork", "reset_rows", "to_snntorch"]
 
 SNNTorchState: TypeAlias = list[tuple[Tensor, ...]]
 """State of a network: what each of its `stateful` modules takes and returns, all zero at rest."""
@@ -56,12 +58,12 @@ class SNNTorchNetwork(nn.Module):
         coding = plan.coding
         if coding.once:
             self.difference = Difference()
+        if coding.onset:
+            self.onset = Onset()
         for i, layer in enumerate(plan.all_layers):
             if i > 0:
-                self.add_module(
-                    f"synapses{i}", nn.Sequential(*synapse_modules(layer.affine, bias=not coding.once))
-                )
-                if (currents := StepCurrents.of(layer)) is not None:
+                self.add_module(f"synapses{i}", nn.Sequential(*synapses_of(plan, layer)))
+                if (currents := StepCurrents.of(layer, onset=coding.onset)) is not None:
                     self.add_module(f"step_bias{i}", StepBias(currents))
             self.add_module(f"if{i}", _neurons(layer, counted=coding.persistent and layer is plan.output))
 
@@ -202,8 +204,9 @@ def _neurons(layer: SpikingLayer, *, counted: bool) -> IF | GradedIF:
     """Neurons of a layer; those whose spikes have to be `counted` for the readout do so themselves."""
     threshold = per_channel(layer.threshold, layer.shape).float()
     v_init = per_channel(layer.v_init, layer.shape).float()
-    if layer.plain and not counted:
+    if layer.plain and layer.steady and not counted:
         return IF(threshold, v_init, reset_mechanism=layer.reset)
-    return GradedIF(
-        threshold, v_init, max_spikes=layer.max_spikes, signed=layer.signed, max_count=layer.max_count
-    )
+    graded = {"max_spikes": layer.max_spikes, "signed": layer.signed, "max_count": layer.max_count}
+    if layer.steady:
+        return GradedIF(threshold, v_init, **graded)
+    return ClockedIF(threshold, v_init, kinetics=Kinetics.of(layer), **graded)

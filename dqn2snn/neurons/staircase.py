@@ -26,7 +26,7 @@ def spike_range(count: Tensor, max_spikes: int, signed: bool, max_count: int | N
         >>> spike_range(torch.tensor([0.0, 1.0, 7.0]), 4, True, 8)
         (tensor([-0., -1., -4.]), tensor([4., 4., 1.]))
     """
-    lowest = -count.clamp(max=max_spikes) if signed else torch.zeros_like(count)
+    lowest = -count.floor().clamp(max=max_spikes) if signed else torch.zeros_like(count)
     if max_count is None:
         return lowest, torch.full_like(count, max_spikes)
     return lowest, (max_count - count).clamp(max=max_spikes)

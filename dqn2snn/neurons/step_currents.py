@@ -28,11 +28,18 @@ class StepCurrents(nn.Module):
         self.step_bias = nn.Parameter(step_bias.float().clone())
 
     @classmethod
-    def of(cls, layer: SpikingLayer) -> StepCurrents | None:
-        """Those of a layer of a plan, or None if it has none."""
-        if layer.step_bias is None:
-            return None
-        return cls(torch.stack([per_channel(row, layer.shape) for row in layer.step_bias]))
+    def of(cls, layer: SpikingLayer, *, onset: bool = False) -> StepCurrents | None:
+        """Those of a layer of a plan, or None if it has none.
+
+        Args:
+            layer: A layer behind the first.
+            onset: Whether its bias is a current of the first step only.
+        """
+        rows = [] if layer.step_bias is None else [per_channel(row, layer.shape) for row in layer.step_bias]
+        if onset:
+            bias = per_channel(layer.affine.bias, layer.shape)
+            rows = [bias + row for row in rows[:1] or [torch.zeros_like(bias)]] + rows[1:]
+        return cls(torch.stack(rows)) if rows else None
 
     def forward(self, x: Tensor, step: Tensor) -> Tensor:
         """Add to `x` `[B, *shape]` the currents of `step` `[B]`, which counts from 0."""
@@ -40,3 +47,8 @@ class StepCurrents(nn.Module):
         currents = self.step_bias[step.clamp(max=last)]
         present = (step <= last).reshape(-1, *(1 for _ in currents.shape[1:]))
         return x + currents * present
+
+
+def at_onset(current: Tensor, step: Tensor) -> Tensor:
+    """A current `[B, *shape]` where `step` `[B]` is the first of a decision, zeros elsewhere."""
+    return current * (step == 0).to(current).reshape(-1, *(1 for _ in current.shape[1:]))

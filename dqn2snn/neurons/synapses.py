@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.utils import skip_init
 
-from dqn2snn.plan import SpikingPlan
+from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.plan.graph import AffineLayer, per_channel
 from dqn2snn.plan.grid import rounded
 from dqn2snn.plan.ops import Conv, Dense, LinearOp, Pad, Reshape, SumPool
@@ -32,6 +32,14 @@ def synapse_modules(affine: AffineLayer, *, bias: bool = True) -> list[nn.Module
     in_last = bias and isinstance(last, (Conv, Dense)) and affine.bias.ndim == 1
     modules = [_module(op, affine.bias if in_last and op is last else None) for op in (*others, last)]
     return modules if in_last or not bias else [*modules, BiasMap(per_channel(affine.bias, affine.out_shape))]
+
+
+def synapses_of(plan: SpikingPlan, layer: SpikingLayer) -> list[nn.Module]:
+    """The modules between a layer and the one before; biases of the first step only are not theirs (`StepCurrents`)."""
+    affine = layer.affine
+    if plan.coding.onset:
+        affine = affine.with_parameters(affine.weight, torch.zeros_like(affine.bias))
+    return synapse_modules(affine, bias=not (plan.coding.once or plan.coding.onset))
 
 
 class BiasMap(nn.Module):

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from dqn2snn.neurons._norse_clocked import ClockedIFCell
 from dqn2snn.neurons._norse_graded import GradedIFCell, GradedIFState
 from dqn2snn.neurons._norse_if import IFState
 from dqn2snn.neurons._norse_inputs import DifferenceCell, DifferenceState
@@ -47,6 +48,8 @@ class _Adapter:
                 return None
             neurons = next(layers)
             membrane, count = neurons.membrane.to(like), neurons.count.to(like)
+            if isinstance(module, ClockedIFCell):
+                return module.initial_state(membrane)._replace(v=membrane, n=count)
             return GradedIFState(membrane, count) if isinstance(module, GradedIFCell) else IFState(membrane)
 
         return [one(module) for module in self._modules]

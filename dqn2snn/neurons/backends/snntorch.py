@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from dqn2snn.neurons._snntorch_inputs import Difference, StepBias
+from dqn2snn.neurons._snntorch_inputs import Difference, Onset, StepBias
 from dqn2snn.neurons.backends._backend import Backend
-from dqn2snn.neurons.snntorch import IF, GradedIF, SNNTorchNetwork, SNNTorchState, to_snntorch
+from dqn2snn.neurons.snntorch import IF, ClockedIF, GradedIF, SNNTorchNetwork, SNNTorchState, to_snntorch
 from dqn2snn.plan.state import NetworkState
 
 
@@ -27,12 +27,15 @@ class _Adapter:
         def one(module: nn.Module) -> tuple[Tensor, ...]:
             if isinstance(module, Difference):
                 return (state.current.to(like),)
-            if isinstance(module, StepBias):
+            if isinstance(module, (Onset, StepBias)):
                 return module.initial(like)
             assert isinstance(module, (IF, GradedIF))
             neurons = next(layers)
             relative = neurons.membrane.to(like) - module.v_init
-            return (neurons.count.to(like), relative) if isinstance(module, GradedIF) else (relative,)
+            if isinstance(module, IF):
+                return (relative,)
+            clock = module.initial(relative)[:1] if isinstance(module, ClockedIF) else ()
+            return (*clock, neurons.count.to(like), relative)
 
         return [one(module) for module in self._modules]
 
