@@ -23,7 +23,7 @@ def if_step(
 ) -> tuple[Tensor, NeuronState]:
     """One step of a layer of spiking neurons.
 
-        v <- r + kept(v - r) + I;    s = spikes_of(v, N);    v <- v - s theta   or, at a hard reset,   v <- v_init where s
+        v <- r + kept(v - r) + I;    s = spikes_of(v, N);    v <- v - s theta,  or, reset to zero,  v <- v_init where s
 
     Args:
         current: I, `[B, *shape]`.

@@ -20,7 +20,8 @@ class ClockedIF(GradedIF):
     in steps delay <= t < delay + duration, s = 0 in others, with r = `v_init`; then as in `GradedIF`. beta < 1 is
     `snntorch.Leaky`, beta > 1 the neuron of digit codes.
 
-    Called as `GradedIF` is, with the number of the step in front: `spk, step, count, mem = neuron(cur, step, count, mem)`.
+    Called as `GradedIF` is, with the number of the step in front:
+    `spk, step, count, mem = neuron(cur, step, count, mem)`.
 
     Args:
         threshold: Scalar, `[C, 1, 1]` or anything that broadcasts over `[B, *shape]`.

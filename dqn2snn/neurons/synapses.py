@@ -71,7 +71,8 @@ class CurrentEncoder(nn.Module):
 
     It computes what `dqn2snn.dynamics.encode.constant_current` says, with the first layer's synapses as torch modules:
     in float64 on the grid, rounded, clamped to what its neurons can tell, and returned in the dtype of the weights.
-    Gradients pass the rounding as if it were not there, so that the first layer can be trained. A "delta" network presents the difference to the current before, which another module takes.
+    Gradients pass the rounding as if it were not there, so that the first layer can be trained.
+    A "delta" network presents the difference to the current before, which another module takes.
 
     Args:
         plan: The spiking network.

@@ -23,8 +23,8 @@ from dqn2snn.recipes._thresholds import channel_scales
 from dqn2snn.recipes.burst import check_max_spikes
 from dqn2snn.tracing.calibration import ActivationStats
 
-_MARGINS = (1.0, 1.5, 2.0)
-"""Headroom above the largest activation that is tried where digits just reach it."""
+_MARGINS = (1.0, 1.5)
+"""Thresholds that are tried, in the least that reaches the largest activation and as much again."""
 
 
 def digits(
@@ -82,7 +82,7 @@ def digits(
     """
     steps, k = check_num_steps(num_steps), check_max_spikes(max_spikes)
     beta = _checked_base(k + 1 if base is None else base, k)
-    margins = _checked_margins(margin, headroom=k > beta - 1)
+    margins = _checked_margins(margin, k)
     wanted = None if delays is None else _checked_delays(delays, len(graph.layers))
     scales = channel_scales(graph, stats, "max", levels=1)
 
@@ -135,9 +135,9 @@ def _checked_base(base: float, k: int) -> float:
     return float(base)
 
 
-def _checked_margins(margin: float | None, *, headroom: bool) -> tuple[float, ...]:
-    if margin is None:
-        return _MARGINS[:1] if headroom else _MARGINS
+def _checked_margins(margin: float | None, k: int) -> tuple[float, ...]:
+    if margin is None:  # k digits reach k margin lambda: twice what was seen, at least
+        return tuple(max(1.0, 2 / k) * factor for factor in _MARGINS)
     if not 0 < margin < math.inf:
         raise ArgumentError(f"Expected a margin above 0. Found {margin!r}. Use 2.")
     return (float(margin),)

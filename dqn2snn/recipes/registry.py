@@ -24,6 +24,7 @@ from dqn2snn.recipes.finetune.dsr import dsr
 from dqn2snn.recipes.finetune.qcfs import qcfs
 from dqn2snn.recipes.finetune.surrogate import surrogate
 from dqn2snn.recipes.finetune.tandem import tandem
+from dqn2snn.recipes.leaky import leaky
 from dqn2snn.recipes.rate import rate
 from dqn2snn.recipes.rate_if import rate_if
 from dqn2snn.recipes.rueckauer2017 import rueckauer2017
@@ -54,6 +55,7 @@ _OURS: Final[dict[Kind, dict[str, Function]]] = {
         "rate_if": rate_if,
         "burst": burst,
         "digits": digits,
+        "leaky": leaky,
         "sigma_delta": sigma_delta,
         "ttfs": ttfs,
         "tan2021": tan2021,
