@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-RECIPES = {"rate": "rate", "delta": "sigma_delta", "latency": "ttfs"}
+RECIPES = {"rate": "rate", "delta": "sigma_delta", "latency": "ttfs", "digits": "digits", "leaky": "leaky"}

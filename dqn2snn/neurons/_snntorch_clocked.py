@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -35,7 +35,7 @@ class ClockedIF(GradedIF):
         [1.0, -1.0, 0.0]
     """
 
-    STATES = ("step", "syn", "mem")
+    STATES: ClassVar[tuple[str, ...]] = ("step", "syn", "mem")
     step: Tensor
 
     def __init__(

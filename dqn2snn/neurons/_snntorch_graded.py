@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import snntorch as snn
 from torch import Tensor
@@ -47,7 +47,7 @@ class GradedIF(StatefulModule, snn.Synaptic):  # type: ignore[misc]
         (-1.0, 1.0, 0.5)
     """
 
-    STATES = ("syn", "mem")
+    STATES: ClassVar[tuple[str, ...]] = ("syn", "mem")
     threshold: Tensor
     v_init: Tensor
     syn: Tensor

@@ -78,7 +78,11 @@ def _cell(layer: SpikingLayer, *, counted: bool) -> IFCell | GradedIFCell:
     v_0 = per_channel(layer.v_init, layer.shape).float()
     if layer.plain and layer.steady and not counted:
         return IFCell(v_th, v_0, reset=layer.reset)
-    graded = {"max_spikes": layer.max_spikes, "signed": layer.signed, "max_count": layer.max_count}
+    graded: dict[str, Any] = {
+        "max_spikes": layer.max_spikes,
+        "signed": layer.signed,
+        "max_count": layer.max_count,
+    }
     if layer.steady:
         return GradedIFCell(v_th, v_0, **graded)
     return ClockedIFCell(v_th, v_0, kinetics=Kinetics.of(layer), **graded)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -206,7 +206,11 @@ def _neurons(layer: SpikingLayer, *, counted: bool) -> IF | GradedIF:
     v_init = per_channel(layer.v_init, layer.shape).float()
     if layer.plain and layer.steady and not counted:
         return IF(threshold, v_init, reset_mechanism=layer.reset)
-    graded = {"max_spikes": layer.max_spikes, "signed": layer.signed, "max_count": layer.max_count}
+    graded: dict[str, Any] = {
+        "max_spikes": layer.max_spikes,
+        "signed": layer.signed,
+        "max_count": layer.max_count,
+    }
     if layer.steady:
         return GradedIF(threshold, v_init, **graded)
     return ClockedIF(threshold, v_init, kinetics=Kinetics.of(layer), **graded)

@@ -33,8 +33,8 @@ def leaky(
 
     Rest is r = V(0) = theta / 2, which rounds to the nearest spike as long as the neuron lives, where V(0) alone would
     be forgotten: it is a bias current of (1 - beta) theta / 2. The output integrates with the same leak, without a
-    reset; its charge, divided by the sum of beta^j and averaged over the last half of the steps, gives the Q-values.
-    What is remembered is a window of about 1 / (1 - beta) steps, which bounds the precision however many steps there are.
+    reset; its charge, divided by the sum of beta^j and averaged over the last half of the steps, gives the Q-values. A
+    window of about 1 / (1 - beta) steps is remembered, which bounds the precision however many steps there are.
 
     It needs of the hardware: the leaky integrate-and-fire neuron that most chips have, and one analog first layer.
 

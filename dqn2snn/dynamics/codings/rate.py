@@ -6,7 +6,8 @@ A value is spikes per step, a spike of any step stands for 1 / T of it, and each
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import ClassVar, Final
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from torch import Tensor
 from dqn2snn.dynamics.readout.slope import rate_slope
 from dqn2snn.dynamics.state import at_rest
 from dqn2snn.errors import PlanError
-from dqn2snn.plan import SpikingLayer, SpikingPlan
+from dqn2snn.plan import ReadoutKind, SpikingLayer, SpikingPlan
 from dqn2snn.plan.coding import Coding
 from dqn2snn.plan.graph import per_channel
 from dqn2snn.plan.state import NetworkState, NeuronState
@@ -29,8 +30,8 @@ class RateCoding(Coding):
     """
 
     name = "rate"
-    readouts = ("rate", "slope")
-    compiled = {"delta": False}  # noqa: RUF012
+    readouts: ClassVar[tuple[ReadoutKind, ...]] = ("rate", "slope")
+    compiled: ClassVar[Mapping[str, object] | None] = {"delta": False}
 
     def check(self, plan: SpikingPlan) -> None:
         """Refuse a plan that makes no sense in this coding.
