@@ -46,7 +46,7 @@ class ClockedIFCell(GradedIFCell):
         ...     z, state = cell(torch.tensor([[current]]), state)
         ...     spikes.append(z.item())
         >>> spikes
-        [1.0, -1.0, 0.0]
+        [1.0, 0.0, -1.0]
     """
 
     def __init__(

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from dqn2snn.dynamics.neuron import grown, kept
 from dqn2snn.neurons._snntorch_graded import GradedIF
+from dqn2snn.neurons._snntorch_inputs import Clock
 from dqn2snn.neurons.kinetics import Kinetics
 
 
@@ -32,11 +33,10 @@ class ClockedIF(GradedIF):
     Example:
         >>> neuron = ClockedIF(v_init=0.5, kinetics=Kinetics(beta=2.0), max_spikes=1, signed=True, init_hidden=True)
         >>> [neuron(torch.tensor([[current]])).item() for current in (0.75, 0.0, 0.0)]
-        [1.0, -1.0, 0.0]
+        [1.0, 0.0, -1.0]
     """
 
     STATES: ClassVar[tuple[str, ...]] = ("step", "syn", "mem")
-    step: Tensor
 
     def __init__(
         self,
@@ -48,7 +48,16 @@ class ClockedIF(GradedIF):
     ) -> None:
         super().__init__(threshold, v_init, **graded)
         self.kinetics = kinetics
-        self.register_buffer("step", torch.zeros(0, dtype=torch.int64), persistent=False)
+        self.clock = Clock(init_hidden=True)
+
+    @property
+    def step(self) -> Tensor:
+        """Number of the next step, `[B]` int64; a module of its own has it, which `snntorch.utils.reset` knows."""
+        return self.clock.mem
+
+    @step.setter
+    def step(self, step: Tensor) -> None:
+        self.clock.mem = step
 
     def initial(self, input_: Tensor) -> tuple[Tensor, ...]:
         """State before the first step, for an input `[B, *shape]`: zeros."""
@@ -82,11 +91,6 @@ class ClockedIF(GradedIF):
         spk = self.fire(charged, grew) * self.kinetics.may_fire(now, charged)
         self.step, self.syn, self.mem = now + 1, grew + spk, charged - spk * self.threshold
         return spk if self.init_hidden and not self.output else (spk, self.step, self.syn, self.mem)
-
-    def reset_mem(self) -> Any:
-        """Begin a decision anew, as `snntorch.utils.reset` does."""
-        self.step = torch.zeros_like(self.step)
-        return super().reset_mem()
 
     def hidden_twin(self, *, output: bool = False) -> ClockedIF:
         """A copy of the neuron with `init_hidden`, and a state of its own."""

@@ -58,8 +58,8 @@ class Difference(_Input):
         return Difference(init_hidden=True)
 
 
-class _Clocked(_Input):
-    """An input that counts the steps of a decision in the place of the membrane."""
+class Clock(_Input):
+    """What counts the steps of a decision, in the place of the membrane."""
 
     def __init__(self, init_hidden: bool) -> None:
         super().__init__(init_hidden)
@@ -70,7 +70,7 @@ class _Clocked(_Input):
         return (torch.zeros(len(input_), dtype=torch.int64, device=input_.device),)
 
 
-class Onset(_Clocked):
+class Onset(Clock):
     """A current that is present at the first step of a decision only: what the first neurons of digit codes receive.
 
     Args:
@@ -96,7 +96,7 @@ class Onset(_Clocked):
         return Onset(init_hidden=True)
 
 
-class StepBias(_Clocked):
+class StepBias(Clock):
     """A bias current for each step; `utils.reset` begins again with the first.
 
     Args:

@@ -67,7 +67,7 @@ class StatefulModule:
 
     def __getstate__(self) -> dict[str, Any]:
         # A state with a history can be neither copied nor pickled.
-        detached = {name: getattr(self, name).detach() for name in self.STATES}
+        detached = {name: getattr(self, name).detach() for name in self.STATES if name in self._buffers}
         return {**self.__dict__, "_buffers": {**self._buffers, **detached}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
