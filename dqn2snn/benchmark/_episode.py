@@ -90,8 +90,9 @@ def _watched(unit: Unit, settings: Settings, directory: Path) -> Player:
         spikes = torch.stack([layer.double().flatten(1).sum(1) for layer in sent]).sum(0)
         costs = [spikes, synaptic_operations(sent, fan_outs)]
         dqn = q_dqn(observations, places)[0]
+        by_counts = record.q if record.q_spike is None else record.q_spike
         # A step has a row for each decision; what rides along with the Q-values cannot get into another one's.
-        return (record.q[-1], record.q_spike[-1], dqn, *(cost[:, None].expand(dqn.shape) for cost in costs))
+        return (record.q[-1], by_counts[-1], dqn, *(cost[:, None].expand(dqn.shape) for cost in costs))
 
     return q
 

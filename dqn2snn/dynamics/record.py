@@ -22,9 +22,10 @@ class Record:
         num_steps: T.
         layer_names: The hidden layers, then the output.
         q: `[T, B, A]`, Q-values after 1..T steps by the robust rate, in the DQN's units.
-        q_spike: `[T, B, A]`, the same by spike counts alone.
+        q_spike: `[T, B, A]`, the same by spike counts alone; None where output neurons do not fire.
         counts: Spikes of every neuron in T steps, those taken back subtracted, `[B, *shape]` for each layer. It is
-            what the neuron has told the next layer; of a "delta" network, what it has told since it was at rest.
+            what the neuron has sent to the next layer; of a "delta" network, what it has sent since it was at rest; in
+            digits, the number that they spell, in units of the last digit.
         sent: Spikes that were sent in these steps, whatever their sign, `[B, *shape]` for each layer. It is what
             they cost; equal to `counts` where no spike takes back another.
         spikes: `[T, B, *shape]` for each layer, if they were asked for; bool where neurons send one spike a step at
@@ -34,7 +35,7 @@ class Record:
     num_steps: int
     layer_names: tuple[str, ...]
     q: Tensor
-    q_spike: Tensor
+    q_spike: Tensor | None
     counts: tuple[Tensor, ...]
     sent: tuple[Tensor, ...]
     spikes: tuple[Tensor, ...] | None = None
@@ -55,16 +56,21 @@ class Record:
             num_steps=first.num_steps,
             layer_names=first.layer_names,
             q=torch.cat([part.q for part in parts], dim=1),
-            q_spike=torch.cat([part.q_spike for part in parts], dim=1),
+            q_spike=_joined([part.q_spike for part in parts]),
             counts=tuple(torch.cat([part.counts[i] for part in parts]) for i in layers),
             sent=tuple(torch.cat([part.sent[i] for part in parts]) for i in layers),
             spikes=spikes,
         )
 
 
+def _joined(parts: Sequence[Tensor | None]) -> Tensor | None:
+    present = [part for part in parts if part is not None]
+    return torch.cat(present, dim=1) if present else None
+
+
 def readouts(
     plan: SpikingPlan, spikes: Tensor, membrane: Tensor, before: Tensor | float = 0.0
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor | None]:
     """Q-values after every step, by the robust rate and by spike counts.
 
     With N the spikes since rest, V the membrane after the reset and theta the threshold of the output neurons, the
@@ -78,7 +84,7 @@ def readouts(
         before: Spikes that the output neurons sent before these steps, `[B, A]`.
 
     Returns:
-        tuple[Tensor, Tensor]: Q-values `[T, B, A]` each.
+        tuple[Tensor, Tensor | None]: Q-values `[T, B, A]` each; None where spike counts say nothing.
     """
     output = plan.output
     theta, v_init = (per_channel(x, output.shape).to(membrane) for x in (output.threshold, output.v_init))

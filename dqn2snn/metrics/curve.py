@@ -23,8 +23,8 @@ class QRecord(Protocol):
         """[T, B, A] Q-values by the robust readout after 1 .. T steps."""
 
     @property
-    def q_spike(self) -> Tensor:
-        """[T, B, A] Q-values by the spike-count readout after 1 .. T steps."""
+    def q_spike(self) -> Tensor | None:
+        """[T, B, A] Q-values by the spike-count readout after 1 .. T steps, if there is one."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class AgreementCurve:
     Attributes:
         num_steps: 1 .. T.
         robust: Agreement of the robust readout after each number of steps.
-        spike_count: Agreement of the spike-count readout after each number of steps.
+        spike_count: Agreement of the spike-count readout after each number of steps; empty if there is none.
     """
 
     num_steps: tuple[int, ...]
@@ -71,8 +71,8 @@ def agreement_curve(
         >>> [interval.mean for interval in curve.robust], [interval.mean for interval in curve.spike_count]
         ([0.0, 1.0], [0.0, 0.0])
     """
-    q, q_spike = record.q, record.q_spike
-    if q.dim() != 3 or q.shape != q_spike.shape or len(q) == 0:
+    q, q_spike = record.q, record.q[:0] if record.q_spike is None else record.q_spike
+    if q.dim() != 3 or (record.q_spike is not None and q.shape != q_spike.shape) or len(q) == 0:
         raise ArgumentError(
             f"Expected `record.q` and `record.q_spike` of one shape [T, B, A]. Found {tuple(q.shape)} and "
             f"{tuple(q_spike.shape)}. Pass what snn.record(observations) returns."

@@ -142,8 +142,8 @@ class Coding(ABC):
         """
 
     @abstractmethod
-    def decode_counts(self, plan: SpikingPlan, counts: Tensor) -> Tensor:
-        """Q-values of the spike counts of the output neurons alone, `[T, B, A]` both."""
+    def decode_counts(self, plan: SpikingPlan, counts: Tensor) -> Tensor | None:
+        """Q-values of the spike counts of the output neurons alone, `[T, B, A]` both; None where these say nothing."""
 
     @abstractmethod
     def between(self, plan: SpikingPlan, state: NetworkState) -> NetworkState:

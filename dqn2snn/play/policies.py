@@ -13,6 +13,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
+from dqn2snn.dynamics.record import Record
 from dqn2snn.errors import ArgumentError
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.plan import SpikingPlan
@@ -80,7 +81,7 @@ def readouts_of(snn: Policy) -> Player:
 
         def streamed(observations: Tensor, places: Places) -> tuple[Tensor, ...]:
             result = stream.record(observations, places.episode_start, places.rows)
-            return result.q[-1].cpu(), result.q_spike[-1].cpu()
+            return _last(result)
 
         return streamed
     record = getattr(network, "record", None)
@@ -89,10 +90,14 @@ def readouts_of(snn: Policy) -> Player:
     device = device_of(network)
 
     def both(observations: Tensor, places: Places) -> tuple[Tensor, ...]:
-        result = record(observations.to(device))
-        return result.q[-1].cpu(), result.q_spike[-1].cpu()
+        return _last(record(observations.to(device)))
 
     return both
+
+
+def _last(record: Record) -> tuple[Tensor, ...]:
+    """The readouts that there are, after the last step, on the CPU."""
+    return tuple(q[-1].cpu() for q in (record.q, record.q_spike) if q is not None)
 
 
 def device_of(policy: Policy) -> torch.device:

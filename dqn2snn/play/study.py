@@ -69,7 +69,7 @@ class AgreementStudy:
         rows = [
             [str(step), str(robust), str(spike_count)]
             for step, robust, spike_count in zip(
-                curve.num_steps, curve.robust, curve.spike_count, strict=True
+                curve.num_steps, curve.robust, curve.spike_count or ("",) * len(curve.robust), strict=True
             )
         ]
         return f"""\
@@ -194,8 +194,7 @@ def _simulate(
     for batch in progress_bar(batches, label="simulate", progress=progress):
         record = snn.record(batch, steps[-1], progress=False)
         operations.append(synaptic_operations(record.sent[:-1], fan_outs))
-        parts.append(
-            replace(record, q=record.q.cpu()[at], q_spike=record.q_spike.cpu()[at], counts=(), sent=())
-        )
+        by_counts = None if record.q_spike is None else record.q_spike.cpu()[at]
+        parts.append(replace(record, q=record.q.cpu()[at], q_spike=by_counts, counts=(), sent=()))
     mean = torch.cat(operations).mean().item()
     return Record.join(parts), OperationComparison(mean, snn.plan.input_macs, snn.plan.dqn_macs)

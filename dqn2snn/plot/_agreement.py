@@ -44,6 +44,8 @@ def plot_agreement(curve: AgreementCurve, ax: Axes | None = None) -> Axes:
         ("spike count", curve.spike_count, SPIKE_COUNT_COLOUR),
     )
     for name, intervals, colour in readouts:
+        if not intervals:  # output neurons that do not fire
+            continue
         label = f"{name}, {100 * intervals[-1].mean:.1f} % at T = {last}"
         _band(ax, curve.num_steps, intervals, label, colour, "-")
     ticks = [*(2**power for power in range(last.bit_length()) if 2**power < 0.7 * last), last]

@@ -117,3 +117,31 @@ def test_neurons_that_leak_decide_nearly_as_those_that_do_not(name: str) -> None
 def test_a_step_that_counts_spikes_is_refused(rule: str, correction: str) -> None:
     with pytest.raises(PlanError, match=f"spikes that are counted. Found {rule} coding"):
         dqn2snn.convert(NET, SEEN, recipe=f"{rule}+{correction}", num_steps=8)
+
+
+@pytest.mark.parametrize("recipe", ["digits", "leaky"])
+def test_a_network_without_output_spikes_has_one_readout(recipe: str) -> None:
+    snn = dqn2snn.convert(NET, SEEN, recipe=recipe, num_steps=8)
+    record = snn.record(SEEN)
+    assert record.q_spike is None
+    curve = dqn2snn.metrics.agreement_curve(record, NET(SEEN).detach())
+    assert len(curve.robust) == 8
+    assert curve.spike_count == ()
+    assert len(dqn2snn.plot.plot_agreement(curve).lines) == 1
+    comparison = dqn2snn.compare_policies(
+        agents.agent("cartpole"), _cartpole(recipe), episodes=2, progress=False
+    )
+    assert comparison.spike_count_agreement is None
+
+
+def _cartpole(recipe: str) -> dqn2snn.SpikingQNetwork:
+    return dqn2snn.convert(
+        agents.agent("cartpole"), agents.observations("cartpole"), recipe=recipe, num_steps=10
+    )
+
+
+@pytest.mark.parametrize("recipe", ["digits", "leaky"])
+def test_nir_refuses_what_it_has_no_node_for(recipe: str) -> None:
+    pytest.importorskip("nir")
+    with pytest.raises(PlanError, match=f"those of {recipe} coding"):
+        dqn2snn.to_nir(_cartpole(recipe))

@@ -81,9 +81,8 @@ class DigitCoding(Coding):
         growth = plan.output.beta ** torch.arange(len(charge), dtype=charge.dtype, device=charge.device)
         return plan.readout_scale * (charge / (theta * growth.reshape(-1, 1, 1)))
 
-    def decode_counts(self, plan: SpikingPlan, counts: Tensor) -> Tensor:
-        """NaN: the output neurons integrate only, and a number of digits says nothing of the number."""
-        return torch.full_like(counts, torch.nan)
+    def decode_counts(self, plan: SpikingPlan, counts: Tensor) -> None:
+        """None: the output neurons integrate only."""
 
     def between(self, plan: SpikingPlan, state: NetworkState) -> NetworkState:
         """Rest."""

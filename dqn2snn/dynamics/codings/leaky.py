@@ -60,9 +60,8 @@ class LeakyCoding(RateCoding):
         first = steps // 2
         return (total[1:] - total[first]) / (steps + 1 - first).reshape(-1, 1, 1)
 
-    def decode_counts(self, plan: SpikingPlan, counts: Tensor) -> Tensor:
-        """NaN: the output neurons integrate only."""
-        return torch.full_like(counts, torch.nan)
+    def decode_counts(self, plan: SpikingPlan, counts: Tensor) -> None:
+        """None: the output neurons integrate only."""
 
 
 CODING: Final = LeakyCoding()

@@ -81,7 +81,7 @@ class RateCoding(Coding):
         theta = per_channel(plan.output.threshold, plan.output.shape).to(charge)
         return by_readout(plan, plan.readout_scale * (charge / (steps_of(charge) * theta)))
 
-    def decode_counts(self, plan: SpikingPlan, counts: Tensor) -> Tensor:
+    def decode_counts(self, plan: SpikingPlan, counts: Tensor) -> Tensor | None:
         """Q-values of the spikes' part of the charge."""
         return by_readout(plan, plan.readout_scale * (counts / steps_of(counts)))
 

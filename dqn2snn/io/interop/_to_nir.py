@@ -92,6 +92,11 @@ def to_nir(plan: PlanOrNetwork, *, reset: ResetForm = "if") -> Any:
 def _check(plan: SpikingPlan, reset: str) -> None:
     if reset not in ("if", "composite"):
         raise ArgumentError(f'Expected reset="if" or "composite". Found {reset!r}. Most readers know "if".')
+    if not all(layer.steady for layer in plan.all_layers):
+        raise PlanError(
+            "Expected neurons that neither leak nor grow, and may fire at every step, for which NIR has nodes. Found "
+            f'those of {plan.coding} coding. Save the plan with dqn2snn.plan.file.save_plan, or convert with "rate_if".'
+        )
     others = [need for need in needs(plan, reset) if need != "state between decisions"]
     if reset == "composite" and (others or any(layer.reset == "zero" for layer in plan.layers)):
         raise PlanError(
