@@ -18,6 +18,7 @@ __all__ = ["MEASUREMENTS", "main"]
 MEASUREMENTS = {
     "anytime": "measuring.anytime",
     "checkpoints": "measuring.checkpoints",
+    "codes": "measuring.codes",
     "crossover": "measuring.speed.crossover",
     "finetuning": "measuring.finetuning",
     "grid": "measuring.grid",

@@ -54,11 +54,11 @@ def if_step(
 
 
 class Kinetics(Protocol):
-    """Of a `SpikingLayer`, what changes a neuron between two steps; see there."""
+    """The fields of a `SpikingLayer` that change a neuron between two steps."""
 
     @property
     def beta(self) -> float:
-        """What is kept of a membrane."""
+        """Share of a membrane that a step keeps."""
 
     @property
     def growth(self) -> float:

@@ -59,7 +59,7 @@ class Difference(_Input):
 
 
 class Clock(_Input):
-    """What counts the steps of a decision, in the place of the membrane."""
+    """A counter of the steps of a decision, in the place of the membrane."""
 
     def __init__(self, init_hidden: bool) -> None:
         super().__init__(init_hidden)

@@ -1,4 +1,4 @@
-"""What a neuron module does between two steps, and when it may fire: the fields of its layer that say so."""
+"""The fields of a layer that say how its neuron modules leak or grow, and when they may fire."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from torch import Tensor
 
 from dqn2snn.plan import SpikingLayer
 
-__all__ = ["Kinetics"]
-
 
 @dataclass(frozen=True)
 class Kinetics:
     """Leak or growth, and the steps of a decision in which a neuron may fire.
 
     Attributes:
-        beta: What is kept of a membrane, as far as it is from rest, from one step to the next.
+        beta: Share of a membrane, as far as it is from rest, that a step keeps.
         reach: Where beta > 1, membranes further from rest are taken for this far; None for no limit.
         fraction_bits: Membranes are rounded to multiples of 2^-fraction_bits; None for raw floats.
         delay: Steps before a neuron may fire.

@@ -75,7 +75,7 @@ def _escape(layer: SpikingLayer, current: Tensor) -> Tensor:
 
 
 def _part(affine: AffineLayer, sign: int, spikes: float, steps: float) -> Tensor:
-    """What the weights and biases of one sign bring, by so many spikes of each input in so many steps."""
+    """Sum the weights and biases of one sign, for so many spikes of each input in so many steps."""
     part = affine.with_parameters(
         (sign * affine.weight).clamp(min=0), steps * (sign * affine.bias).clamp(min=0)
     )

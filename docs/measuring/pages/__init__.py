@@ -16,6 +16,7 @@ NAMES = (
     "architecture",
     "atari",
     "checkpoints",
+    "codes",
     "finetuning",
     "grid",
     "hardware",
