@@ -21,8 +21,8 @@ from dqn2snn.engine.registry import PreparedPlan
 from dqn2snn.errors import ArgumentError, ObservationError, PlanError
 from dqn2snn.network import SpikingQNetwork
 from tests import agents
+from tests.engines import ENGINES
 
-ENGINES: list[str] = ["auto", "torch", "modules", "reference"]
 BACKENDS: list[str] = ["snntorch", "norse"]
 FREEWAY = "minatar-freeway"
 

@@ -18,8 +18,9 @@ def progress_bar(
     progress: bool = True,
     total: int | None = None,
     unit: str = "it",
+    leave: bool = False,
 ) -> tqdm[Any]:
-    """A bar that appears after two seconds on a terminal, and goes when all is done.
+    """A bar that appears after two seconds on a terminal.
 
     Args:
         iterable: What to walk over; None for a bar that is updated by hand.
@@ -27,6 +28,7 @@ def progress_bar(
         progress: Whether to show a bar at all; it never appears where standard error is not a terminal.
         total: Number of items, if the iterable does not say.
         unit: What an item is.
+        leave: Whether it stays when all is done.
 
     Returns:
         tqdm: To iterate over, or to enter and update.
@@ -36,4 +38,4 @@ def progress_bar(
         6
     """
     disable = None if progress else True  # None: only where standard error is no terminal
-    return tqdm(iterable, desc=label, total=total, unit=unit, leave=False, delay=_DELAY, disable=disable)
+    return tqdm(iterable, desc=label, total=total, unit=unit, leave=leave, delay=_DELAY, disable=disable)

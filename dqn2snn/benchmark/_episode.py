@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
+from dqn2snn._utils.progress import progress_bar
 from dqn2snn.benchmark._network import agent_of, clipped_of, dqn_of, network_of, weights_of
 from dqn2snn.benchmark._perturb import NONE, WEIGHTS, Perturbation, perturbed
 from dqn2snn.benchmark._settings import CLIPPED, DQN, Settings, Unit
@@ -18,8 +18,6 @@ from dqn2snn.benchmark._store import Entry
 from dqn2snn.metrics import synaptic_operations
 from dqn2snn.play.policies import Places, Player, player_of
 from dqn2snn.play.rollout import Step, play
-
-_DELAY = 1.0  # seconds; a bar for each short game would only flicker
 
 
 def play_episodes(
@@ -60,8 +58,7 @@ def play_episodes(
     )
     sums: dict[int, dict[str, float]] = defaultdict(lambda: defaultdict(int))
     with closing(steps):
-        hidden = None if progress else True
-        for step in tqdm(steps, str(unit), unit="step", leave=False, disable=hidden, delay=_DELAY):
+        for step in progress_bar(steps, label=str(unit), progress=progress, unit="step"):
             columns = _columns(step, spiking)
             for row, episode in enumerate(step.episode_ids.tolist()):
                 for name, column in columns.items():

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
-from tqdm.auto import tqdm
 
+from dqn2snn._utils.progress import progress_bar
 from dqn2snn.benchmark._spread import Spread
 from dqn2snn.benchmark._store import Entry
 from dqn2snn.errors import Dqn2SnnError
@@ -50,7 +50,8 @@ def carry_out(
         list[str]: Names of the tasks that broke, with the reason.
     """
     broken = []
-    with tqdm(total=len(tasks), desc=title, disable=None if progress and tasks else True) as bar:
+    shown = progress and bool(tasks)
+    with progress_bar(total=len(tasks), label=title, progress=shown, unit="task", leave=True) as bar:
         for name, entries, reason in spread(_attempt, [(task,) for task in tasks]):
             bar.set_postfix_str(name)
             if entries:

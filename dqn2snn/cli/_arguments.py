@@ -19,6 +19,8 @@ RECIPES = (
     "rate",
     "rate_if",
     "burst",
+    "digits",
+    "leaky",
     "sigma_delta",
     "ttfs",
     "tan2021",

@@ -160,7 +160,7 @@ def check_rule(plan: PlanOrNetwork, margin: float, every: int) -> None:
         raise ArgumentError(
             f"Expected a positive whole number of steps between checks. Found every={every!r}. Use {EVERY}."
         )
-    if plan.coding.once or plan.coding.windowed:
+    if plan.coding.once or not plan.coding.counted:
         raise PlanError(
             f"Expected a network in rate coding, whose Q-values gain precision with every step. Found {plan.coding} "
             "coding. Use record or stream and a fixed number of steps."

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from dqn2snn import load_q_network, zoo
-from dqn2snn.benchmark import Settings, _episode, _store, references_of, run
+from dqn2snn.benchmark import Settings, _store, references_of, run
 from dqn2snn.benchmark._report import FILES
 from dqn2snn.benchmark._results import FILE
 from dqn2snn.benchmark._spread import BACKENDS, spreading
@@ -57,7 +57,7 @@ def test_on_a_terminal_one_process_counts_the_steps_of_a_game(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    monkeypatch.setattr(_episode, "_DELAY", 0.0)  # these games are short
+    monkeypatch.setattr("dqn2snn._utils.progress._DELAY", 0.0)  # these games are short
     assert main([*SMALL, str(tmp_path), "--jobs", str(jobs)]) == 0
     printed = capsys.readouterr().err
     assert "play: 100%" in printed

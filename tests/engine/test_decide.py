@@ -23,10 +23,10 @@ from dqn2snn.plan import SpikingLayer, SpikingPlan
 from dqn2snn.plan.graph import AffineLayer
 from dqn2snn.plan.ops import Conv, Dense, Reshape, SumPool
 from tests import agents
+from tests.engines import ENGINES
 from tests.geometries import plans
 
 DOCS = Path(__file__).parents[2] / "docs"
-ENGINES: list[str] = ["auto", "torch", "modules", "reference"]
 MARGINS = st.sampled_from([0.0, 0.25, 1.0, 2.5])
 EVERY = st.integers(1, 9)
 

@@ -145,3 +145,19 @@ def test_nir_refuses_what_it_has_no_node_for(recipe: str) -> None:
     pytest.importorskip("nir")
     with pytest.raises(PlanError, match=f"those of {recipe} coding"):
         dqn2snn.to_nir(_cartpole(recipe))
+
+
+@pytest.mark.parametrize("recipe", ["digits", "leaky"])
+def test_the_rule_for_early_decisions_refuses_other_codings_than_rate(recipe: str) -> None:
+    with pytest.raises(PlanError, match=f"rate coding.*Found {recipe} coding"):
+        _cartpole(recipe).decide(agents.observations("cartpole")[:4])
+
+
+@pytest.mark.parametrize("recipe", ["digits", "leaky"])
+def test_weights_of_few_bits_keep_the_spikes_of_the_reference(recipe: str) -> None:
+    plan = dqn2snn.hardware.quantize(_cartpole(recipe), 8)
+    snn, observations = dqn2snn.SpikingQNetwork(plan), agents.observations("cartpole")[:50]
+    records = [snn.record(observations, engine=engine) for engine in ("reference", "torch", "modules")]
+    for record in records[1:]:
+        for got, want in zip(record.counts, records[0].counts, strict=True):
+            assert torch.equal(got.double(), want)
