@@ -58,10 +58,10 @@ class SpikingNetwork(nn.Module):
         if (
             plan.coding.once
             or plan.coding.windowed
-            or not all(layer.plain and layer.step_bias is None for layer in layers)
+            or not all(layer.plain and layer.steady and layer.step_bias is None for layer in layers)
         ):
             raise PlanError(
-                "Expected integrate-and-fire neurons without signs, bursts or currents for single steps. Found a plan "
+                "Expected integrate-and-fire neurons without leak, signs, bursts or currents for single steps. Found a plan "
                 f'of the recipe {plan.recipe!r}. Use recipe="rate_if".'
             )
         self.num_steps = plan.num_steps
