@@ -12,7 +12,7 @@ whatever spikes arrive, and so does every partial sum. Where neurons send up to 
 many take the place of T; where they take spikes back, what has come in and what has been sent may be of any sign when
 they meet, and the sum over `|W_ji|` takes the place of the larger of its two parts, with k more spikes for those that
 are on their way. The finest grid that satisfies it is chosen for each layer, at most 2^-14 of the threshold, with
-weights that fit int16.
+weights that fit int16, or 24 bits where membranes grow.
 """
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ MAX_FRACTION_BITS = 14
 
 _FLOAT32_BITS = 24
 _FLOAT64_BITS = 53
-_INT16_MAX = 2**15 - 1
 _INPUT_BITS = 20
 _MIN_WEIGHT_LEVELS = 16
 
@@ -137,7 +136,7 @@ def _first_on_grid(layer: SpikingLayer, bits: int, input_bits: int, largest_inpu
     )
     largest = max(float(affine.weight.abs().max()), 2.0**-100)
     weight_bits = min(
-        math.floor(math.log2(_INT16_MAX / largest)),
+        math.floor(math.log2(layer.largest_weight / largest)),
         _FLOAT64_BITS - 1 - input_bits - math.ceil(math.log2(max(reach, 2.0**-100))),
     )
     affine = affine.with_parameters(rounded(affine.weight, weight_bits), rounded(affine.bias, bits))
@@ -211,7 +210,7 @@ def _exact(layer: SpikingLayer, before: SpikingLayer, num_steps: int, bits: int,
         return False
     largest_weight = float(layer.affine.weight.abs().max())
     bound = coding.largest_membrane(layer, before, num_steps)
-    return largest_weight * 2**bits <= _INT16_MAX and bound <= 2.0 ** (_FLOAT32_BITS - bits)
+    return largest_weight * 2**bits <= layer.largest_weight and bound <= 2.0 ** (_FLOAT32_BITS - bits)
 
 
 def _check_levels(layer: SpikingLayer, bits: int, num_steps: int) -> None:

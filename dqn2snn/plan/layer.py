@@ -47,8 +47,8 @@ class SpikingLayer:
         v_init: `[]`, `[C]` or one per neuron, membrane before the first step.
         reset: Effect of a spike on the membrane.
         fraction_bits: Biases, thresholds and membranes are multiples of 2^-fraction_bits; None for raw floats.
-        weight_bits: Weights are int16 multiples of 2^-weight_bits; the same as `fraction_bits` but in the
-            first layer, which sees observations instead of spikes.
+        weight_bits: Weights are int16 multiples of 2^-weight_bits, int32 where beta > 1; the same as `fraction_bits`
+            but in the first layer, which sees observations instead of spikes.
         max_spikes: k, spikes that a neuron sends in one step at most ("burst", where more than one).
         signed: Whether negative spikes take back earlier ones once the membrane is below zero.
         max_count: L, spikes that a neuron has sent at most, those taken back subtracted; None for no limit.
@@ -123,6 +123,11 @@ class SpikingLayer:
     def steady(self) -> bool:
         """Whether membranes keep all that they have, and neurons may fire at every step."""
         return self.beta == 1 and self.delay == 0 and self.duration is None
+
+    @property
+    def largest_weight(self) -> int:
+        """Largest weight in steps of its grid: int16, or what float32 holds where digits call for more than 16 bits."""
+        return 2**15 - 1 if self.beta <= 1 else 2**24 - 1
 
     @property
     def growth(self) -> float:

@@ -19,7 +19,6 @@ from dqn2snn.plan.membranes import membrane_bounds, reach_of
 from dqn2snn.recipes._channels import rows_of
 
 _FLOAT32_BITS = 24
-_INT16_MAX = 2**15 - 1
 _SMALLEST, _LARGEST = 2.0**-10, 2.0**4
 """Range of thresholds: they span some steps of the grid, and the neurons' currents stay within float32."""
 
@@ -64,7 +63,7 @@ def _balanced(layer: SpikingLayer, before: SpikingLayer, num_steps: int, bits: i
     travels = _largest(membrane_bounds(layer, before, num_steps).flatten(), rows.flatten(), count)
     weighs = layer.affine.weight.abs().reshape(count, -1).amax(1)
     room = torch.minimum(
-        2.0 ** (_FLOAT32_BITS - bits) / travels, _INT16_MAX * 2.0**-bits / weighs.clamp(min=1e-30)
+        2.0 ** (_FLOAT32_BITS - bits) / travels, layer.largest_weight * 2.0**-bits / weighs.clamp(min=1e-30)
     )
     factor = 2.0 ** torch.floor(torch.log2(room))
     if bool((factor < _SMALLEST).any()):

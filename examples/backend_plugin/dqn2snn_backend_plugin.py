@@ -61,8 +61,8 @@ class SpikingNetwork(nn.Module):
             or not all(layer.plain and layer.steady and layer.step_bias is None for layer in layers)
         ):
             raise PlanError(
-                "Expected integrate-and-fire neurons without leak, signs, bursts or currents for single steps. Found a plan "
-                f'of the recipe {plan.recipe!r}. Use recipe="rate_if".'
+                "Expected integrate-and-fire neurons without leak, signs, bursts or currents for single steps. Found a "
+                f'plan of the recipe {plan.recipe!r}. Use recipe="rate_if".'
             )
         self.num_steps = plan.num_steps
         self.encoder = CurrentEncoder(plan)

@@ -30,6 +30,8 @@ STYLES = {
 }
 """Colour and dash of each recipe."""
 
+TICKS = (4, 8, 16, 32, 64, 128, 256, 500)
+
 Row = dict[str, Any]
 
 
@@ -128,7 +130,7 @@ def draw() -> None:
             axes.plot(steps, errors, dash, color=colour, marker="o", markersize=4, label=recipe)
         axes.set(xscale="log", yscale="log", xlabel="time steps T, delays included")
         axes.set_ylabel("error of Q-values / gap of the two best")
-        axes.set_xticks([4, 8, 16, 32, 64, 128, 256, 500], [4, 8, 16, 32, 64, 128, 256, 500])
+        axes.set_xticks(TICKS, [str(tick) for tick in TICKS])
         axes.minorticks_off()
         plain_frame(axes)
         axes.legend(frameon=False, fontsize="small")

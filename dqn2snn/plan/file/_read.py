@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dqn2snn.plan import ReadoutKind, SpikingLayer, SpikingPlan
 from dqn2snn.plan.coding import coding_named
-from dqn2snn.plan.file._write import OPS, TENSORS
+from dqn2snn.plan.file._write import OPS, TENSORS, weight_type
 from dqn2snn.plan.graph import AffineLayer
 from dqn2snn.plan.ops import Conv, Dense, LinearOp, out_shape
 
@@ -76,7 +76,8 @@ def _layer(described: dict[str, Any], tensors: dict[str, Tensor], prefix: str) -
     bits, weight_bits = _bits(described["fraction_bits"]), _bits(described["weight_bits"])
     if described["reset"] not in ("subtract", "zero") or (bits is None) != (weight_bits is None):
         raise ValueError(f"reset {described['reset']!r}, grids {bits} and {weight_bits}")
-    weight = _values(tensors, prefix + "weight", weight_bits, torch.int16)
+    beta = _of_type(described.get("beta", 1.0), float)
+    weight = _values(tensors, prefix + "weight", weight_bits, weight_type(beta))
     bias, threshold, v_init = (_values(tensors, prefix + name, bits, torch.int32) for name in TENSORS[1:])
     affine = AffineLayer(
         name=_of_type(described["name"], str),
@@ -108,7 +109,7 @@ def _layer(described: dict[str, Any], tensors: dict[str, Tensor], prefix: str) -
         signed=_of_type(described["signed"], bool),
         max_count=None if most is None else _whole(most, 1),
         step_bias=step_bias,
-        beta=_of_type(described.get("beta", 1.0), float),
+        beta=beta,
         delay=_whole(described.get("delay", 0), 0),
         duration=None if duration is None else _whole(duration, 0),
         reach=None if reach is None else _of_type(reach, float),

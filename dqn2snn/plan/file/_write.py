@@ -91,7 +91,9 @@ def _stored_layer(layer: SpikingLayer) -> dict[str, Tensor]:
         if value is None:
             continue
         bits, dtype = (
-            (layer.weight_bits, torch.int16) if name == "weight" else (layer.fraction_bits, torch.int32)
+            (layer.weight_bits, weight_type(layer.beta))
+            if name == "weight"
+            else (layer.fraction_bits, torch.int32)
         )
         # A clone, since two tensors in a file must not share memory; a cast plan has [C, 1, 1] for [C].
         exact = value.detach().double().cpu().clone(memory_format=torch.contiguous_format)
@@ -101,6 +103,11 @@ def _stored_layer(layer: SpikingLayer) -> dict[str, Tensor]:
             exact = exact.flatten(1)
         stored[name] = exact if bits is None else _whole(exact, bits, dtype, f"{layer.name}.{name}")
     return stored
+
+
+def weight_type(beta: float) -> torch.dtype:
+    """Integers that hold the weights of a layer."""
+    return torch.int16 if beta <= 1 else torch.int32
 
 
 def _whole(value: Tensor, bits: int, dtype: torch.dtype, name: str) -> Tensor:
