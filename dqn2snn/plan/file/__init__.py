@@ -1,8 +1,8 @@
 """Plans as files: one safetensors file with the structure as JSON in its header.
 
-Nothing in such a file is executed when it is read. Tensors on the grid are stored as integers: weights as int16, or as
-int32 where membranes grow; biases, thresholds and membranes as int32. So a file is half the size of the float32 network.
-A checksum over structure and tensors tells a damaged file from a whole one.
+Nothing in such a file is executed when it is read. Tensors on the grid are stored as integers: weights as int16, or
+as int32 where membranes grow; biases, thresholds and membranes as int32. A file is half the size of the float32
+network. A checksum over structure and tensors tells a damaged file from a whole one.
 """
 
 from __future__ import annotations
