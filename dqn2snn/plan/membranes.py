@@ -20,8 +20,12 @@ from dqn2snn.plan.layer import SpikingLayer
 
 
 def largest_membrane(layer: SpikingLayer, before: SpikingLayer, num_steps: int) -> float:
-    """Bound the membranes of a layer and all sums in them; see `membrane_bounds`."""
-    return float(membrane_bounds(layer, before, num_steps).max())
+    """Bound the membranes of a layer and all sums in them by the largest of each part; see `membrane_bounds`."""
+    if layer.beta > 1:
+        return float(membrane_bounds(layer, before, num_steps).max())
+    arriving, sent = _travels(layer, before, num_steps)
+    extra = 0.0 if layer.step_bias is None else float(layer.step_bias.abs().amax(1).sum())
+    return float(layer.v_init.abs().max()) + max(float(arriving.max()) + extra, float(sent.max()))
 
 
 def membrane_bounds(layer: SpikingLayer, before: SpikingLayer, num_steps: int) -> Tensor:
@@ -35,18 +39,24 @@ def membrane_bounds(layer: SpikingLayer, before: SpikingLayer, num_steps: int) -
     Returns:
         Tensor: `[*shape]` float64. Neurons with beta > 1 that integrate only have no bound but that of one current.
     """
-    rest, theta = (per_channel(x, layer.shape) for x in (layer.v_init.abs(), layer.threshold))
+    rest = per_channel(layer.v_init.abs(), layer.shape)
     if layer.beta > 1:
         current = largest_currents(layer, before)
         away = current if layer.duration == 0 else layer.beta * _escape(layer, current) + current
         return rest + away.expand(layer.shape)
+    arriving, sent = _travels(layer, before, num_steps)
+    if layer.step_bias is not None:
+        arriving = arriving + per_channel(layer.step_bias.abs().sum(0), layer.shape)
+    return rest + torch.maximum(arriving, sent)
+
+
+def _travels(layer: SpikingLayer, before: SpikingLayer, num_steps: int) -> tuple[Tensor, Tensor]:
+    """What can arrive at each neuron in all steps that it remembers, and what it can have sent, where beta <= 1."""
     steps = min(float(num_steps), 1 / (1 - layer.beta) + 1) if layer.beta < 1 else float(num_steps)
     most = _most_spikes(before, steps) + (before.max_spikes if before.signed else 0)
     excited, inhibited = (_part(layer.affine, sign, most, steps) for sign in (1, -1))
     arriving = excited + inhibited if before.signed else torch.maximum(excited, inhibited)
-    if layer.step_bias is not None:
-        arriving = arriving + per_channel(layer.step_bias.abs().sum(0), layer.shape)
-    return rest + torch.maximum(arriving, _most_spikes(layer, steps) * theta)
+    return arriving, _most_spikes(layer, steps) * per_channel(layer.threshold, layer.shape)
 
 
 def largest_currents(layer: SpikingLayer, before: SpikingLayer) -> Tensor:
