@@ -161,3 +161,14 @@ def test_weights_of_few_bits_keep_the_spikes_of_the_reference(recipe: str) -> No
     for record in records[1:]:
         for got, want in zip(record.counts, records[0].counts, strict=True):
             assert torch.equal(got.double(), want)
+
+
+@pytest.mark.parametrize(
+    ("chip", "grows"), [("loihi2", True), ("loihi", False), ("speck", False), ("xylo", False)]
+)
+def test_chips_whose_membranes_cannot_grow_are_named(chip: str, grows: bool) -> None:
+    plan = dqn2snn.hardware.quantize(_cartpole("digits"), 8)
+    found = dqn2snn.hardware.place(plan, chip).obstacles
+    assert any("membranes grow" in obstacle for obstacle in found) != grows
+    other = dqn2snn.hardware.quantize(_cartpole("rate_if+none"), 8)
+    assert not any("membranes grow" in obstacle for obstacle in dqn2snn.hardware.place(other, chip).obstacles)

@@ -22,6 +22,7 @@ class Device:
         weights_per_core: Weights of `weight_bits` bits of each core; several numbers where cores differ.
         shares_kernels: Whether a convolution's kernel is stored once, and not once for each position.
         layer_on_one_core: Whether a layer has to fit one core.
+        programmable: Whether its neurons are programs, which may let a membrane grow.
         inputs: Input channels.
         outputs: Output neurons.
         source: Where the numbers are from.
@@ -36,6 +37,7 @@ class Device:
     weights_per_core: tuple[int, ...] | None
     shares_kernels: bool = False
     layer_on_one_core: bool = False
+    programmable: bool = False
     inputs: int | None = None
     outputs: int | None = None
     source: str = ""
@@ -63,6 +65,7 @@ DEVICES: Final = MappingProxyType(
             cores=120,
             neurons_per_core=(8 * _K,),
             weights_per_core=(192 * _K,),
+            programmable=True,
             source="Intel, Taking Neuromorphic Computing to the Next Level with Loihi 2, technology brief, 2021",
             note="Its 192 KB a core hold neurons and programs as well as weights. Spikes may carry a number.",
         ),

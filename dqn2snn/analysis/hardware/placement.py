@@ -121,6 +121,8 @@ def _obstacles(plan: SpikingPlan, needs: Footprint, chip: Device, cores: tuple[i
             )
         if not taken:
             found.append(f"no free core of {chip.name} holds layer {layer.name}")
+    if not chip.programmable and any(layer.beta > 1 for layer in plan.layers):
+        found.append(f"membranes grow; the neurons of {chip.name} integrate or leak: convert with rate_if")
     if chip.cores > 1 and sum(cores) > chip.cores:
         found.append(f"{sum(cores)} cores are needed; {chip.name} has {chip.cores}")
     hidden = needs.neurons - needs.layers[-1].neurons
