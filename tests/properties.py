@@ -9,7 +9,9 @@ from dqn2snn.dynamics.record import Record
 
 
 def counts_after(record: Record, num_steps: int) -> tuple[Tensor, ...]:
-    """Spikes of every neuron in the first steps of a record that kept its spikes."""
+    """Spikes of every neuron in the first steps of a record that kept its spikes; in all of them, those it counted."""
+    if num_steps == record.num_steps:
+        return record.counts
     assert record.spikes is not None
     return tuple(train[:num_steps].sum(0) for train in record.spikes)
 

@@ -50,8 +50,8 @@ def carry_out(
         list[str]: Names of the tasks that broke, with the reason.
     """
     broken = []
-    shown = progress and bool(tasks)
-    with progress_bar(total=len(tasks), label=title, progress=shown, unit="task", leave=True) as bar:
+    wanted = progress and bool(tasks)
+    with progress_bar(total=len(tasks), label=title, progress=wanted, unit="task", leave=True) as bar:
         for name, entries, reason in spread(_attempt, [(task,) for task in tasks]):
             bar.set_postfix_str(name)
             if entries:

@@ -51,7 +51,7 @@ def membrane_bounds(layer: SpikingLayer, before: SpikingLayer, num_steps: int) -
 
 
 def _travels(layer: SpikingLayer, before: SpikingLayer, num_steps: int) -> tuple[Tensor, Tensor]:
-    """What can arrive at each neuron in all steps that it remembers, and what it can have sent, where beta <= 1."""
+    """Bound what arrives at each neuron in the steps that it remembers, and what it has sent, where beta <= 1."""
     steps = min(float(num_steps), 1 / (1 - layer.beta) + 1) if layer.beta < 1 else float(num_steps)
     most = _most_spikes(before, steps) + (before.max_spikes if before.signed else 0)
     excited, inhibited = (_part(layer.affine, sign, most, steps) for sign in (1, -1))

@@ -50,8 +50,9 @@ def test_the_network_is_left_as_it_was(name: str) -> None:
 @pytest.mark.parametrize("grid", ["auto", 10, None])
 def test_every_recipe_on_every_grid_decides_like_the_network(recipe: str, grid: int | str | None) -> None:
     network, seen = agent("minatar-breakout"), observations("minatar-breakout")[:100]
-    snn = dqn2snn.convert(network, seen, recipe=recipe, grid=grid, num_steps=256)
-    applied = Recipe(recipe).with_default_steps(256)
+    num_steps = 32 if recipe == "digits" else 256  # it has no use for more
+    snn = dqn2snn.convert(network, seen, recipe=recipe, grid=grid, num_steps=num_steps)
+    applied = Recipe(recipe).with_default_steps(num_steps)
     assert (snn.plan.recipe, snn.plan.on_grid) == (str(applied), grid is not None)
     agreement = (snn(seen).argmax(1) == network(seen).argmax(1)).float().mean()
     assert agreement > 0.85

@@ -277,11 +277,11 @@ def test_raw_floats_that_are_not_finite_are_refused(tmp_path: Path) -> None:
         assert f"NaN or infinity in {name}" in refused(forged(header, bad), tmp_path / "plan")
 
 
-@pytest.mark.parametrize("version", [0, 1, 3, "2", None, 1.5, True])
+@pytest.mark.parametrize("version", [0, 1, 4, "2", None, 1.5, True])
 def test_other_versions_are_refused_by_number(version: Any, whole: bytes, tmp_path: Path) -> None:
     header, tensors = parts(whole)
     message = refused(forged(header | {"format_version": version}, tensors), tmp_path / "plan")
-    assert f"Expected a plan of format_version 2. Found {version!r}" in message
+    assert f"Expected a plan of format_version 2 or 3. Found {version!r}" in message
 
 
 def test_layers_that_do_not_follow_each_other_are_refused(whole: bytes, tmp_path: Path) -> None:

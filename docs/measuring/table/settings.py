@@ -16,6 +16,9 @@ __all__ = ["DQN", "Cell", "Conditions", "Settings", "cells", "check"]
 DQN = "dqn"
 """The name under which the DQN itself, and random play, stand in the table."""
 
+CODES = frozenset({"digits", "leaky"})
+"""Rules that stand in a table of their own, `measuring.codes`: their steps are others."""
+
 STEPS = (1, 2, 4, 8, 16, 32, 64, 128, 500)
 
 
@@ -61,7 +64,7 @@ class Settings:
     """
 
     agents: tuple[str, ...] = zoo.names()
-    recipes: tuple[str, ...] = names_of("rule")
+    recipes: tuple[str, ...] = tuple(name for name in names_of("rule") if name not in CODES)
     num_steps: tuple[int, ...] = STEPS
     conditions: Conditions = Conditions()
     engine: str = "auto"

@@ -20,6 +20,10 @@ from dqn2snn.plan.graph import per_channel
 from dqn2snn.plan.state import NetworkState
 
 
+_MOST_BITS = 120
+"""Bits of a number that float32 does not overflow at."""
+
+
 class DigitCoding(Coding):
     """Early spikes stand for more (Zhang et al. 2018, arXiv 1811.04233; Kim et al. 2018; Stoeckl and Maass 2021).
 
@@ -51,6 +55,12 @@ class DigitCoding(Coding):
             raise PlanError(
                 f"Expected max_spikes of at least beta - 1, with which every number can be spelt. Found {k} and "
                 f"beta={beta:g}. Use max_spikes={math.ceil(beta - 1)}."
+            )
+        most = 1 + int(_MOST_BITS / math.log2(beta))
+        if plan.num_steps > most:
+            raise PlanError(
+                f"Expected at most {most} steps of base {beta:g}, beyond which floats hold no more digits. Found "
+                f"{plan.num_steps}. Use 10."
             )
         delays = [layer.delay for layer in plan.layers]
         if delays != sorted(delays) or delays[-1] >= plan.num_steps:
