@@ -39,7 +39,7 @@ public:
           carry_(spec.carry) {
         size_t largest = 0;
         for (size_t i = 0; i < layers_.size(); i++) {
-            layers_[i] = prepared<N>(spec.layers[i], i > 0 && layers_[i - 1].graded);
+            layers_[i] = prepared<N>(spec.layers[i], i > 0 && layers_[i - 1].graded, spec.onset);
             largest = larger(largest, layers_[i].neurons());
         }
         input_ = new Input<N>(spec, layers_[0]);
@@ -90,6 +90,10 @@ private:
             if (from && i < from->v.size())
                 std::memcpy(state.v.begin(), from->v[i].begin(), from->v[i].size() * sizeof(Value));
             const size_t units = state.units.count();
+            if (!layer.steady) {
+                std::memset(state.exact_n.begin(), 0, units * layer.padded * sizeof(double));
+                for (size_t k = 0; k < units * layer.padded; k++) state.exact_v[k] = static_cast<double>(state.v[k]);
+            }
             if (layer.graded) {
                 std::memset(state.n.begin(), 0, units * layer.padded * sizeof(int32_t));
                 std::memset(state.sent.begin(), 0, units * layer.padded * sizeof(int32_t));
@@ -98,6 +102,7 @@ private:
             }
         }
         for (float &total : memory.totals) total = 0;
+        memory.unit = 0;
     }
 
     void advance(Memory<N> &memory, size_t i, uint32_t done, uint32_t steps) const {
@@ -143,6 +148,14 @@ private:
                 sum(memory, i, state.units.pixel(u), done, steps);
             }
             uint64_t *const spikes = state.spikes.begin() + static_cast<size_t>(u) * chunk_ * layer.words;
+            if (!layer.steady) {
+                const KeptNeurons<Value> neurons{layer.v_init_of(state.units.pixel(u)), state.exact_v.begin() + place,
+                                          state.exact_n.begin() + place, state.sent.begin() + place, spikes,
+                                          state.numbers.begin() + place * chunk_,
+                                          record ? memory.charges.begin() : nullptr};
+                fire_kept(layer, currents, stride, i == 0 && layer.onset, done, steps, neurons);
+                continue;
+            }
             if (!layer.graded) {
                 fire_pixel(layer, state.units.pixel(u), currents, stride, memory.gatherer.none(steps), steps,
                            state.v.begin() + place, spikes, record);
@@ -179,7 +192,10 @@ private:
     static void set_bias(const Layer<N> &layer, uint32_t pixel, uint32_t done, uint32_t steps, Value *sums) {
         const Value *const bias = layer.bias_of(pixel);
         for (uint32_t t = 0; t < steps; t++, sums += layer.padded) {
-            std::memcpy(sums, bias, layer.padded * sizeof(Value));
+            if (layer.onset && done + t)
+                std::memset(sums, 0, layer.padded * sizeof(Value));
+            else
+                std::memcpy(sums, bias, layer.padded * sizeof(Value));
             if (!layer.step_bias.size()) continue;
             const Value *const more = layer.step_bias.begin() + (done + t) * static_cast<size_t>(layer.padded);
             for (uint32_t c = 0; c < layer.padded; c++) sums[c] += more[c];
@@ -253,10 +269,11 @@ private:
             for (uint32_t p = 0; p < layer.pixels; p++)
                 for (uint32_t c = 0; c < layer.channels; c++) {
                     const size_t to = static_cast<size_t>(c) * layer.pixels + p, unit = state.units.of(p);
-                    const int32_t count = net_count(layer, state, unit, c, steps);
-                    out.counts[i][to] = static_cast<float>(count);
+                    const size_t at = unit * layer.padded + N::place(c);
+                    const int32_t count = layer.steady ? net_count(layer, state, unit, c, steps) : 0;
+                    out.counts[i][to] = layer.steady ? static_cast<float>(count) : static_cast<float>(state.exact_n[at]);
                     if (!out.sent[i]) continue;
-                    const int32_t sent = layer.graded ? state.sent[unit * layer.padded + N::place(c)] : count;
+                    const int32_t sent = layer.graded ? state.sent[at] : count;
                     out.sent[i][to] = static_cast<float>(sent);
                 }
         }
@@ -288,7 +305,14 @@ private:
         const LayerState<N> &state = memory.layers[layers_.size() - 1];
         const float step = static_cast<float>(layer.step), steps = static_cast<float>(used);
         const float scale = static_cast<float>(scale_);
+        if (!layer.steady) read_charge(layer, memory, t);
         for (uint32_t a = 0; a < layer.channels; a++) {
+            const std::ptrdiff_t offset = static_cast<std::ptrdiff_t>(used - 1) * out.q_stride + a;
+            if (!layer.steady) {
+                if (out.q) out.q[offset] = memory.q[a];
+                if (out.q_spike) out.q_spike[offset] = __builtin_nanf("");  // spikes say nothing
+                continue;
+            }
             const uint32_t place = N::place(a);
             const float theta = static_cast<float>(layer.threshold[place]) * step;
             const float v = static_cast<float>(memory.membranes[t * layer.padded + place]) * step;
@@ -296,11 +320,23 @@ private:
             float &total = memory.totals[a];
             total += static_cast<float>(state.spikes[static_cast<size_t>(t) * layer.words + a / 64] >> a % 64 & 1);
             memory.q[a] = scale * ((total * theta + v - v_init) / (steps * theta));
-            const std::ptrdiff_t offset = static_cast<std::ptrdiff_t>(used - 1) * out.q_stride + a;
             if (out.q) out.q[offset] = memory.q[a];
             if (out.q_spike) out.q_spike[offset] = scale * (total / steps);
         }
         return request.every && used % request.every == 0 && settled(memory, used, request.margin);
+    }
+
+    // Q-values of output neurons that integrate only: their charge by what a current of one would have brought them, at
+    // the first step or at each one.
+    void read_charge(const Layer<N> &layer, Memory<N> &memory, uint32_t t) const {
+        const double arrives = layer.onset ? memory.unit == 0 : 1;
+        memory.unit = layer.beta * memory.unit + arrives;
+        for (uint32_t a = 0; a < layer.channels; a++) {
+            const uint32_t place = N::place(a);
+            const double charge = memory.charges[t * layer.padded + place] - static_cast<double>(layer.v_init[place]);
+            const double theta = static_cast<double>(layer.threshold[place]);
+            memory.q[a] = static_cast<float>(scale_ * (charge / (theta * memory.unit)));
+        }
     }
 
     // Whether the lead of the best action over each other, summed over the steps, is `margin` times their distance; in

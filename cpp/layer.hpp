@@ -43,11 +43,14 @@ struct Layer {
     uint32_t in_pixels, in_channels, pixels, channels, padded, words, rows, num_tiles;
     bool direct;  // every neuron reads all inputs, in the order of the weight rows
     bool hard_reset, shared_bias, shared_v_init;
-    bool graded;  // neurons send other spikes than ones
+    bool graded;  // neurons send other spikes than ones, or may
+    bool steady;  // they keep all of their membranes and may fire at every step
+    bool onset;   // its bias is a current of the first step only
     bool simple;  // its neurons are plain and so are those before; the current is the same at all steps
     bool is_signed;
     int32_t max_spikes, max_count;
-    double step;
+    uint32_t delay, duration;
+    double beta, reach, step;
     Array<uint32_t> fields, shapes;  // shapes: equal for output pixels whose runs differ in their place only
     Array<Run> runs;
     Array<Tile> tiles;
@@ -55,6 +58,8 @@ struct Layer {
     Array<Value> bias, threshold, v_init, step_bias;
 
     size_t neurons() const { return static_cast<size_t>(pixels) * channels; }
+    // Whether its neurons may fire at a step of a decision.
+    bool may_fire(uint32_t t) const { return t >= delay && t - delay < duration; }
     bool rows_fit_events() const { return rows <= 1u << 16; }
     const Value *bias_of(uint32_t pixel) const {
         return bias.begin() + (shared_bias ? 0 : static_cast<size_t>(pixel) * padded);
@@ -151,7 +156,7 @@ inline Array<typename N::Value> per_channel(const Layer<N> &layer, const std::ve
 }
 
 template <class N>
-inline Layer<N> prepared(const LayerSpec &spec, bool graded_input) {
+inline Layer<N> prepared(const LayerSpec &spec, bool graded_input, bool onset = false) {
     Layer<N> layer;
     layer.in_pixels = spec.in_pixels, layer.in_channels = spec.in_channels;
     layer.pixels = spec.pixels, layer.channels = spec.channels;
@@ -159,10 +164,12 @@ inline Layer<N> prepared(const LayerSpec &spec, bool graded_input) {
     layer.words = (layer.padded + 63) / 64;
     layer.rows = static_cast<uint32_t>(spec.weights.size() / spec.channels);
     layer.hard_reset = spec.hard_reset, layer.step = spec.step;
-    layer.graded = !spec.plain(), layer.is_signed = spec.is_signed;
+    layer.steady = spec.steady(), layer.onset = onset;
+    layer.beta = spec.beta, layer.reach = spec.reach, layer.delay = spec.delay, layer.duration = spec.duration;
+    layer.graded = !spec.plain() || !layer.steady, layer.is_signed = spec.is_signed;
     layer.max_spikes = static_cast<int32_t>(spec.max_spikes);
     layer.max_count = spec.max_count ? static_cast<int32_t>(spec.max_count) : INT32_MAX;
-    layer.simple = !layer.graded && !graded_input && spec.step_bias.empty();
+    layer.simple = !layer.graded && !graded_input && !onset && spec.step_bias.empty();
     layer.fields = Array<uint32_t>(spec.fields.size());
     for (size_t i = 0; i < spec.fields.size(); i++) layer.fields[i] = spec.fields[i];
     layer.runs = Array<Run>(spec.runs.size());

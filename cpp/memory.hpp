@@ -4,6 +4,7 @@
 #include "counts.hpp"
 #include "events.hpp"
 #include "input.hpp"
+#include "kept.hpp"
 #include "neuron.hpp"
 
 namespace dqn2snn::DQN2SNN_ISA {
@@ -22,6 +23,7 @@ struct LayerState {
     Array<int16_t> numbers;  // [units][chunk][padded]
     SpikeLists<GradedEvent> graded_lists;
     Array<int32_t> n, sent;  // [units][padded]
+    Array<double> exact_v, exact_n;  // in their place where the layer is not steady
 
     LayerState() = default;
     LayerState(const Layer<N> &layer, uint32_t chunk, bool last)
@@ -35,6 +37,7 @@ struct LayerState {
         }
         numbers = Array<int16_t>(v.size() * chunk);
         n = Array<int32_t>(v.size()), sent = Array<int32_t>(v.size());
+        if (!layer.steady) exact_v = Array<double>(v.size()), exact_n = Array<double>(v.size());
         if (!last) graded_lists = SpikeLists<GradedEvent>(layer.pixels, layer.channels, chunk);
     }
 };
@@ -49,6 +52,8 @@ public:
     Array<typename N::Value> sums;       // of an output pixel, [chunk][padded]
     Array<typename N::Value> membranes;  // of the output, [chunk][padded]
     Array<float> q, totals;              // [actions]
+    Array<double> charges;               // the membranes of an output that is not steady
+    double unit = 0;                     // the charge that a current of one would have brought so far
 
     Memory(const Input<N> &from, const Array<Layer<N>> &all, uint32_t chunk)
         : input(from.memory(all[0])), layers(all.size()) {
@@ -65,6 +70,7 @@ public:
         sums = Array<typename N::Value>(summed * chunk);
         const Layer<N> &output = all[all.size() - 1];
         membranes = Array<typename N::Value>(static_cast<size_t>(output.padded) * chunk);
+        if (!output.steady) charges = Array<double>(membranes.size());
         q = Array<float>(output.channels), totals = Array<float>(output.channels);
     }
 

@@ -21,11 +21,12 @@ LayerSpec layer(uint32_t in_pixels, uint32_t in_channels, uint32_t pixels, uint3
                 const Input<uint32_t> &fields, const Input<uint32_t> &runs, bool repeats_rows,
                 const Input<double> &weights, const Input<double> &bias, const Input<double> &threshold,
                 const Input<double> &v_init, const Input<double> &step_bias, bool hard_reset, double step,
-                uint32_t max_spikes, uint32_t max_count, bool is_signed) {
+                uint32_t max_spikes, uint32_t max_count, bool is_signed, double beta, double reach, uint32_t delay,
+               uint32_t duration) {
     LayerSpec spec{
         in_pixels,       in_channels,  pixels,         channels,          copied(fields),    {},         repeats_rows,
         copied(weights), copied(bias), copied(v_init), copied(threshold), copied(step_bias), hard_reset, step,
-        max_spikes,      max_count,    is_signed};
+        max_spikes,      max_count,    is_signed,      beta,              reach,             delay,      duration};
     for (size_t i = 0; i < runs.size(); i += 3)
         spec.runs.push_back({runs.data()[i], runs.data()[i + 1], runs.data()[i + 2]});
     require(in_pixels && in_channels && pixels && channels, "layers with neurons");
@@ -43,6 +44,8 @@ LayerSpec layer(uint32_t in_pixels, uint32_t in_channels, uint32_t pixels, uint3
     require(threshold.size() == channels, "one threshold per channel");
     require(step_bias.size() % channels == 0, "step biases of shape [steps, channels]");
     require(max_spikes >= 1 && max_spikes <= 127 && max_count <= INT32_MAX, "1 to 127 spikes a step");
+    require(beta > 0 && beta < 256 && reach > 0, "a beta from 0 to 256 and a reach above 0");
+    require(!max_count || beta <= 1, "no limit to spikes where their count grows");
     require(!hard_reset || spec.plain(), "a reset by subtraction where spikes are graded");
     return spec;
 }
@@ -77,7 +80,7 @@ class Decisions {
 public:
     Decisions(bool on_grid, double input_step, double weight_step, std::vector<LayerSpec> layers,
               const Input<double> &output_distance, double readout_scale, uint32_t most_spikes, bool delta,
-              uint32_t warmup_steps, double carry) {
+              uint32_t warmup_steps, bool onset, double carry) {
         require(layers.size() >= 2, "a hidden layer and an output");
         for (size_t i = 0; i + 1 < layers.size(); i++)
             require(layers[i].pixels == layers[i + 1].in_pixels && layers[i].channels == layers[i + 1].in_channels,
@@ -86,6 +89,10 @@ public:
         require(layers.back().pixels == 1 && layers.back().plain(), "one plain output neuron per action");
         require(layers.front().step_bias.empty(), "a first layer whose current is constant");
         require(on_grid || (!delta && carry == 0), "a grid where something is remembered");
+        const bool kept = !layers.back().steady();
+        require(!kept || (!delta && carry == 0 && layers.back().duration == 0), "output neurons that integrate only");
+        for (const LayerSpec &layer : layers) require(layer.steady() != kept, "layers all of which keep alike");
+        require(!onset || kept, "neurons that keep the current of the first step");
         for (const LayerSpec &layer : layers) {
             if (!layer.step_bias.empty()) most_steps_ = std::min(most_steps_, layer.step_bias.size() / layer.channels);
             require(!delta || (!layer.hard_reset && layer.step_bias.empty()),
@@ -93,7 +100,8 @@ public:
         }
         require(output_distance.size() == actions * actions, "a distance for each pair of actions");
         const NetworkSpec spec{on_grid,       input_step,  weight_step, std::move(layers), copied(output_distance),
-                               readout_scale, most_spikes, delta,       warmup_steps,      carry};
+                               readout_scale, most_spikes, delta,       warmup_steps,      onset,
+                               carry};
         for (const LayerSpec &layer : spec.layers) neurons_.push_back(size_t{layer.pixels} * layer.channels);
         inputs_ = size_t{spec.layers[0].in_pixels} * spec.layers[0].in_channels;
         network_.reset(chosen_engine().make(spec));
@@ -191,19 +199,21 @@ NB_MODULE(_event, module) {
                const Input<uint32_t> &fields, const Input<uint32_t> &runs, bool repeats_rows,
                const Input<double> &weights, const Input<double> &bias, const Input<double> &threshold,
                const Input<double> &v_init, const Input<double> &step_bias, bool hard_reset, double step,
-               uint32_t max_spikes, uint32_t max_count, bool is_signed) {
+               uint32_t max_spikes, uint32_t max_count, bool is_signed, double beta, double reach, uint32_t delay,
+               uint32_t duration) {
                 new (self)
                     LayerSpec(layer(in_pixels, in_channels, pixels, channels, fields, runs, repeats_rows, weights, bias,
-                                    threshold, v_init, step_bias, hard_reset, step, max_spikes, max_count, is_signed));
+                                    threshold, v_init, step_bias, hard_reset, step, max_spikes, max_count, is_signed,
+                                    beta, reach, delay, duration));
             },
             nb::kw_only(), "in_pixels"_a, "in_channels"_a, "pixels"_a, "channels"_a, "fields"_a, "runs"_a,
             "repeats_rows"_a, "weights"_a, "bias"_a, "threshold"_a, "v_init"_a, "step_bias"_a, "hard_reset"_a, "step"_a,
-            "max_spikes"_a, "max_count"_a, "is_signed"_a);
+            "max_spikes"_a, "max_count"_a, "is_signed"_a, "beta"_a, "reach"_a, "delay"_a, "duration"_a);
     nb::class_<Decisions>(module, "Network")
         .def(nb::init<bool, double, double, std::vector<LayerSpec>, const Input<double> &, double, uint32_t, bool,
-                      uint32_t, double>(),
+                      uint32_t, bool, double>(),
              nb::kw_only(), "on_grid"_a, "input_step"_a, "weight_step"_a, "layers"_a, "output_distance"_a,
-             "readout_scale"_a, "most_spikes"_a, "delta"_a, "warmup_steps"_a, "carry"_a)
+             "readout_scale"_a, "most_spikes"_a, "delta"_a, "warmup_steps"_a, "onset"_a, "carry"_a)
         .def("run", &Decisions::run, "input"_a, nb::kw_only(), "currents"_a = false, "steps"_a, "threads"_a = 1,
              "every"_a = 0, "margin"_a = 0.0f, "q"_a = nb::none(), "q_spike"_a = nb::none(), "counts"_a = nb::none(),
              "sent"_a = nb::none(), "spikes"_a = nb::none(), "used"_a = nb::none());

@@ -30,8 +30,13 @@ struct LayerSpec {
     uint32_t max_spikes;  // in one step
     uint32_t max_count;   // altogether, those taken back subtracted; 0 for no limit
     bool is_signed;       // whether spikes are taken back
+    double beta;          // what is kept of a membrane from one step to the next
+    double reach;         // where beta > 1, membranes further from rest are taken for this far
+    uint32_t delay;       // steps before the first in which neurons may fire
+    uint32_t duration;    // steps from then on in which they may
 
     bool plain() const { return max_spikes == 1 && !max_count && !is_signed; }
+    bool steady() const { return beta == 1 && !delay && duration == UINT32_MAX; }
 };
 
 // The first layer's weights serve once a decision, so that they and the observation have grids of their own:
@@ -46,6 +51,7 @@ struct NetworkSpec {
     uint32_t most_spikes;
     bool delta;             // sigma-delta coding, on the grid only; otherwise rate coding
     uint32_t warmup_steps;  // of delta coding, before the first decision of an episode
+    bool onset;             // whether observation and biases are currents of the first step only
     double carry;           // of rate coding, on the grid only: what part of a membrane the next decision starts with
 };
 

@@ -20,12 +20,16 @@ constexpr int vector_bytes = 16;
 #endif
 constexpr int lanes16 = vector_bytes / 2;
 constexpr int lanes32 = vector_bytes / 4;
+constexpr int lanes64 = vector_bytes / 8;
 
 typedef int16_t i16v __attribute__((vector_size(vector_bytes)));
 typedef int32_t i32v __attribute__((vector_size(vector_bytes)));
 typedef uint32_t u32v __attribute__((vector_size(vector_bytes)));
 typedef float f32v __attribute__((vector_size(vector_bytes)));
+typedef double f64v __attribute__((vector_size(vector_bytes)));
 typedef int16_t i16half __attribute__((vector_size(vector_bytes / 2)));
+typedef int32_t i32half __attribute__((vector_size(vector_bytes / 2)));
+typedef float f32half __attribute__((vector_size(vector_bytes / 2)));
 typedef uint16_t u16v_unaligned __attribute__((vector_size(32), aligned(2), may_alias));
 
 #define DQN2SNN_INLINE inline __attribute__((always_inline))

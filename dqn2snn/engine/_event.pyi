@@ -31,6 +31,10 @@ class Layer:
         max_spikes: int,
         max_count: int,
         is_signed: bool,
+        beta: float,
+        reach: float,
+        delay: int,
+        duration: int,
     ) -> None: ...
 
 class Network:
@@ -46,6 +50,7 @@ class Network:
         most_spikes: int,
         delta: bool,
         warmup_steps: int,
+        onset: bool,
         carry: float,
     ) -> None: ...
     def run(

@@ -7,7 +7,8 @@ biases are currents of the first step only.
 from __future__ import annotations
 
 import math
-from typing import Final
+from collections.abc import Mapping
+from typing import ClassVar, Final
 
 import torch
 from torch import Tensor
@@ -35,6 +36,7 @@ class DigitCoding(Coding):
     name = "digits"
     onset = True
     counted = False
+    compiled: ClassVar[Mapping[str, object] | None] = {"delta": False}
 
     def check(self, plan: SpikingPlan) -> None:
         """Refuse a plan that makes no sense in this coding.
@@ -82,8 +84,8 @@ class DigitCoding(Coding):
         return 1
 
     def ceiling(self, layer: SpikingLayer) -> float:
-        """All digits at their largest, k beta / (beta - 1), and one more, as V(0) rounds."""
-        return layer.max_spikes * layer.beta / (layer.beta - 1) + 1
+        """All digits at their largest, k beta / (beta - 1), and one more, as V(0) rounds; whole, to stay on the grid."""
+        return float(math.ceil(layer.max_spikes * layer.beta / (layer.beta - 1) + 1))
 
     def decode(self, plan: SpikingPlan, charge: Tensor) -> Tensor:
         """`readout_scale` times the charge in thresholds, by what a threshold is worth at its step."""

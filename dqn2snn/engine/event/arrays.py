@@ -20,14 +20,14 @@ class RecordArrays:
 
     Attributes:
         q: `[T, B, A]`.
-        q_spike: `[T, B, A]`.
+        q_spike: `[T, B, A]`; None where output neurons do not fire.
         counts: `[B, *shape]` of each layer.
-        sent: The same, None where it is equal to `counts`.
+        sent: Spikes of either sign, None where it is equal to `counts`.
         spikes: `[T, B, *shape]` of each layer, if they are kept.
     """
 
     q: NDArray[np.float32]
-    q_spike: NDArray[np.float32]
+    q_spike: NDArray[np.float32] | None
     counts: list[NDArray[np.float32]]
     sent: list[NDArray[np.float32] | None]
     spikes: list[NDArray[np.int8]] | None
@@ -42,10 +42,10 @@ class RecordArrays:
         counts = [np.empty((batch, *layer.shape), np.float32) for layer in layers]
         return RecordArrays(
             q=q,
-            q_spike=q_spike,
+            q_spike=None if plan.output.duration == 0 else q_spike,
             counts=counts,
             sent=[
-                np.empty_like(count) if remembers or layer.signed else None
+                np.empty_like(count) if remembers or layer.signed or layer.growth != 1 else None
                 for layer, count in zip(layers, counts, strict=True)
             ],
             spikes=[np.empty((num_steps, batch, *layer.shape), np.int8) for layer in layers]
@@ -60,7 +60,7 @@ class RecordArrays:
             num_steps=len(self.q),
             layer_names=plan.layer_names,
             q=by_readout(plan, torch.from_numpy(self.q)),
-            q_spike=by_readout(plan, torch.from_numpy(self.q_spike)),
+            q_spike=None if self.q_spike is None else by_readout(plan, torch.from_numpy(self.q_spike)),
             counts=tuple(counts),
             sent=tuple(
                 count if sent is None else torch.from_numpy(sent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import ModuleType
 from typing import Any
 
@@ -55,6 +56,12 @@ def _unspoken(plan: SpikingPlan) -> str | None:
         return f"{plan.coding} coding is not compiled into it"
     if plan.stateful and not plan.on_grid:
         return "rounding errors of raw floats would gather from one decision to the next"
+    unsteady = [layer for layer in plan.all_layers if not layer.steady]
+    if unsteady and (len(unsteady) < len(plan.all_layers) or plan.output.duration != 0 or plan.stateful):
+        return f"neurons of layer {unsteady[0].name!r} grow, leak or wait, and not all others do"
+    for layer in unsteady:
+        if layer.growth != 1 and layer.max_count is not None:
+            return f"neurons of layer {layer.name!r} limit a count that grows"
     if plan.coding.persistent:
         for layer in plan.all_layers:
             if layer.reset == "zero":
@@ -82,6 +89,7 @@ def _too_large(plan: SpikingPlan) -> str | None:
 _INT16_MAX = 2**15 - 1
 _FLOAT_MAX = 2**24
 _INT32_MAX = 2**31 - 1
+_UINT32_MAX = 2**32 - 1
 _ROWS_MAX = 2**16
 
 
@@ -119,8 +127,9 @@ def build(plan: SpikingPlan, module: ModuleType) -> tuple[Any, bool]:
         layers=layers,
         output_distance=separations(plan).double().numpy(),
         readout_scale=plan.readout_scale,
-        most_spikes=plan.coding.most(plan.layers[0], 1),
+        most_spikes=int(plan.coding.ceiling(plan.layers[0])),
         warmup_steps=plan.warmup_steps,
+        onset=plan.coding.onset,
         carry=plan.carry,
         **(plan.coding.compiled or {}),
     )
@@ -170,6 +179,10 @@ def _layer(layer: SpikingLayer, synapses: Synapses | str, module: ModuleType) ->
         max_spikes=layer.max_spikes,
         max_count=layer.max_count or 0,
         is_signed=layer.signed,
+        beta=layer.beta,
+        reach=math.inf if layer.reach is None else layer.reach / step,
+        delay=min(layer.delay, _UINT32_MAX),
+        duration=_UINT32_MAX if layer.duration is None else min(layer.duration, _UINT32_MAX),
     )
 
 
