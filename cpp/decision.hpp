@@ -149,10 +149,13 @@ private:
             }
             uint64_t *const spikes = state.spikes.begin() + static_cast<size_t>(u) * chunk_ * layer.words;
             if (!layer.steady) {
-                const KeptNeurons<Value> neurons{layer.v_init_of(state.units.pixel(u)), state.exact_v.begin() + place,
-                                          state.exact_n.begin() + place, state.sent.begin() + place, spikes,
-                                          state.numbers.begin() + place * chunk_,
-                                          record ? memory.charges.begin() : nullptr};
+                const KeptNeurons<Value> neurons{layer.v_init_of(state.units.pixel(u)),
+                                                 state.exact_v.begin() + place,
+                                                 state.exact_n.begin() + place,
+                                                 state.sent.begin() + place,
+                                                 spikes,
+                                                 state.numbers.begin() + place * chunk_,
+                                                 record ? memory.charges.begin() : nullptr};
                 fire_kept(layer, currents, stride, i == 0 && layer.onset, done, steps, neurons);
                 continue;
             }
@@ -270,8 +273,8 @@ private:
                 for (uint32_t c = 0; c < layer.channels; c++) {
                     const size_t to = static_cast<size_t>(c) * layer.pixels + p, unit = state.units.of(p);
                     const size_t at = unit * layer.padded + N::place(c);
-                    const int32_t count = layer.steady ? net_count(layer, state, unit, c, steps) : 0;
-                    out.counts[i][to] = layer.steady ? static_cast<float>(count) : static_cast<float>(state.exact_n[at]);
+                    const int32_t count = net_count(layer, state, unit, c, steps);
+                    out.counts[i][to] = static_cast<float>(layer.steady ? count : state.exact_n[at]);
                     if (!out.sent[i]) continue;
                     const int32_t sent = layer.graded ? state.sent[at] : count;
                     out.sent[i][to] = static_cast<float>(sent);

@@ -22,7 +22,7 @@ struct LayerState {
     // Of layers whose spikes are graded:
     Array<int16_t> numbers;  // [units][chunk][padded]
     SpikeLists<GradedEvent> graded_lists;
-    Array<int32_t> n, sent;  // [units][padded]
+    Array<int32_t> n, sent;          // [units][padded]
     Array<double> exact_v, exact_n;  // in their place where the layer is not steady
 
     LayerState() = default;

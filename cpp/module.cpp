@@ -22,11 +22,28 @@ LayerSpec layer(uint32_t in_pixels, uint32_t in_channels, uint32_t pixels, uint3
                 const Input<double> &weights, const Input<double> &bias, const Input<double> &threshold,
                 const Input<double> &v_init, const Input<double> &step_bias, bool hard_reset, double step,
                 uint32_t max_spikes, uint32_t max_count, bool is_signed, double beta, double reach, uint32_t delay,
-               uint32_t duration) {
-    LayerSpec spec{
-        in_pixels,       in_channels,  pixels,         channels,          copied(fields),    {},         repeats_rows,
-        copied(weights), copied(bias), copied(v_init), copied(threshold), copied(step_bias), hard_reset, step,
-        max_spikes,      max_count,    is_signed,      beta,              reach,             delay,      duration};
+                uint32_t duration) {
+    LayerSpec spec{in_pixels,
+                   in_channels,
+                   pixels,
+                   channels,
+                   copied(fields),
+                   {},
+                   repeats_rows,
+                   copied(weights),
+                   copied(bias),
+                   copied(v_init),
+                   copied(threshold),
+                   copied(step_bias),
+                   hard_reset,
+                   step,
+                   max_spikes,
+                   max_count,
+                   is_signed,
+                   beta,
+                   reach,
+                   delay,
+                   duration};
     for (size_t i = 0; i < runs.size(); i += 3)
         spec.runs.push_back({runs.data()[i], runs.data()[i + 1], runs.data()[i + 2]});
     require(in_pixels && in_channels && pixels && channels, "layers with neurons");
@@ -201,10 +218,9 @@ NB_MODULE(_event, module) {
                const Input<double> &v_init, const Input<double> &step_bias, bool hard_reset, double step,
                uint32_t max_spikes, uint32_t max_count, bool is_signed, double beta, double reach, uint32_t delay,
                uint32_t duration) {
-                new (self)
-                    LayerSpec(layer(in_pixels, in_channels, pixels, channels, fields, runs, repeats_rows, weights, bias,
-                                    threshold, v_init, step_bias, hard_reset, step, max_spikes, max_count, is_signed,
-                                    beta, reach, delay, duration));
+                new (self) LayerSpec(layer(in_pixels, in_channels, pixels, channels, fields, runs, repeats_rows,
+                                           weights, bias, threshold, v_init, step_bias, hard_reset, step, max_spikes,
+                                           max_count, is_signed, beta, reach, delay, duration));
             },
             nb::kw_only(), "in_pixels"_a, "in_channels"_a, "pixels"_a, "channels"_a, "fields"_a, "runs"_a,
             "repeats_rows"_a, "weights"_a, "bias"_a, "threshold"_a, "v_init"_a, "step_bias"_a, "hard_reset"_a, "step"_a,

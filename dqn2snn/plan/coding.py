@@ -141,6 +141,14 @@ class Coding(ABC):
             Tensor: `[T, B, A]`, in the DQN's units.
         """
 
+    def read(self, plan: SpikingPlan, q: Tensor) -> Tensor:
+        """Q-values by the plan's readout, given those by the charge after each step alone, `[T, B, A]` both."""
+        return q
+
+    def looks_back(self, plan: SpikingPlan) -> bool:
+        """Whether the readout of a step takes the charge of earlier ones into account."""
+        return False
+
     @abstractmethod
     def decode_counts(self, plan: SpikingPlan, counts: Tensor) -> Tensor | None:
         """Q-values of the spike counts of the output neurons alone, `[T, B, A]` both; None where these say nothing."""

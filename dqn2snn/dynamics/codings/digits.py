@@ -84,7 +84,7 @@ class DigitCoding(Coding):
         return 1
 
     def ceiling(self, layer: SpikingLayer) -> float:
-        """All digits at their largest, k beta / (beta - 1), and one more, as V(0) rounds; whole, to stay on the grid."""
+        """All digits at their largest, k beta / (beta - 1), and one more, as V(0) rounds; whole, for the grid."""
         return float(math.ceil(layer.max_spikes * layer.beta / (layer.beta - 1) + 1))
 
     def decode(self, plan: SpikingPlan, charge: Tensor) -> Tensor:

@@ -29,7 +29,6 @@ class LeakyCoding(RateCoding):
     name = "leaky"
     readouts = ("rate",)
     counted = False
-    compiled = None
 
     def check(self, plan: SpikingPlan) -> None:
         """Refuse a plan that makes no sense in this coding.
@@ -55,10 +54,18 @@ class LeakyCoding(RateCoding):
         theta = per_channel(plan.output.threshold, plan.output.shape).to(charge)
         steps = torch.arange(len(charge), device=charge.device)
         kernel = (plan.output.beta ** steps.to(charge)).cumsum(0).reshape(-1, 1, 1)
-        q = plan.readout_scale * (charge / (theta * kernel))
+        return self.read(plan, plan.readout_scale * (charge / (theta * kernel)))
+
+    def read(self, plan: SpikingPlan, q: Tensor) -> Tensor:
+        """Averages over the last half of the steps so far."""
         total = torch.cat([torch.zeros_like(q[:1]), q.cumsum(0)])
+        steps = torch.arange(len(q), device=q.device)
         first = steps // 2
         return (total[1:] - total[first]) / (steps + 1 - first).reshape(-1, 1, 1)
+
+    def looks_back(self, plan: SpikingPlan) -> bool:
+        """Always."""
+        return True
 
     def decode_counts(self, plan: SpikingPlan, counts: Tensor) -> None:
         """None: the output neurons integrate only."""

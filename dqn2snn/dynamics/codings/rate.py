@@ -79,11 +79,19 @@ class RateCoding(Coding):
     def decode(self, plan: SpikingPlan, charge: Tensor) -> Tensor:
         """`readout_scale` times the mean charge per step and threshold (Tan et al. 2021), or times its slope."""
         theta = per_channel(plan.output.threshold, plan.output.shape).to(charge)
-        return by_readout(plan, plan.readout_scale * (charge / (steps_of(charge) * theta)))
+        return self.read(plan, plan.readout_scale * (charge / (steps_of(charge) * theta)))
 
     def decode_counts(self, plan: SpikingPlan, counts: Tensor) -> Tensor | None:
         """Q-values of the spikes' part of the charge."""
-        return by_readout(plan, plan.readout_scale * (counts / steps_of(counts)))
+        return self.read(plan, plan.readout_scale * (counts / steps_of(counts)))
+
+    def read(self, plan: SpikingPlan, q: Tensor) -> Tensor:
+        """The slope of the charge where it is the plan's readout."""
+        return rate_slope(q) if self.looks_back(plan) else q
+
+    def looks_back(self, plan: SpikingPlan) -> bool:
+        """Whether it is the slope."""
+        return plan.readout == "slope"
 
     def between(self, plan: SpikingPlan, state: NetworkState) -> NetworkState:
         """Neurons begin anew, but that the fraction alpha = `plan.carry` of what was left in a membrane stays in it.
@@ -103,19 +111,6 @@ class RateCoding(Coding):
             for layer, old, new in zip(plan.layers, state.layers, rest.layers, strict=False)
         )
         return NetworkState((*hidden, rest.layers[-1]), rest.current)
-
-
-def by_readout(plan: SpikingPlan, q: Tensor) -> Tensor:
-    """Q-values by the plan's readout.
-
-    Args:
-        plan: The spiking network.
-        q: `[T, B, A]`, Q-values by the mean charge per step.
-
-    Returns:
-        Tensor: `[T, B, A]`.
-    """
-    return rate_slope(q) if plan.readout == "slope" else q
 
 
 def steps_of(values: Tensor) -> Tensor:

@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dqn2snn.dynamics.codings.rate import by_readout
 from dqn2snn.dynamics.record import Record
 from dqn2snn.plan import SpikingLayer, SpikingPlan
 
@@ -59,8 +58,8 @@ class RecordArrays:
         return Record(
             num_steps=len(self.q),
             layer_names=plan.layer_names,
-            q=by_readout(plan, torch.from_numpy(self.q)),
-            q_spike=None if self.q_spike is None else by_readout(plan, torch.from_numpy(self.q_spike)),
+            q=plan.coding.read(plan, torch.from_numpy(self.q)),
+            q_spike=None if self.q_spike is None else plan.coding.read(plan, torch.from_numpy(self.q_spike)),
             counts=tuple(counts),
             sent=tuple(
                 count if sent is None else torch.from_numpy(sent)

@@ -56,12 +56,6 @@ def _unspoken(plan: SpikingPlan) -> str | None:
         return f"{plan.coding} coding is not compiled into it"
     if plan.stateful and not plan.on_grid:
         return "rounding errors of raw floats would gather from one decision to the next"
-    unsteady = [layer for layer in plan.all_layers if not layer.steady]
-    if unsteady and (len(unsteady) < len(plan.all_layers) or plan.output.duration != 0 or plan.stateful):
-        return f"neurons of layer {unsteady[0].name!r} grow, leak or wait, and not all others do"
-    for layer in unsteady:
-        if layer.growth != 1 and layer.max_count is not None:
-            return f"neurons of layer {layer.name!r} limit a count that grows"
     if plan.coding.persistent:
         for layer in plan.all_layers:
             if layer.reset == "zero":
@@ -69,7 +63,18 @@ def _unspoken(plan: SpikingPlan) -> str | None:
         for layer in plan.all_layers[1:]:
             if layer.step_bias is not None or bool(layer.affine.bias.any()):
                 return f"layer {layer.name!r} of a {plan.coding} network has a bias current"
-    return _too_large(plan)
+    return _unkept(plan) or _too_large(plan)
+
+
+def _unkept(plan: SpikingPlan) -> str | None:
+    """Whether neurons that grow, leak or wait are mixed with others, or have a limit that makes no sense."""
+    unsteady = [layer for layer in plan.all_layers if not layer.steady]
+    if unsteady and (len(unsteady) < len(plan.all_layers) or plan.output.duration != 0 or plan.stateful):
+        return f"neurons of layer {unsteady[0].name!r} grow, leak or wait, and not all others do"
+    for layer in unsteady:
+        if layer.growth != 1 and layer.max_count is not None:
+            return f"neurons of layer {layer.name!r} limit a count that grows"
+    return None
 
 
 def _too_large(plan: SpikingPlan) -> str | None:
@@ -78,9 +83,9 @@ def _too_large(plan: SpikingPlan) -> str | None:
     if first.fraction_bits is None:
         return None
     charge = plan.coding.ceiling(first) * float(first.threshold.max()) * 2.0**first.fraction_bits
-    if charge > _FLOAT_MAX:
-        return f"currents of layer {first.name!r} are too large for exact floats of 32 bits"
-    gathers = not plan.coding.once and first.max_count is not None
+    if charge > (_FLOAT_MAX if first.steady else _INT32_MAX):
+        return f"currents of layer {first.name!r} are too large for exact numbers of 32 bits"
+    gathers = first.steady and not plan.coding.once and first.max_count is not None
     if gathers and charge * plan.num_steps > _INT32_MAX:
         return f"membranes of layer {first.name!r} leave 32 bits"
     return None

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dqn2snn._utils.progress import progress_bar
-from dqn2snn.dynamics.codings.rate import by_readout
 from dqn2snn.dynamics.record import Record
 from dqn2snn.engine.available import event_engine
 from dqn2snn.engine.decide import Decision
@@ -57,10 +56,10 @@ class _Events(Simulation):
         plan, network, threads = self.plan, self.network, self.threads()
         values = np.empty((len(observations), plan.num_actions), np.float32)
         for part in _parts(len(observations)):
-            if plan.readout == "slope":
+            if plan.coding.looks_back(plan):
                 q = np.empty((num_steps, *values[part].shape), np.float32)
                 network.run(observations[part], num_steps, threads, q=q)
-                values[part] = by_readout(plan, torch.from_numpy(q))[-1].numpy()
+                values[part] = plan.coding.read(plan, torch.from_numpy(q))[-1].numpy()
             else:
                 network.run(observations[part], num_steps, threads, q=values[part])
         return torch.from_numpy(values)

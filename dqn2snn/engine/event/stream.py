@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dqn2snn.dynamics.codings.rate import by_readout
 from dqn2snn.dynamics.record import Record
 from dqn2snn.engine.event.arrays import RecordArrays
 from dqn2snn.engine.event.network import EventNetwork
@@ -71,10 +70,10 @@ class EventStream:
             Tensor: Q-values, `[B, A]` float32.
         """
         plan = self._network.plan
-        steps = (num_steps,) if plan.readout == "slope" else ()
+        steps = (num_steps,) if plan.coding.looks_back(plan) else ()
         q = np.empty((*steps, len(observations), plan.num_actions), np.float32)
         self._run(observations, num_steps, rows, episode_start, q=q)
-        return by_readout(plan, torch.from_numpy(q))[-1] if steps else torch.from_numpy(q)
+        return plan.coding.read(plan, torch.from_numpy(q))[-1] if steps else torch.from_numpy(q)
 
     def reset(self) -> None:
         """Forget everything."""
