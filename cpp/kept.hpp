@@ -34,7 +34,7 @@ struct Keeping {
           max_count(layer.max_count),
           is_signed(layer.is_signed),
           hard_reset(layer.hard_reset) {
-        constexpr bool on_grid = sizeof(typename N::Weight) == sizeof(int16_t);
+        const bool on_grid = layer.step != 1;  // in whole steps of it, even where they are held as floats
         const bool is_whole = static_cast<double>(static_cast<int>(beta)) == beta;
         rounds_v = on_grid && !is_whole, rounds_n = growth != 1 && !is_whole;
         most_n = rounds_n ? 32768 : 16777216;  // counts of float32 end here

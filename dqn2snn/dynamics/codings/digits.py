@@ -20,7 +20,6 @@ from dqn2snn.plan.coding import Coding
 from dqn2snn.plan.graph import per_channel
 from dqn2snn.plan.state import NetworkState
 
-
 _MOST_BITS = 120
 """Bits of a number that float32 does not overflow at."""
 

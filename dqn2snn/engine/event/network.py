@@ -12,7 +12,7 @@ from torch import Tensor
 from dqn2snn.dynamics.encode import constant_current
 from dqn2snn.engine.available import event_engine, why_not
 from dqn2snn.engine.event.lower import image
-from dqn2snn.engine.event.prepare import build
+from dqn2snn.engine.event.prepare import build, is_wide
 from dqn2snn.errors import ArgumentError
 from dqn2snn.plan import SpikingPlan
 
@@ -37,6 +37,7 @@ class EventNetwork:
             raise ArgumentError(f"Expected the event engine to be there. Found that {why_not()}.")
         self._module = module
         self._network, self._reads_observations = build(plan, module)
+        self._kind = torch.int32 if plan.on_grid and not is_wide(plan) else torch.float32
 
     def run(self, observations: Tensor, num_steps: int, threads: int, **results: object) -> None:
         """Simulate a batch and write the results into arrays, as `Network.run` of the extension does.
@@ -75,9 +76,9 @@ class EventNetwork:
         current = constant_current(self.plan, observations)
         channels, height, width = image(layer.shape)
         current = current.reshape(len(current), channels, height * width).transpose(1, 2)
-        if layer.fraction_bits is None:
-            return current.float().contiguous()
-        return (current * 2.0**layer.fraction_bits).to(torch.int32).contiguous()
+        if layer.fraction_bits is not None:
+            current = current * 2.0**layer.fraction_bits
+        return current.to(self._kind).contiguous()
 
 
 def _readable(values: Tensor) -> NDArray[Any]:

@@ -45,7 +45,7 @@ def refusal(plan: SpikingPlan) -> str | None:
         inputs = image(layer.affine.in_shape)[0] if len(synapses.runs) == 1 else len(synapses.weights)
         if inputs > _ROWS_MAX:
             return f"of layer {layer.name!r}: its neurons read {inputs:,} inputs, more than {_ROWS_MAX:,}"
-        if not _fits_int16(synapses, layer.weight_bits):
+        if layer.steady and not _fits_int16(synapses, layer.weight_bits):
             return f"of layer {layer.name!r}: weights that a pooling adds up leave 16 bits"
     return None
 
@@ -105,6 +105,19 @@ def _fits_int16(synapses: Synapses, weight_bits: int | None) -> bool:
     return float(np.abs(synapses.weights).max(initial=0)) * 2.0**weight_bits <= _INT16_MAX
 
 
+def is_wide(plan: SpikingPlan) -> bool:
+    """Whether weights on the grid take more than 16 bits.
+
+    The engine then holds all numbers as floats, in whole steps of the grid: sums of these are exact too, since the grid
+    is made for float32.
+    """
+    return plan.on_grid and any(
+        not _fits_int16(synapses, layer.weight_bits)
+        for layer in plan.all_layers[1:]
+        if not layer.steady and isinstance(synapses := _lowered(layer.affine), Synapses)
+    )
+
+
 @on_host()
 def _lowered(affine: AffineLayer) -> Synapses | str:
     return lower(affine.cast(torch.float64, torch.device("cpu")))
@@ -126,7 +139,7 @@ def build(plan: SpikingPlan, module: ModuleType) -> tuple[Any, bool]:
         for i, layer in enumerate(plan.all_layers)
     ]
     network = module.Network(
-        on_grid=plan.on_grid,
+        on_grid=plan.on_grid and not is_wide(plan),
         input_step=_step(plan.input_bits),
         weight_step=_step(plan.layers[0].weight_bits),
         layers=layers,
@@ -149,6 +162,7 @@ def _first(plan: SpikingPlan) -> Synapses:
         isinstance(synapses, Synapses)
         and not synapses.repeats_rows
         and _fits_int16(synapses, layer.weight_bits)
+        and not is_wide(plan)
     ):
         return synapses
     channels, height, width = image(layer.shape)
