@@ -68,7 +68,8 @@ def _balanced(layer: SpikingLayer, before: SpikingLayer, num_steps: int, bits: i
     factor = 2.0 ** torch.floor(torch.log2(room))
     if bool((factor < _SMALLEST).any()):
         return layer  # no threshold helps against so many steps
-    return _scaled(layer, factor.clamp(max=_LARGEST), rows)
+    # Delays make the weights of growing layers small beside their thresholds: these take all the room that there is.
+    return _scaled(layer, factor if layer.beta > 1 else factor.clamp(max=_LARGEST), rows)
 
 
 def _largest(values: Tensor, rows: Tensor, count: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -51,6 +52,7 @@ Make = Callable[[Timing], SpikingPlan]
 @torch.no_grad()
 def best_timing(
     make: Make,
+    finished: Make,
     graph: LayerGraph,
     observations: Tensor,
     num_steps: int,
@@ -61,6 +63,7 @@ def best_timing(
 
     Args:
         make: Makes the plan of a timing, in raw numbers.
+        finished: Makes the plan as it will be used, on its grid.
         graph: The traced network, which says what is right.
         observations: The sample, `[M, *input_shape]`.
         num_steps: T, digits and delays together.
@@ -91,14 +94,21 @@ def best_timing(
     if len(candidates) == 1:
         return candidates[0]
     q_dqn = graph(sample.double())
-    return min(candidates, key=lambda timing: doubt(make(timing), sample, q_dqn))
+
+    def badness(timing: Timing) -> float:
+        try:
+            return doubt(finished(timing), sample, q_dqn)
+        except PlanError:  # no grid holds it; if none does, the caller finds out why
+            return math.inf
+
+    return min(candidates, key=badness)
 
 
 def doubt(plan: SpikingPlan, observations: Tensor, q_dqn: Tensor) -> float:
     """How far a plan's errors are from changing decisions: the mean of `min(1, error / gap)`.
 
     Args:
-        plan: In raw numbers.
+        plan: The spiking network.
         observations: `[M, *input_shape]`.
         q_dqn: `[M, A]`, of the DQN.
 

@@ -89,8 +89,10 @@ def digits(
     def plan(timing: Timing) -> SpikingPlan:
         return _plan(graph, stats, scales, timing, beta=beta, k=k, num_steps=steps)
 
-    timing = best_timing(plan, graph, stats.observations, steps, margins, wanted)
-    return placed(plan(timing), stats, grid)
+    def finished(timing: Timing) -> SpikingPlan:
+        return placed(plan(timing), stats, grid)
+
+    return finished(best_timing(plan, finished, graph, stats.observations, steps, margins, wanted))
 
 
 def _plan(
