@@ -154,8 +154,8 @@ def test_charge_of_many_steps_is_exact() -> None:
         num_steps=10,
         progress=False,
     )
-    plan = replace(snn.plan, num_steps=100)
-    assert_exact(WideCase(plan, agents.observations("cartpole")[:9], 100))
+    plan = replace(snn.plan, num_steps=61)
+    assert_exact(WideCase(plan, agents.observations("cartpole")[:9], 61))
 
 
 def test_layers_of_which_some_are_steady_are_refused() -> None:
