@@ -66,7 +66,8 @@ class Coding(ABC):
         """Refuse a plan that makes no sense in this coding.
 
         Raises:
-            PlanError: If its readout or what it carries over is not among what the coding has.
+            PlanError: If its readout or what it carries over is not among what the coding has, or biases are where
+                they may not be.
         """
         if plan.readout not in self.readouts:
             raise PlanError(
@@ -77,6 +78,12 @@ class Coding(ABC):
             raise PlanError(
                 "Expected a carry that is a multiple of 1/16 from 0 to 1, and 0 but in rate coding. Found "
                 f"{plan.carry!r} in {self.name} coding. Leave it out."
+            )
+        biased = [layer.name for layer in plan.all_layers[1:] if self.once and bool(layer.affine.bias.any())]
+        if biased:
+            raise PlanError(
+                f"Expected layers behind the first whose biases are a part of v_init in {self.name} coding. Found bias "
+                f"currents in layer {biased[0]!r}. Add them to v_init and set them to zero."
             )
 
     def remembers(self, plan: SpikingPlan) -> bool:

@@ -104,3 +104,11 @@ def test_codings_are_told_apart_nowhere_else() -> None:
         and any(compared.search(ast.unparse(side)) for side in (node.left, *node.comparators))
     ]
     assert found == []
+
+
+def test_biases_that_a_level_would_count_at_every_step_are_refused() -> None:
+    made = plan_of("delta")
+    affine = made.output.affine
+    biased = replace(made.output, affine=affine.with_parameters(affine.weight, affine.bias + 1))
+    with pytest.raises(PlanError, match="a part of v_init in delta coding"):
+        replace(made, output=biased)

@@ -18,6 +18,7 @@ from dqn2snn.dynamics.record import Record
 from dqn2snn.engine.event import EventNetwork, EventStream, refusal
 from dqn2snn.engine.reference import advance_reference
 from dqn2snn.engine.streaming import StateStream
+from dqn2snn.errors import PlanError
 from dqn2snn.network import SpikingQNetwork
 from dqn2snn.plan import SpikingPlan
 from tests import agents
@@ -253,7 +254,10 @@ def test_a_delta_network_has_no_bias_currents() -> None:
     network = plan("cartpole", "delta")
     output = network.output
     affine = output.affine.with_parameters(output.affine.weight, output.affine.bias + 1)
-    biased = replace(network, output=replace(output, affine=affine))
-    assert "has a bias current" in (refusal(biased) or "")
+    with pytest.raises(PlanError, match="a part of v_init"):
+        replace(network, output=replace(output, affine=affine))
+    currents = torch.ones(network.settling_steps, *network.layers[1].shape, dtype=torch.float64)
+    biased = replace(network.layers[1], step_bias=currents)
+    assert "has a bias current" in (refusal(replace(network, layers=(network.layers[0], biased))) or "")
     forgetful = replace(network, output=replace(output, reset="zero"))
     assert "forget" in (refusal(forgetful) or "")

@@ -61,7 +61,7 @@ def _unspoken(plan: SpikingPlan) -> str | None:
             if layer.reset == "zero":
                 return f"neurons of layer {layer.name!r} forget at each spike what {plan.coding} coding has to remember"
         for layer in plan.all_layers[1:]:
-            if layer.step_bias is not None or bool(layer.affine.bias.any()):
+            if layer.step_bias is not None:
                 return f"layer {layer.name!r} of a {plan.coding} network has a bias current"
     return _unkept(plan) or _too_large(plan)
 
