@@ -40,11 +40,6 @@ class Timing:
     delays: tuple[int, ...]
     margin: float
 
-    @property
-    def num_steps(self) -> int:
-        """Steps of a decision."""
-        return self.digits + self.delays[-1]
-
 
 Make = Callable[[Timing], SpikingPlan]
 
